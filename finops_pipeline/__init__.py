@@ -1,0 +1,1 @@
+"""A FinOps data platform for Kubernetes whose numbers can be trusted."""

@@ -1,0 +1,73 @@
+"""Every error raised on purpose.
+
+* FinopsError
+  x ConfigError            a setting is missing, unknown or wrong
+  x SourceError            an outside system could not be read
+    + SourceUnavailable    no answer in time, 429 or a 5xx: worth a retry
+    + SourceRejected       any other 4xx: our request is wrong
+    + SourceMalformed      an answer we cannot read or do not believe
+  x LakeError              a lake file is damaged or missing
+  x StateError             the state database does not fit this installation
+  x TableError             a table file, or its rows, break the contract
+    + SchemaDrift          the database no longer matches the file
+  x PublicationRefused     a blocking check has rows; readers keep the last publication
+  x NotPublished           nobody has published anything here yet
+  x QueryError             a question to the published file that it cannot answer
+  x DeliveryError          a destination did not take what was sent
+"""
+
+
+class FinopsError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class ConfigError(FinopsError):
+    """A setting is missing, unknown or wrong."""
+
+
+class SourceError(FinopsError):
+    """An outside system could not be read."""
+
+
+class SourceUnavailable(SourceError):
+    """No answer in time, 429 or a 5xx: worth a retry."""
+
+
+class SourceRejected(SourceError):
+    """Any other 4xx: our request is wrong."""
+
+
+class SourceMalformed(SourceError):
+    """An answer we cannot read or do not believe."""
+
+
+class LakeError(FinopsError):
+    """A lake file is damaged or missing."""
+
+
+class StateError(FinopsError):
+    """The state database does not fit this installation."""
+
+
+class TableError(FinopsError):
+    """A table file, or its rows, break the contract."""
+
+
+class SchemaDrift(TableError):
+    """The database no longer matches the file."""
+
+
+class PublicationRefused(FinopsError):
+    """A blocking check has rows; readers keep the last publication."""
+
+
+class NotPublished(FinopsError):
+    """Nobody has published anything here yet."""
+
+
+class QueryError(FinopsError):
+    """A question to the published file that it cannot answer."""
+
+
+class DeliveryError(FinopsError):
+    """A destination did not take what was sent."""

@@ -1,0 +1,33 @@
+-- The price used for each node in a window, and where it comes from.
+
+create table core.price (
+    cluster               varchar     not null,  -- cluster
+    window_start          timestamptz not null,  -- first instant of the window, UTC
+    node                  varchar     not null,  -- node
+    cpu_core_hour_price   double,                -- discount applied [currency per core-hour]
+    memory_gib_hour_price double,                -- discount applied [currency per GiB-hour]
+    gpu_hour_price        double,                -- discount applied [currency per GPU-hour]
+    price_source          varchar     not null   -- prometheus: OpenCost's own metrics; asset: cost over hours of /assets
+);
+
+with node as (
+    select *, 1 - coalesce(discount_ratio, 0) as paid_ratio
+    from raw.asset
+    where asset_kind = 'node' and window_start >= $start and window_start < $end
+),
+measured as (
+    select * from raw.price
+    where price_kind = 'node' and window_start >= $start and window_start < $end
+)
+select
+    cluster,
+    window_start,
+    name as node,
+    coalesce(measured.cpu_core_hour_price, source_cpu_cost / nullif(cpu_core_hours, 0))
+        * coalesce(paid_ratio, 1) as cpu_core_hour_price,
+    coalesce(measured.memory_gib_hour_price, source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0))
+        * coalesce(paid_ratio, 1) as memory_gib_hour_price,
+    coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0)) as gpu_hour_price,
+    if(measured.cpu_core_hour_price is null, 'asset', 'prometheus') as price_source
+from node
+full join measured using (cluster, window_start, name);

@@ -1,0 +1,243 @@
+-- Every amount once: a container, a node's idle rest, a volume or load balancer nobody mounts, in a window.
+--
+-- Costs are hours x price, cast to decimal once; all tables above only sum them. Usage is null where
+-- Prometheus did not measure it.
+
+create view costs.line (
+    cluster,                     -- cluster the cost arose in
+    window_start,                -- first instant of the window, UTC
+    cost_kind,                   -- workload, idle or unmounted
+    node,                        -- node, where one is known
+    namespace,                   -- Kubernetes namespace; '__idle__' or '__unmounted__' where there is none
+    workload_kind,               -- Deployment, StatefulSet, ...; Pod for pods without a controller
+    workload,                    -- what a team deploys; '__idle__' or '__unmounted__' where there is none
+    pod,                         -- pod
+    container,                   -- container
+    team,                        -- team that pays; 'unattributed' when no label says so, 'idle' and 'unmounted' for those
+    environment,                 -- environment; 'unattributed' when no label says so
+    project,                     -- project; 'unattributed' when no label says so
+    cost_center,                 -- cost center; 'unattributed' when no label says so
+    team_rule,                   -- label that named the team; 'none' when there is none
+    cpu_cost,                    -- core-hours allocated x price [currency]
+    memory_cost,                 -- GiB-hours allocated x price [currency]
+    gpu_cost,                    -- GPU-hours allocated x price [currency]
+    storage_cost,                -- of its volumes [currency]
+    network_cost,                -- as the source says [currency]
+    load_balancer_cost,          -- its share of load balancers [currency]
+    shared_cost,                 -- shared and external cost the source gave it [currency]
+    cpu_billed_core_hours,       -- allocated: the larger of request and usage [core-hours]
+    cpu_requested_core_hours,    -- requested [core-hours]
+    cpu_used_core_hours,         -- used; null when not measured [core-hours]
+    memory_billed_byte_hours,    -- allocated: the larger of request and usage [byte-hours]
+    memory_requested_byte_hours, -- requested [byte-hours]
+    memory_used_byte_hours       -- used; null when not measured [byte-hours]
+) as
+with label_set as (
+    select distinct labels, namespace_labels from raw.allocation
+),
+label_value as (
+    select
+        labels,
+        namespace_labels,
+        owner_part,
+        position_count,
+        labels ->> label as value,
+        if(namespace_labels ->> label = labels ->> label, 'namespace label ', 'pod label ') || label as rule
+    from label_set
+    cross join core.label_key
+    where labels ->> label <> ''
+),
+owner as (
+    select
+        labels,
+        namespace_labels,
+        arg_min(value, position_count) filter (owner_part = 'team') as team,
+        arg_min(value, position_count) filter (owner_part = 'environment') as environment,
+        arg_min(value, position_count) filter (owner_part = 'project') as project,
+        arg_min(value, position_count) filter (owner_part = 'cost_center') as cost_center,
+        arg_min(rule, position_count) filter (owner_part = 'team') as team_rule
+    from label_value
+    group by all
+),
+allocated as (
+    select
+        allocation.*,
+        price.cpu_core_hour_price,
+        price.memory_gib_hour_price,
+        price.gpu_hour_price,
+        cast(coalesce(cpu_core_hours * price.cpu_core_hour_price, source_cpu_cost, 0)
+            + coalesce(cpu_adjustment_cost, 0) as decimal(28, 10)) as cpu_cost,
+        cast(coalesce(memory_byte_hours / 1024 ** 3 * price.memory_gib_hour_price, source_memory_cost, 0)
+            + coalesce(memory_adjustment_cost, 0) as decimal(28, 10)) as memory_cost,
+        cast(coalesce(gpu_hours * price.gpu_hour_price, source_gpu_cost, 0)
+            + coalesce(gpu_adjustment_cost, 0) as decimal(28, 10)) as gpu_cost,
+        cast(coalesce(list_sum(cast(volumes -> '$.*.cost' as double[])), source_storage_cost, 0)
+            + coalesce(storage_adjustment_cost, 0) as decimal(28, 10)) as storage_cost,
+        cast(coalesce(source_network_cost, 0)
+            + coalesce(network_adjustment_cost, 0) as decimal(28, 10)) as network_cost,
+        cast(coalesce(source_shared_cost, 0)
+            + coalesce(source_external_cost, 0) as decimal(28, 10)) as shared_cost
+    from raw.allocation
+    left join core.price using (cluster, window_start, node)
+    where not allocation like '%\_\_idle\_\_' escape '\'
+),
+balancer_share as (
+    select
+        cluster,
+        window_start,
+        allocation,
+        value ->> 'service' as name,
+        -- The tiny part splits a free load balancer evenly instead of dividing by zero.
+        cast(value ->> 'cost' as double) + 1e-12 as weight,
+        sum(weight) over (partition by cluster, window_start, name order by allocation) as weight_until
+    from raw.allocation, json_each(load_balancers)
+    where load_balancers is not null
+),
+balancer as (
+    select
+        cluster,
+        window_start,
+        name,
+        cast(coalesce(source_total_cost, 0) as decimal(28, 10)) as cost
+    from raw.asset
+    where asset_kind = 'load_balancer'
+),
+-- Rounding the running sum instead of each share makes the shares add up to the balancer exactly.
+balanced as (
+    select
+        cluster,
+        window_start,
+        allocation,
+        cast(cost * weight_until / last_weight as decimal(28, 10))
+            - cast(cost * (weight_until - weight) / last_weight as decimal(28, 10)) as cost
+    from (
+        select *, max(weight_until) over (partition by cluster, window_start, name) as last_weight
+        from balancer_share
+    )
+    join balancer using (cluster, window_start, name)
+),
+balanced_row as (
+    select cluster, window_start, allocation, sum(cost) as load_balancer_cost from balanced group by all
+),
+on_node as (
+    select
+        cluster,
+        window_start,
+        node,
+        sum(cpu_cost) as cpu_cost,
+        sum(memory_cost) as memory_cost,
+        sum(gpu_cost) as gpu_cost,
+        sum(cpu_core_hours) as cpu_core_hours,
+        sum(memory_byte_hours) as memory_byte_hours
+    from allocated
+    where node is not null
+    group by all
+)
+select
+    cluster,
+    window_start,
+    if(container = '__unmounted__', 'unmounted', 'workload') as cost_kind,
+    node,
+    coalesce(namespace, '__unmounted__') as namespace,
+    case
+        when container = '__unmounted__' then 'PersistentVolume'
+        when workload is null then 'Pod'
+        else coalesce(list_filter(
+            ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job', 'CronJob'],
+            lambda kind: lower(kind) = workload_kind
+        )[1], workload_kind, 'Pod')
+    end as workload_kind,
+    if(container = '__unmounted__', '__unmounted__', coalesce(workload, pod, allocation)) as workload,
+    pod,
+    container,
+    if(container = '__unmounted__', 'unmounted', coalesce(team, 'unattributed')) as team,
+    coalesce(environment, 'unattributed') as environment,
+    coalesce(project, 'unattributed') as project,
+    coalesce(cost_center, 'unattributed') as cost_center,
+    coalesce(team_rule, 'none') as team_rule,
+    cpu_cost,
+    memory_cost,
+    gpu_cost,
+    storage_cost,
+    network_cost,
+    coalesce(load_balancer_cost, if(load_balancers is null, 0, source_load_balancer_cost), 0) as load_balancer_cost,
+    shared_cost,
+    cpu_core_hours as cpu_billed_core_hours,
+    allocated.cpu_request_cores * minutes / 60 as cpu_requested_core_hours,
+    cpu_used_core_hours,
+    memory_byte_hours as memory_billed_byte_hours,
+    allocated.memory_request_bytes * minutes / 60 as memory_requested_byte_hours,
+    memory_used_byte_hours
+from allocated
+left join owner
+    on allocated.labels = owner.labels
+    and allocated.namespace_labels is not distinct from owner.namespace_labels
+left join balanced_row using (cluster, window_start, allocation)
+left join raw.container_usage as measured using (cluster, window_start, namespace, pod, container)
+union all by name
+select
+    asset.cluster,
+    asset.window_start,
+    'idle' as cost_kind,
+    name as node,
+    '__idle__' as namespace,
+    'Node' as workload_kind,
+    '__idle__' as workload,
+    null as pod,
+    null as container,
+    'idle' as team,
+    'unattributed' as environment,
+    'unattributed' as project,
+    'unattributed' as cost_center,
+    'none' as team_rule,
+    cast(asset.cpu_core_hours * cpu_core_hour_price as decimal(28, 10)) - coalesce(on_node.cpu_cost, 0) as cpu_cost,
+    cast(asset.memory_byte_hours / 1024 ** 3 * memory_gib_hour_price as decimal(28, 10))
+        - coalesce(on_node.memory_cost, 0) as memory_cost,
+    cast(coalesce(asset.gpu_hours * gpu_hour_price, 0) as decimal(28, 10)) - coalesce(on_node.gpu_cost, 0) as gpu_cost,
+    0 as storage_cost,
+    0 as network_cost,
+    0 as load_balancer_cost,
+    0 as shared_cost,
+    asset.cpu_core_hours - coalesce(on_node.cpu_core_hours, 0) as cpu_billed_core_hours,
+    null as cpu_requested_core_hours,
+    null as cpu_used_core_hours,
+    asset.memory_byte_hours - coalesce(on_node.memory_byte_hours, 0) as memory_billed_byte_hours,
+    null as memory_requested_byte_hours,
+    null as memory_used_byte_hours
+from raw.asset
+join core.price
+    on price.cluster = asset.cluster and price.window_start = asset.window_start and price.node = asset.name
+left join on_node
+    on on_node.cluster = asset.cluster and on_node.window_start = asset.window_start and on_node.node = asset.name
+where asset_kind = 'node'
+union all by name
+select
+    cluster,
+    window_start,
+    'unmounted' as cost_kind,
+    null as node,
+    split_part(name, '/', 1) as namespace,
+    'Service' as workload_kind,
+    split_part(name, '/', 2) as workload,
+    null as pod,
+    null as container,
+    'unmounted' as team,
+    'unattributed' as environment,
+    'unattributed' as project,
+    'unattributed' as cost_center,
+    'none' as team_rule,
+    0 as cpu_cost,
+    0 as memory_cost,
+    0 as gpu_cost,
+    0 as storage_cost,
+    0 as network_cost,
+    cost as load_balancer_cost,
+    0 as shared_cost,
+    null as cpu_billed_core_hours,
+    null as cpu_requested_core_hours,
+    null as cpu_used_core_hours,
+    null as memory_billed_byte_hours,
+    null as memory_requested_byte_hours,
+    null as memory_used_byte_hours
+from balancer
+anti join balancer_share using (cluster, window_start, name);

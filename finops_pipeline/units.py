@@ -1,0 +1,32 @@
+"""Windows, days and byte units: the grid every number lies on."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+WINDOW = timedelta(minutes=15)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+GIB = 2**30
+
+
+def rfc3339(instant: datetime) -> str:
+    """``2026-11-23T10:00:00Z``: the only form of a time that OpenCost takes."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def window_start(instant: datetime) -> datetime:
+    """First instant of the window that an instant lies in."""
+    utc = instant.astimezone(UTC)
+    return utc.replace(minute=utc.minute - utc.minute % 15, second=0, microsecond=0)
+
+
+def windows(start: datetime, end: datetime) -> Iterator[datetime]:
+    """Starts of the windows in ``[start, end)``, oldest first; ``start`` lies on the grid."""
+    while start < end:
+        yield start
+        start += WINDOW
+
+
+def day_start(day: date) -> datetime:
+    """First instant of a UTC day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Fills ``warehouse.duckdb`` from the SQL files and publishes it as ``finops.duckdb``."""

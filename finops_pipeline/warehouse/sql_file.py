@@ -1,0 +1,174 @@
+"""Reads the files under ``sql/``: what each defines, needs and reads. Opens no database file."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, cached_property
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from finops_pipeline.errors import TableError
+from finops_pipeline.units import DAY, HOUR
+
+SQL_DIR = Path(__file__).parent.parent / "sql"
+
+_COLUMN = re.compile(r"^    (?P<name>[a-z_0-9]+),?\s.*?-- (?P<comment>.+)$", re.MULTILINE)
+_VIEW = re.compile(r"create view \S+\s*\(.*?\n\)\s*as\s", re.DOTALL)
+_SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """A file that opens with a comment that says what a row is and ends with one ``select``."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """File name without its ending."""
+        return self.path.stem
+
+    @cached_property
+    def text(self) -> str:
+        """The whole file."""
+        return self.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def description(self) -> str:
+        """The comment the file opens with."""
+        lines = re.match(r"(?:--.*\n)*", self.text)
+        return re.sub(r"^-- ?", "", lines.group() if lines else "", flags=re.MULTILINE).strip()
+
+    @cached_property
+    def version(self) -> str:
+        """Changes whenever the file does."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+
+    @cached_property
+    def statements(self) -> list[duckdb.Statement]:
+        """The file as DuckDB splits it."""
+        return duckdb.extract_statements(self.text)
+
+    @property
+    def query(self) -> str | None:
+        """The select."""
+        return self.statements[-1].query.strip()
+
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """Names after a dollar sign: settings, ``start`` and ``end``."""
+        return frozenset(self.statements[-1].named_parameters)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """Names of the tables the select reads, each with its schema."""
+        return _tables_read(self.query) if self.query else frozenset()
+
+
+@dataclass(frozen=True)
+class Table(SqlFile):
+    """``sql/tables/<schema>/<name>.sql``.
+
+    Either a ``create table`` and the select that fills it; or a ``create table`` alone, for rows that
+    come from the lake (schema raw) or the ledger; or a ``create view``.
+    """
+
+    @property
+    def schema(self) -> str:
+        """The folder it lies in."""
+        return self.path.parent.name
+
+    @property
+    def name(self) -> str:
+        """Name with its schema, as an analyst writes it: ``costs.daily``."""
+        return f"{self.schema}.{self.path.stem}"
+
+    @property
+    def ddl(self) -> str:
+        """The ``create`` statement."""
+        return self.statements[0].query.strip()
+
+    @property
+    def is_view(self) -> bool:
+        """Whether its rows are computed when it is read."""
+        return _VIEW.search(self.ddl) is not None
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether its rows are the lake's."""
+        return self.schema == "raw"
+
+    @property
+    def query(self) -> str | None:
+        """The select that makes its rows; None when they come from the lake or the ledger."""
+        if self.is_view:
+            return _VIEW.split(self.ddl, maxsplit=1)[1]
+        return self.statements[1].query.strip() if len(self.statements) > 1 else None
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """Comment of each column, in the table's order."""
+        return dict(_COLUMN.findall(self.ddl))
+
+    @property
+    def time_column(self) -> str | None:
+        """The column that says when, if it has one: ``window_start``, ``hour`` or ``day``."""
+        return next((name for name in _SLOTS if name in self.columns), None)
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether it is filled range by range instead of whole."""
+        if self.query is None:
+            return self.time_column is not None
+        return "start" in self.parameters
+
+    @property
+    def slot(self) -> timedelta | None:
+        """How much time is deleted and filled at once; None when it is rebuilt whole."""
+        if not self.is_growing or self.time_column is None:
+            return None
+        return _SLOTS[self.time_column] if self.query else DAY
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """Every table file by table name, each after the tables it reads."""
+    found = {table.name: table for table in map(Table, sorted((SQL_DIR / "tables").glob("*/*.sql")))}
+    for table in found.values():
+        if unknown := table.reads - found.keys():
+            raise TableError(f"{table.path.name} reads {', '.join(sorted(unknown))}: no such table file")
+    order = TopologicalSorter({name: sorted(table.reads) for name, table in found.items()})
+    return {name: found[name] for name in order.static_order()}
+
+
+@cache
+def files(folder: str) -> dict[str, SqlFile]:
+    """Every file of ``sql/<folder>`` by file name."""
+    return {path.stem: SqlFile(path) for path in sorted((SQL_DIR / folder).glob("*.sql"))}
+
+
+def _tables_read(query: str) -> frozenset[str]:
+    (row,) = duckdb.execute("select json_serialize_sql($query)", {"query": query}).fetchall()
+    tree = json.loads(row[0])
+    if tree["error"]:
+        raise TableError(f"{tree['error_message']}: {query[:200]}")
+    return frozenset(
+        f"{node['schema_name']}.{node['table_name']}"
+        for node in _nodes(tree)
+        if node.get("type") == "BASE_TABLE" and node["schema_name"]
+    )
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _nodes(item)
