@@ -1,0 +1,531 @@
+"""Every knob, with its default and unit: read from ``finops.toml`` and ``FINOPS_…`` variables.
+
+A variable beats the file. Both are strict: what is unknown or wrong is a ``ConfigError`` that
+names the file or variable and the dotted key. Secrets come from variables or mounted files only.
+"""
+
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self, cast
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    Strict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from finops_pipeline.errors import ConfigError
+
+PREFIX = "FINOPS_"
+CONFIG_VARIABLE = "FINOPS_CONFIG"
+TOKEN_VARIABLE = re.compile(PREFIX + "CLUSTER_.+_TOKEN")
+DEFAULT_FILE = Path("finops.toml")
+PLAIN_MESSAGES = {  # for people who write TOML, where pydantic speaks Python
+    "extra_forbidden": "there is no such setting",
+    "missing": "is missing",
+    "model_type": "should be a table",
+    "dict_type": "should be a table",
+    "tuple_type": "should be a list",
+}
+NO_CONFIGURATION = (
+    "no configuration: there is no finops.toml here and FINOPS_CONFIG and FINOPS_CLUSTERS are not "
+    "set. To look around without a cluster run 'make demo'; to read yours, "
+    "'cp finops.example.toml finops.toml' and put its addresses there"
+)
+
+
+def _http_url(url: str) -> str:
+    """The URL as written, when it is one that we can send a request to."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
+        raise ValueError("is not an http:// or https:// address")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("holds more than scheme, host, port and path; secrets go into variables")
+    parts.port  # noqa: B018  # raises ValueError when it is no port
+    return url
+
+
+def _optional_http_url(url: str) -> str:
+    return url and _http_url(url)
+
+
+def _database_url(url: SecretStr) -> SecretStr:
+    """The URL as written; SQLAlchemy says more when it opens it."""
+    if not re.fullmatch(r"|[a-z][a-z0-9]*(\+[a-z0-9]+)?://\S*", url.get_secret_value()):
+        raise ValueError("is not a URL of SQLAlchemy, such as postgresql+psycopg2://host/finops")
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
+# TOML and variables know neither tuples nor paths: these two are made from lists and text.
+Lenient = Strict(False)
+LabelNames = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Lenient]
+FilePath = Annotated[Path, Lenient]
+
+
+def _key(text: str, unit: str = "", **constraints: Any) -> Any:
+    """A documented setting: what it is for, and the unit of its value."""
+    return Field(description=text, json_schema_extra={"unit": unit}, **constraints)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Ingest(_Section):
+    """When windows are read."""
+
+    horizon_days: int = _key(
+        "How far back missing windows are filled", "days", default=14, ge=1, le=400
+    )
+    settle_minutes: int = _key(
+        "A window is read this long after its end; samples arrive late",
+        "minutes",
+        default=5,
+        ge=0,
+        le=60,
+    )
+    reread_hours: Annotated[tuple[int, ...], Lenient] = _key(
+        "Ages at which a window is read again; after the last one it is final",
+        "hours",
+        default=(1, 24),
+    )
+    budget_seconds: int = _key(
+        "Time one tick may spend on reading; the rest stays due", "seconds", default=480, ge=10
+    )
+
+    @field_validator("reread_hours")
+    @classmethod
+    def _ages_rise(cls, ages: tuple[int, ...]) -> tuple[int, ...]:
+        if (
+            not ages
+            or ages[0] < 1
+            or any(later <= age for age, later in zip(ages, ages[1:], strict=False))
+        ):
+            raise ValueError("should be whole hours that rise from 1")
+        return ages
+
+
+class Attribution(_Section):
+    """Whose a cost is: the first of these labels that a pod or its namespace has."""
+
+    team_labels: LabelNames = _key("Labels that name the team", default=("team",))
+    environment_labels: LabelNames = _key(
+        "Labels that name the environment", default=("environment", "env")
+    )
+    project_labels: LabelNames = _key("Labels that name the project", default=("project",))
+    cost_center_labels: LabelNames = _key(
+        "Labels that name the cost center", default=("cost_center",)
+    )
+
+
+class Retention(_Section):
+    """How long tables of fine grain reach back; daily tables are kept for good."""
+
+    quarter_hourly_days: int = _key(
+        "Days of costs.quarter_hourly", "days", default=14, ge=1, le=400
+    )
+
+
+class Metrics(_Section):
+    """What is pushed for Grafana after each publication."""
+
+    pushgateway_url: OptionalHttpUrl = _key("Pushgateway; empty: nothing is pushed", default="")
+    top_workloads: int = _key(
+        "Workloads with a series of their own; the rest is one series '_other'",
+        "workloads",
+        default=50,
+        ge=1,
+        le=1000,
+    )
+
+
+class Cluster(_Section):
+    """One Kubernetes cluster and the servers that know about it."""
+
+    name: str = _key(
+        "Its name in every table; never change it",
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        max_length=63,
+    )
+    opencost_url: HttpUrl = _key("OpenCost's API, or Kubecost's with its path /model")
+    prometheus_url: HttpUrl = _key("The Prometheus that OpenCost reads, or one like it")
+    prometheus_matchers: dict[str, str] = _key(
+        "Label values that select this cluster where several share one Prometheus",
+        default_factory=dict,
+    )
+    opencost_token_file: FilePath | None = _key(
+        "File with the bearer token for OpenCost", default=None
+    )
+    prometheus_token_file: FilePath | None = _key(
+        "File with the bearer token for Prometheus", default=None
+    )
+    headers: dict[str, str] = _key(
+        "Headers sent to both, such as X-Scope-OrgID; no secrets", default_factory=dict
+    )
+    verify: bool = _key("Check the servers' certificates", default=True)
+    ca_file: FilePath | None = _key(
+        "Certificate authorities to trust instead of the usual ones", default=None
+    )
+    opencost_token: SecretStr | None = _key("Bearer token for OpenCost", default=None)
+    prometheus_token: SecretStr | None = _key("Bearer token for Prometheus", default=None)
+
+    @field_validator("opencost_token", "prometheus_token", mode="before")
+    @classmethod
+    def _from_outside(cls, token: object) -> object:
+        """Refuse a token that stands among the settings."""
+        if token is not None:
+            raise ValueError("is a secret: use its variable or token file")
+        return token
+
+    @field_validator("headers")
+    @classmethod
+    def _no_secrets(cls, headers: dict[str, str]) -> dict[str, str]:
+        if {"authorization", "cookie"} & {name.lower() for name in headers}:
+            raise ValueError("holds a secret: use the token's variable or token file")
+        return headers
+
+    @field_validator("prometheus_matchers")
+    @classmethod
+    def _labels(cls, matchers: dict[str, str]) -> dict[str, str]:
+        if any(not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", label) for label in matchers):
+            raise ValueError("has a key that is not a Prometheus label name")
+        return matchers
+
+    @model_validator(mode="after")
+    def _certificates(self) -> Self:
+        if self.ca_file and not self.verify:
+            raise ValueError("ca_file is of no use with verify = false: give one of them")
+        return self
+
+    def promql_matchers(self) -> str:
+        """``cluster="prod-eu"``: goes into every selector of a query; empty without matchers."""
+        quoted = {k: json.dumps(v, ensure_ascii=False) for k, v in self.prometheus_matchers.items()}
+        return ",".join(f"{label}={value}" for label, value in sorted(quoted.items()))
+
+
+class Settings(BaseSettings):
+    """Everything an installation may decide."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", strict=True, env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    currency: str = _key(
+        "The one currency of all clusters' prices; nothing is converted",
+        "ISO 4217",
+        default="USD",
+        pattern=r"^[A-Z]{3}$",
+    )
+    data_dir: FilePath = _key(
+        "Folder of the lake, the state database and finops.duckdb", default=Path("data")
+    )
+    is_demo: bool = _key("Mark all data as pretended, wherever it is shown", default=False)
+    state_url: DatabaseUrl = _key(
+        "SQLAlchemy URL of the state database; empty: SQLite in data_dir",
+        default=SecretStr(""),
+    )
+    ingest: Ingest = Field(default_factory=Ingest)
+    attribution: Attribution = Field(default_factory=Attribution)
+    retention: Retention = Field(default_factory=Retention)
+    metrics: Metrics = Field(default_factory=Metrics)
+    clusters: Annotated[tuple[Cluster, ...], Lenient] = Field(
+        description="The clusters that are read; as a variable: JSON of the list"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what ``load`` hands over: it knows which file or variable a value is from."""
+        return (init_settings,)
+
+    @field_validator("clusters")
+    @classmethod
+    def _told_apart(cls, clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
+        if not clusters:
+            raise ValueError("should name at least one cluster")
+        for taken in (
+            _repeated([cluster.name for cluster in clusters]),
+            _repeated([name for cluster in clusters for name in token_variables(cluster.name)]),
+        ):
+            if taken:
+                raise ValueError(f"two clusters would share {taken}: give each a name of its own")
+        return clusters
+
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the state database, its password included: not for printing."""
+        return self.state_url.get_secret_value() or f"sqlite:///{self.data_dir / 'state.db'}"
+
+    def shown(self) -> dict[str, object]:
+        """Dotted key to value, for people: secrets are masked."""
+        return dict(_flat(self.model_dump(mode="json")))
+
+
+@dataclass(frozen=True)
+class Key:
+    """One setting, as the documentation names it."""
+
+    key: str  # "ingest.horizon_days"; of a cluster: "clusters[].name"
+    variable: str  # that sets it
+    default: object  # None also when it has to be given: see is_required
+    is_required: bool
+    is_secret: bool  # not taken from finops.toml
+    unit: str
+    text: str
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings of this installation.
+
+    Args:
+        path: settings file; without it FINOPS_CONFIG, then ``finops.toml`` where we are, if any.
+        environ: variables; one named ``FINOPS_INGEST__HORIZON_DAYS`` beats ``ingest.horizon_days``.
+
+    Raises:
+        ConfigError: nothing is configured, or a key, value or variable is unknown or wrong.
+    """
+    given = _gather(path, environ)
+    if given.file is None and "clusters" not in given.values:
+        raise ConfigError(NO_CONFIGURATION)
+    try:
+        settings = Settings.model_validate(given.values)
+    except ValidationError as error:
+        raise _explained(error, given) from error
+    return _with_tokens(settings, environ)
+
+
+def load_data_dir(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Folder of the data alone: works where no cluster is configured, as on an analyst's machine.
+
+    Raises:
+        ConfigError: the file cannot be read, a variable is unknown, or ``data_dir`` is wrong.
+    """
+    given = _gather(path, environ)
+    try:
+        return _DataDir.model_validate(given.values).data_dir
+    except ValidationError as error:
+        raise _explained(error, given) from error
+
+
+def describe() -> list[Key]:
+    """Every setting there is, in the order of ``finops.example.toml``."""
+    return [
+        Key(
+            key,
+            variable=_variable(key),
+            default=None if field.is_required() else field.get_default(call_default_factory=True),
+            is_required=field.is_required(),
+            is_secret=key.endswith("_token"),
+            unit=str(cast(dict[str, str], field.json_schema_extra)["unit"]),
+            text=field.description or "",
+        )
+        for key, field in _leaves(Settings)
+    ]
+
+
+def token_variables(cluster: str) -> tuple[str, str]:
+    """Variables with the bearer tokens of a cluster: for OpenCost, for Prometheus."""
+    stem = f"{PREFIX}CLUSTER_{cluster.upper().replace('-', '_')}"
+    return f"{stem}_TOKEN", f"{stem}_PROMETHEUS_TOKEN"
+
+
+class _DataDir(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    data_dir: FilePath = Settings.model_fields["data_dir"].default
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What file and variables say, and which of them said it."""
+
+    file: Path | None
+    values: dict[str, Any]
+    variables: frozenset[str]
+
+
+class _Variable(EnvSettingsSource):
+    """One variable; the base class would read all of ``os.environ``."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._given = {name.lower(): text}
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._given
+
+
+def _gather(path: Path | None, environ: Mapping[str, str]) -> _Given:
+    file = _file(path, environ)
+    values = _read(file) if file else {}
+    names = {key.variable for key in describe()} & environ.keys()
+    _refuse_unknown(environ)
+    for name in sorted(names):
+        _refuse_empty(name, environ[name])
+        for key, value in _parsed(name, environ[name]).items():
+            table = values.get(key)
+            both = isinstance(table, dict) and isinstance(value, dict)
+            values[key] = {**cast(dict[str, Any], table), **value} if both else value
+    return _Given(file, values, frozenset(names))
+
+
+def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = path or Path(environ[CONFIG_VARIABLE]) if path or environ.get(CONFIG_VARIABLE) else None
+    if named and not named.is_file():
+        raise ConfigError(f"{'' if path else 'FINOPS_CONFIG: '}there is no settings file {named}")
+    return named or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: cannot be read as TOML: {error}") from error
+    if re.search(r"//[^/@]*:[^/@]*@", str(values.get("state_url", ""))):
+        raise ConfigError(f"{file}: state_url: holds a password: use FINOPS_STATE_URL instead")
+    return values
+
+
+def _parsed(name: str, text: str) -> dict[str, Any]:
+    try:
+        return _Variable(name, text)()
+    except SettingsError as error:
+        raise ConfigError(f"{name}: is not JSON, as a list or table has to be here") from error
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    """Refuse variables that would have no effect; those of a cluster are checked with its name."""
+    known = {key.variable for key in describe()} | {CONFIG_VARIABLE}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and not TOKEN_VARIABLE.fullmatch(name):
+            raise ConfigError(f"{name}: there is no such setting{_meant(name, known)}")
+
+
+def _refuse_empty(name: str, text: str) -> None:
+    """An empty path would be the working directory; an address may be empty: it is then off."""
+    if not text and not any(key.variable == name and str(key.default) == "" for key in describe()):
+        raise ConfigError(f"{name}: is empty; unset it for the default")
+
+
+def _meant(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _with_tokens(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    known = {name for cluster in settings.clusters for name in token_variables(cluster.name)}
+    for name in sorted(environ):
+        if TOKEN_VARIABLE.fullmatch(name) and name not in known:
+            raise ConfigError(f"{name}: no cluster has this name")
+    clusters = tuple(_with_token(cluster, environ) for cluster in settings.clusters)
+    return settings.model_copy(update={"clusters": clusters})
+
+
+def _with_token(cluster: Cluster, environ: Mapping[str, str]) -> Cluster:
+    opencost, prometheus = token_variables(cluster.name)
+    return cluster.model_copy(
+        update={
+            "opencost_token": _token(cluster, "opencost_token_file", opencost, environ),
+            "prometheus_token": _token(cluster, "prometheus_token_file", prometheus, environ),
+        }
+    )
+
+
+def _token(
+    cluster: Cluster, key: str, variable: str, environ: Mapping[str, str]
+) -> SecretStr | None:
+    file: Path | None = getattr(cluster, key)
+    if variable in environ and file:
+        raise ConfigError(f"{variable}: cluster {cluster.name} has {key} too: give one of them")
+    try:
+        token = file.read_text(encoding="utf-8").strip() if file else environ.get(variable)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{key} of cluster {cluster.name}: {error}") from error
+    if token == "":
+        raise ConfigError(f"{file or variable}: the token of cluster {cluster.name} is empty")
+    return SecretStr(token) if token else None
+
+
+def _leaves(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Dotted key and field of each setting; a list of tables is one step named ``clusters[]``."""
+    for name, field in model.model_fields.items():
+        table = Cluster if name == "clusters" else field.annotation
+        if isinstance(table, type) and issubclass(table, BaseModel):
+            yield from _leaves(table, f"{above}{name}[]." if table is Cluster else f"{name}.")
+        else:
+            yield above + name, field
+
+
+def _variable(key: str) -> str:
+    if key.endswith("_token"):
+        return token_variables("<name>")[key.endswith("prometheus_token")]
+    if key.startswith("clusters[]"):
+        return f"{PREFIX}CLUSTERS"
+    return PREFIX + key.upper().replace(".", "__")
+
+
+def _explained(error: ValidationError, given: _Given) -> ConfigError:
+    """Pydantic's findings, one a line: where the value is from, its dotted key, what is wrong."""
+    return ConfigError("\n".join(_finding(detail, given) for detail in error.errors()))
+
+
+def _finding(detail: ErrorDetails, given: _Given) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    variable = _variable(key if detail["loc"][0] != "clusters" else "clusters[]")
+    origin = variable if variable in given.variables else given.file
+    message = PLAIN_MESSAGES.get(detail["type"], detail["msg"])
+    return f"{origin}: {key}: {message.removeprefix('Value error, ')}{_came(detail)}"
+
+
+def _came(detail: ErrorDetails) -> str:
+    """The value, where it can be shown: nothing that may be a secret, no half of the file."""
+    value, last = detail["input"], str(detail["loc"][-1])
+    may_be_secret = detail["type"] == "extra_forbidden" or "token" in last or "@" in str(value)
+    if may_be_secret or not isinstance(value, str | int | float):
+        return ""
+    return f", not {value!r}"
+
+
+def _repeated(names: list[str]) -> str | None:
+    return next((name for name in names if names.count(name) > 1), None)
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, object]]:
+    """Leaves of nested tables and lists of tables, by dotted key."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = {str(number): item for number, item in enumerate(value)}
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _flat(item, f"{key}.{name}" if key else name)
+    else:
+        yield key, value
