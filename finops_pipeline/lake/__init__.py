@@ -1,0 +1,1 @@
+"""Parquet files: where they lie, how they are written, read, swept. Knows no ledger."""

@@ -1,0 +1,214 @@
+"""Parquet files of the lake: one per table, cluster and window, or several windows of a day in one.
+
+    <table>/window/cluster=<c>/date=<YYYY-MM-DD>/<HHMM>-<hash>.parquet
+    <table>/day/cluster=<c>/date=<YYYY-MM-DD>/<hash>.parquet
+
+A file is never overwritten: its name holds the first digits of its own hash.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from finops_pipeline.errors import LakeError
+
+_SUFFIX = ".parquet"
+_UNFINISHED = ".tmp"  # only a suffix hides a file from the pattern *.parquet
+_ROW_GROUP_ROWS = 122_880  # what DuckDB reads at once: smaller groups cost, larger ones prune less
+_NAME_DIGITS = 12
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """A file as it was written; its path is relative to the root of the lake."""
+
+    path: str
+    table_name: str
+    cluster: str
+    day: date
+    file_sha256: str
+    size_bytes: int
+
+
+class Lake:
+    """The files under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Nothing is created before the first write."""
+        self.root = root
+
+    def absolute(self, path: str) -> Path:
+        """Where a file of the lake lies on this machine."""
+        return self.root / path
+
+    def write(
+        self,
+        table_name: str,
+        cluster: str,
+        windows: Mapping[datetime, pa.Table],
+        facts: Mapping[str, str],
+    ) -> LakeFile:
+        """Store windows of one UTC day in a new file, durable when this returns.
+
+        Args:
+            table_name: such as ``raw.allocation``.
+            cluster: any name; what a path cannot hold is percent-encoded.
+            windows: rows by first instant of their window, all of one schema; no rows is fine.
+            facts: kept as key-value metadata of the file.
+
+        Raises:
+            ValueError: no window, or windows of more than one day.
+            OSError: the disk is full or broken; no file is left behind.
+        """
+        day = _only_day(windows)
+        body = _parquet([windows[start] for start in sorted(windows)], facts)
+        file_sha256 = hashlib.sha256(body).hexdigest()
+        path = _path(table_name, cluster, sorted(windows), file_sha256)
+        _write_durably(self.absolute(path), body)
+        return LakeFile(path, table_name, cluster, day, file_sha256, len(body))
+
+    def read(self, path: str, file_sha256: str | None = None) -> pa.Table:
+        """Rows of a file; with its hash, only if no byte of it has changed.
+
+        Raises:
+            LakeError: the file is missing, damaged or not Parquet.
+        """
+        body = self._verified(path, file_sha256) if file_sha256 else self._bytes(path)
+        return _readable(path, lambda: pq.read_table(pa.BufferReader(body), partitioning=None))
+
+    def facts(self, path: str) -> dict[str, str]:
+        """Key-value metadata that a file was written with.
+
+        Raises:
+            LakeError: the file is missing, damaged or not Parquet.
+        """
+        stored = _readable(path, lambda: pq.read_metadata(self.absolute(path)).metadata) or {}
+        return {
+            key.decode(): value.decode() for key, value in stored.items() if key != b"ARROW:schema"
+        }
+
+    def verify(self, path: str, file_sha256: str) -> None:
+        """Read every byte; Parquet itself does not notice most of those that flip.
+
+        Raises:
+            LakeError: the file is missing or does not have this hash.
+        """
+        self._verified(path, file_sha256)
+
+    def paths(self) -> Iterator[str]:
+        """Every finished file, named by the ledger or not."""
+        for found in self.root.rglob(f"*{_SUFFIX}"):
+            yield found.relative_to(self.root).as_posix()
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Delete files; those already gone are fine."""
+        for path in paths:
+            self.absolute(path).unlink(missing_ok=True)
+
+    def sweep(self, named: Container[str], before: datetime) -> list[str]:
+        """Delete what a crash left behind: files last written before an instant that nobody names.
+
+        Args:
+            named: paths that stay, however old.
+            before: young files stay, since the writer may be about to name them.
+
+        Returns:
+            Paths deleted, unfinished files among them.
+        """
+        found = [path for path in self.root.rglob("*") if path.suffix in (_SUFFIX, _UNFINISHED)]
+        old = (path.relative_to(self.root).as_posix() for path in found if _is_old(path, before))
+        swept = sorted(path for path in old if path not in named)
+        self.remove(swept)
+        return swept
+
+    def _bytes(self, path: str) -> bytes:
+        return _readable(path, self.absolute(path).read_bytes)
+
+    def _verified(self, path: str, file_sha256: str) -> bytes:
+        body = self._bytes(path)
+        found = hashlib.sha256(body).hexdigest()
+        if found != file_sha256:
+            raise LakeError(f"{path} is damaged: its SHA-256 is {found}, expected {file_sha256}")
+        return body
+
+
+def _only_day(windows: Iterable[datetime]) -> date:
+    days = {start.astimezone(UTC).date() for start in windows}
+    if len(days) != 1:
+        raise ValueError(f"a file holds windows of one UTC day, got {sorted(days)}")
+    return days.pop()
+
+
+def _path(table_name: str, cluster: str, starts: list[datetime], file_sha256: str) -> str:
+    first = starts[0].astimezone(UTC)
+    folder = f"cluster={quote(cluster, safe='')}/date={first:%Y-%m-%d}"
+    digits = file_sha256[:_NAME_DIGITS]
+    if len(starts) == 1:
+        return f"{table_name}/window/{folder}/{first:%H%M}-{digits}{_SUFFIX}"
+    return f"{table_name}/day/{folder}/{digits}{_SUFFIX}"
+
+
+def _parquet(tables: list[pa.Table], facts: Mapping[str, str]) -> memoryview:
+    rows = pa.concat_tables(tables).replace_schema_metadata(dict(facts))
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+    return memoryview(sink.getvalue())
+
+
+def _write_durably(target: Path, body: memoryview) -> None:
+    """Never a torn file under a final name, also after a power cut."""
+    _make_folder(target.parent)
+    unfinished = target.with_name(f"{target.name}.{uuid4().hex}{_UNFINISHED}")
+    try:
+        with unfinished.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Create a folder and its parents; each new name is synced in the folder that holds it."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _readable(path: str, read: Callable[[], _Read]) -> _Read:
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise LakeError(f"{path} is missing from the lake") from error
+    except (pa.ArrowException, OSError) as error:
+        raise LakeError(f"{path} cannot be read: {error}") from error
+
+
+def _is_old(path: Path, before: datetime) -> bool:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC) < before
+    except FileNotFoundError:  # its writer has just renamed it
+        return False
