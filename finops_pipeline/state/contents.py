@@ -1,0 +1,213 @@
+"""What the ledger holds, as those ask who compute from it: hashes, files and rows."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import ColumnElement, Connection, CursorResult, Row, Table, and_, func, select
+
+from finops_pipeline.state.known import known_windows, of_source
+from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
+from finops_pipeline.units import DAY, WINDOW, day_start, windows
+
+_INSTANT = pa.timestamp("us", "UTC")
+_COST = pa.decimal128(28, 10)
+
+WINDOW_COLUMNS = pa.schema(
+    [
+        pa.field("table_name", pa.string(), nullable=False),
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("window_start", _INSTANT, nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("is_verified", pa.bool_(), nullable=False),
+        pa.field("is_degraded", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("minutes_ratio", pa.float64()),
+        pa.field("row_count", pa.int64()),
+        pa.field("total", _COST),
+        pa.field("read_count", pa.int32(), nullable=False),
+        pa.field("fetched_at", _INSTANT),
+        pa.field("next_read_at", _INSTANT),
+        pa.field("content_sha256", pa.string()),
+        pa.field("file", pa.string()),
+    ]
+)
+RESTATEMENT_COLUMNS = pa.schema(
+    [
+        pa.field("table_name", pa.string(), nullable=False),
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("window_start", _INSTANT, nullable=False),
+        pa.field("restated_at", _INSTANT, nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("old_row_count", pa.int64(), nullable=False),
+        pa.field("new_row_count", pa.int64(), nullable=False),
+        pa.field("old_total", _COST),
+        pa.field("new_total", _COST),
+        pa.field("old_content_sha256", pa.string(), nullable=False),
+        pa.field("new_content_sha256", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one source of one cluster has been read."""
+
+    complete_until: datetime | None  # every window from the start up to here is read or lost
+    newest_window_start: datetime | None  # newest window that all tables have
+    last_read_at: datetime | None  # last answer that was kept
+    last_failed_at: datetime | None = None  # last attempt that failed, if none succeeded since
+    last_failure: str | None = None  # what it said
+
+
+class Contents:
+    """One unchanging view of the ledger; made by ``State.snapshot``."""
+
+    def __init__(self, connection: Connection) -> None:
+        """All questions are answered by one transaction."""
+        self._connection = connection
+
+    def day_contents(self) -> dict[str, dict[datetime, str]]:
+        """Hash of what was read, by table and first instant of the day, over all clusters.
+
+        It differs when rows of a window do, or when a window is read for the first time; not when
+        a window is read again and says the same.
+        """
+        sha = ledger_day.c.content_sha256
+        rows: Iterable[Any] = self._days(sha, sha.is_not(None))
+        return _hashes((name, day_start(day), (cluster, sha)) for name, day, cluster, sha in rows)
+
+    def day_marks(self) -> dict[datetime, str]:
+        """A mark by day that differs whenever any row of the ledger of that day does."""
+        rows: Iterable[Any] = self._days(ledger_day.c.revision, ledger_day.c.revision > 0)
+        marks = _hashes(
+            ("", day_start(day), (name, cluster, str(revision)))
+            for name, day, cluster, revision in rows
+        )
+        return marks.get("", {})
+
+    def hour_contents(self, day: datetime) -> dict[str, dict[datetime, str]]:
+        """The same as ``day_contents`` by first instant of the hour, within one day."""
+        rows: Iterable[Any] = self._of_day(day, ledger.c.content_sha256)
+        return _hashes(
+            (name, _hour(at), (f"{at:%H%M}", cluster, sha))
+            for at, name, cluster, sha in rows
+            if sha is not None
+        )
+
+    def hour_marks(self, day: datetime) -> dict[datetime, str]:
+        """The same as ``day_marks`` by first instant of the hour, within one day."""
+        columns = [ledger.c[name] for name in WINDOW_COLUMNS.names[3:]]
+        rows = self._of_day(day, *columns, ledger.c.failure)
+        marks = _hashes(("", _hour(row[0]), tuple(map(str, row))) for row in rows)
+        return marks.get("", {})
+
+    def current_files(self, table_name: str, start: datetime, end: datetime) -> list[str]:
+        """Lake files that hold windows of ``[start, end)``, relative to the lake.
+
+        All rows of a current file are current, those of its other windows too.
+        """
+        query = (
+            select(lake_file.c.path)
+            .where(
+                lake_file.c.table_name == table_name,
+                lake_file.c.day >= start.date(),
+                lake_file.c.day <= end.date(),
+                lake_file.c.dropped_at.is_(None),
+                lake_file.c.first_window < end,
+                lake_file.c.last_window > start - WINDOW,
+            )
+            .order_by(lake_file.c.path)
+        )
+        return list(self._connection.execute(query).scalars())
+
+    def windows(self, start: datetime, end: datetime) -> pa.Table:
+        """Rows of ``core.window`` in ``[start, end)``: what was read, tried or given up."""
+        columns = {name: ledger.c[name] for name in WINDOW_COLUMNS.names}
+        columns["reason"] = func.coalesce(ledger.c.reason, ledger.c.failure)
+        query = select(*columns.values()).where(_within(ledger, start, end))
+        return _arrow(self._connection.execute(query).all(), WINDOW_COLUMNS)
+
+    def restatements(self, start: datetime, end: datetime) -> pa.Table:
+        """Rows of ``core.restatement`` for the windows in ``[start, end)``."""
+        columns = [restatement.c[name] for name in RESTATEMENT_COLUMNS.names]
+        query = select(*columns).where(_within(restatement, start, end))
+        return _arrow(self._connection.execute(query).all(), RESTATEMENT_COLUMNS)
+
+    def progress(
+        self, table_names: Sequence[str], cluster: str, start: datetime, end: datetime
+    ) -> Progress:
+        """How far a source has been read within ``[start, end)``.
+
+        Args:
+            table_names: what the source fills together.
+            cluster: whose.
+            start: first instant of the horizon, on the grid; older windows are not looked at.
+            end: first instant after it.
+        """
+        known = known_windows(self._connection, table_names, cluster, start, end)
+        read = {at for at, window in known.items() if window.is_read}
+        until = next((at for at in windows(start, end) if at not in read), end)
+        return Progress(
+            complete_until=until if until > start else None,
+            newest_window_start=max(read, default=None),
+            **self._last_attempts(of_source(table_names, cluster, start, end)),
+        )
+
+    def _last_attempts(self, of_source: ColumnElement[bool]) -> dict[str, Any]:
+        newest = select(func.max(ledger.c.fetched_at)).where(of_source)
+        read_at = self._connection.execute(newest).scalar()
+        failed = (
+            select(ledger.c.failed_at, ledger.c.failure)
+            .where(of_source, ledger.c.failed_at.is_not(None))
+            .order_by(ledger.c.failed_at.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(failed).one_or_none()
+        if row is None or (read_at and row.failed_at < read_at):
+            return {"last_read_at": read_at}
+        return {
+            "last_read_at": read_at,
+            "last_failed_at": row.failed_at,
+            "last_failure": row.failure,
+        }
+
+    def _days(self, value: ColumnElement[Any], is_wanted: ColumnElement[bool]) -> CursorResult[Any]:
+        key = (ledger_day.c.table_name, ledger_day.c.day, ledger_day.c.cluster)
+        return self._connection.execute(select(*key, value).where(is_wanted).order_by(*key))
+
+    def _of_day(self, day: datetime, *values: ColumnElement[Any]) -> CursorResult[Any]:
+        key = (ledger.c.window_start, ledger.c.table_name, ledger.c.cluster)
+        within = _within(ledger, day, day + DAY)
+        return self._connection.execute(select(*key, *values).where(within).order_by(*key))
+
+
+def _within(table: Table, start: datetime, end: datetime) -> ColumnElement[bool]:
+    return and_(table.c.window_start >= start, table.c.window_start < end)
+
+
+def _hour(instant: datetime) -> datetime:
+    return instant.replace(minute=0)
+
+
+def _hashes(
+    parts: Iterable[tuple[str, datetime, tuple[str, ...]]],
+) -> dict[str, dict[datetime, str]]:
+    """One hash per table and slot, over its parts in the order given."""
+    digests: dict[str, dict[datetime, Any]] = defaultdict(lambda: defaultdict(hashlib.sha256))
+    for table_name, slot, part in parts:
+        digests[table_name][slot].update("\n".join((*part, "")).encode())
+    return {
+        table_name: {slot: digest.hexdigest() for slot, digest in slots.items()}
+        for table_name, slots in digests.items()
+    }
+
+
+def _arrow(rows: Sequence[Row[Any]], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)

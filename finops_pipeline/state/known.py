@@ -1,0 +1,51 @@
+"""What is known of the windows of one source, over all the tables that it fills together."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+
+from finops_pipeline.state.schedule import Known
+from finops_pipeline.state.tables import ledger
+
+ABSENT = "absent"  # not read yet; the failure says why, if it was tried
+PROVISIONAL = "provisional"  # read, and to be read again
+FINAL = "final"  # read for the last time
+LOST = "lost"  # never read, and the source has forgotten it
+
+
+def of_source(
+    table_names: Sequence[str], cluster: str, start: datetime, end: datetime
+) -> ColumnElement[bool]:
+    """Rows of the ledger: some tables of a cluster, windows of ``[start, end)``."""
+    return and_(
+        ledger.c.table_name.in_(table_names),
+        ledger.c.cluster == cluster,
+        ledger.c.window_start >= start,
+        ledger.c.window_start < end,
+    )
+
+
+def known_windows(
+    connection: Connection,
+    table_names: Sequence[str],
+    cluster: str,
+    start: datetime,
+    end: datetime,
+) -> dict[datetime, Known]:
+    """What is known of the windows of ``[start, end)``; those never tried are not in it."""
+    is_absent = ledger.c.status == ABSENT
+    query = (
+        select(
+            ledger.c.window_start,
+            func.sum(case((is_absent, 0), else_=1)),
+            func.min(ledger.c.next_read_at),
+            func.max(case((is_absent, ledger.c.failure))),
+        )
+        .where(of_source(table_names, cluster, start, end))
+        .group_by(ledger.c.window_start)
+    )
+    return {
+        window_start: Known(read_count == len(table_names), next_read_at, failure)
+        for window_start, read_count, next_read_at, failure in connection.execute(query)
+    }

@@ -1,0 +1,348 @@
+"""The ledger of windows: what was read, what is due, and the commit that makes files current."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import product
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    Select,
+    delete,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+
+from finops_pipeline.state.connect import upsert, writing
+from finops_pipeline.state.known import ABSENT, FINAL, LOST, PROVISIONAL, known_windows
+from finops_pipeline.state.schedule import Due, Schedule, after_end
+from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
+from finops_pipeline.units import DAY, day_start, windows
+
+Key = tuple[str, datetime]  # table and window, of the cluster at hand
+Day = tuple[str, str, date]  # table, cluster and UTC day
+
+
+@dataclass(frozen=True)
+class Window:
+    """A row of the ledger: one window of one table of one cluster."""
+
+    table_name: str
+    cluster: str
+    window_start: datetime
+    status: str = ABSENT
+    is_verified: bool = False
+    is_degraded: bool = False
+    reason: str | None = None
+    minutes_ratio: float | None = None
+    row_count: int | None = None
+    total: Decimal | None = None
+    read_count: int = 0
+    fetched_at: datetime | None = None
+    next_read_at: datetime | None = None
+    file: str | None = None
+    content_sha256: str | None = None
+    failed_at: datetime | None = None
+    failure: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """Table and window."""
+        return self.table_name, self.window_start
+
+    @property
+    def day(self) -> Day:
+        """Table, cluster and UTC day."""
+        return self.table_name, self.cluster, self.window_start.date()
+
+
+class StoredFile(Protocol):
+    """A file of the lake, as the ledger needs to know it."""
+
+    @property
+    def path(self) -> str:
+        """Relative to the lake."""
+
+    @property
+    def table_name(self) -> str:
+        """Table its rows belong to."""
+
+    @property
+    def cluster(self) -> str:
+        """Cluster its rows belong to."""
+
+    @property
+    def day(self) -> date:
+        """UTC day of its windows."""
+
+    @property
+    def file_sha256(self) -> str:
+        """Of its bytes."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Length."""
+
+
+_COLUMNS = [field.name for field in fields(Window)]
+_KEY = ["table_name", "cluster", "window_start"]
+_DAY = (ledger_day.c.table_name, ledger_day.c.cluster, ledger_day.c.day)
+_READ = [name for name in _COLUMNS if name not in _KEY]
+
+
+class Ledger:
+    """Reads and changes the ledger; each call is one transaction."""
+
+    def __init__(self, engine: Engine, schedule: Schedule) -> None:
+        """Made by ``open_state``."""
+        self.schedule = schedule
+        self._engine = engine
+
+    def due(
+        self,
+        table_names: Sequence[str],
+        cluster: str,
+        now: datetime,
+        start: datetime,
+        end: datetime,
+    ) -> list[Due]:
+        """Windows of ``[start, end)`` to be read now, in the order to serve them.
+
+        Args:
+            table_names: what one source fills together; a window is missing when any of them is.
+            cluster: whose.
+            now: windows that have not settled by then are left out.
+            start: first instant, on the grid: how far back windows are still asked for.
+            end: first instant after the range; ``now`` will do.
+        """
+        with self._engine.connect() as connection:
+            known = known_windows(connection, table_names, cluster, start, end)
+        return self.schedule.due(now, known, start, end)
+
+    def day(self, table_names: Iterable[str], cluster: str, day: date) -> dict[Key, Window]:
+        """What is known of the windows of a UTC day."""
+        with self._engine.connect() as connection:
+            return _by_key(connection.execute(_of_day(table_names, cluster, day)))
+
+    def file_sha256(self, path: str) -> str:
+        """Hash that a file was recorded with."""
+        query = select(lake_file.c.file_sha256).where(lake_file.c.path == path)
+        with self._engine.connect() as connection:
+            return str(connection.execute(query).scalar_one())
+
+    def commit(
+        self,
+        before: Mapping[Key, Window],
+        after: Sequence[Window],
+        files: Iterable[StoredFile],
+        at: datetime,
+    ) -> bool:
+        """Make readings current, in one transaction: the one commit point of the platform.
+
+        Where content changes, the change is kept as a restatement. Files that lose their windows
+        are dropped: a publication may still name them, so they stay on disk for a while.
+
+        Args:
+            before: the windows of the day as they were when ``after`` was made from them.
+            after: windows of the same cluster and day; all that live in ``files`` are among them.
+            files: new, and already durable.
+            at: when.
+
+        Returns:
+            False when another writer has changed one of the windows since; then nothing is changed.
+        """
+        with writing(self._engine) as connection:
+            now = _lock(connection, {window.day for window in after}, at)
+            if any(now.get(window.key) != before.get(window.key) for window in after):
+                return False
+            _name_files(connection, before, after, files, at)
+            _restate(connection, before, after, at)
+            _put(connection, now, after, at)
+        return True
+
+    def fail(
+        self,
+        table_names: Iterable[str],
+        cluster: str,
+        window_start: datetime,
+        at: datetime,
+        message: str,
+    ) -> None:
+        """Record an attempt that failed; what was read before stays as it is."""
+        asked = [Window(name, cluster, window_start) for name in table_names]
+        with writing(self._engine) as connection:
+            now = _lock(connection, {window.day for window in asked}, at)
+            failed = [
+                replace(now.get(window.key, window), failed_at=at, failure=message)
+                for window in asked
+            ]
+            _put(connection, now, failed, at)
+
+    def lose(
+        self,
+        table_names: Sequence[str],
+        cluster: str,
+        start: datetime,
+        end: datetime,
+        at: datetime,
+        reason: str,
+    ) -> None:
+        """Ask no more for the windows of ``[start, end)``: the source has forgotten them.
+
+        Those never read are lost; those that were keep what was read and become final.
+        """
+        asked = [Window(name, cluster, w) for name, w in product(table_names, windows(start, end))]
+        with writing(self._engine) as connection:
+            now = _lock(connection, {window.day for window in asked}, at)
+            given_up = [_given_up(now.get(window.key, window), reason) for window in asked]
+            _put(connection, now, given_up, at)
+
+    def named_files(self) -> set[str]:
+        """Paths of all files that are current, or were when they were last looked at."""
+        with self._engine.connect() as connection:
+            return set(connection.execute(select(lake_file.c.path)).scalars())
+
+    def forget_files(self, before: datetime) -> list[str]:
+        """Forget the files dropped before an instant; the caller deletes what is returned."""
+        is_old = lake_file.c.dropped_at < before
+        with writing(self._engine) as connection:
+            paths = connection.execute(select(lake_file.c.path).where(is_old)).scalars().all()
+            connection.execute(delete(lake_file).where(is_old))
+        return list(paths)
+
+
+def _of_day(table_names: Iterable[str], cluster: str, day: date) -> Select[*tuple[Any, ...]]:
+    start = day_start(day)
+    return select(*(ledger.c[name] for name in _COLUMNS)).where(
+        ledger.c.table_name.in_(table_names),
+        ledger.c.cluster == cluster,
+        ledger.c.window_start >= start,
+        ledger.c.window_start < start + DAY,
+    )
+
+
+def _lock(connection: Connection, days: Collection[Day], at: datetime) -> dict[Key, Window]:
+    """Keep other writers away from days until the end of the transaction; their windows.
+
+    Sorted, so that two writers cannot wait for each other.
+    """
+    known: dict[Key, Window] = {}
+    for table_name, cluster, day in sorted(days):
+        row = {"table_name": table_name, "cluster": cluster, "day": day}
+        upsert(connection, ledger_day, [{**row, "revision": 0, "changed_at": at}], [])
+        connection.execute(select(ledger_day).filter_by(**row).with_for_update())
+        known |= _by_key(connection.execute(_of_day([table_name], cluster, day)))
+    return known
+
+
+def _by_key(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[Key, Window]:
+    windows = (Window(*row) for row in rows)
+    return {window.key: window for window in windows}
+
+
+def _put(
+    connection: Connection, now: Mapping[Key, Window], after: Iterable[Window], at: datetime
+) -> None:
+    """Write the windows that differ, and mark their days as changed."""
+    changed = [window for window in after if window != now.get(window.key)]
+    upsert(connection, ledger, [vars(window) for window in changed], _READ)
+    contents: dict[Day, list[Window]] = defaultdict(list)
+    for window in (dict(now) | {window.key: window for window in changed}).values():
+        contents[window.day].append(window)
+    for day in sorted({window.day for window in changed}):
+        connection.execute(
+            update(ledger_day)
+            .where(tuple_(*_DAY) == day)
+            .values(
+                content_sha256=_content(contents[day]),
+                revision=ledger_day.c.revision + 1,
+                changed_at=at,
+            )
+        )
+
+
+def _content(windows: Iterable[Window]) -> str | None:
+    """Hash of what was read of a day; None when nothing was."""
+    read = sorted((w.window_start, w.content_sha256) for w in windows if w.content_sha256)
+    lines = "\n".join(f"{start:%H%M} {content}" for start, content in read)
+    return hashlib.sha256(lines.encode()).hexdigest() if read else None
+
+
+def _name_files(
+    connection: Connection,
+    before: Mapping[Key, Window],
+    after: Iterable[Window],
+    files: Iterable[StoredFile],
+    at: datetime,
+) -> None:
+    """Make new files current and drop those whose windows have all moved."""
+    held: dict[str, list[datetime]] = defaultdict(list)
+    for window in after:
+        held[window.file or ""].append(window.window_start)
+    rows = [
+        {
+            "path": file.path,
+            "table_name": file.table_name,
+            "cluster": file.cluster,
+            "day": file.day,
+            "first_window": min(held[file.path]),
+            "last_window": max(held[file.path]),
+            "file_sha256": file.file_sha256,
+            "size_bytes": file.size_bytes,
+            "dropped_at": None,
+        }
+        for file in files
+    ]
+    upsert(connection, lake_file, rows, ["dropped_at"])
+    moved = {old.file for window in after if (old := before.get(window.key)) and old.file}
+    dropped = sorted(moved - held.keys())
+    connection.execute(update(lake_file).where(lake_file.c.path.in_(dropped)).values(dropped_at=at))
+
+
+def _restate(
+    connection: Connection, before: Mapping[Key, Window], after: Iterable[Window], at: datetime
+) -> None:
+    """Keep what a window said before, where it now says something else."""
+    pairs = [(before.get(window.key), window) for window in after]
+    rows = [
+        {
+            "table_name": new.table_name,
+            "cluster": new.cluster,
+            "window_start": new.window_start,
+            "read_count": new.read_count,
+            "restated_at": at,
+            "reason": _why_read_again(old, at),
+            "old_row_count": old.row_count,
+            "new_row_count": new.row_count,
+            "old_total": old.total,
+            "new_total": new.total,
+            "old_content_sha256": old.content_sha256,
+            "new_content_sha256": new.content_sha256,
+        }
+        for old, new in pairs
+        if old and old.content_sha256 and old.content_sha256 != new.content_sha256
+    ]
+    if rows:
+        connection.execute(insert(restatement), rows)
+
+
+def _why_read_again(old: Window, at: datetime) -> str:
+    if old.next_read_at and old.next_read_at <= at:
+        return f"read again {after_end(old.window_start, old.next_read_at)}"
+    return "read again on request"
+
+
+def _given_up(window: Window, reason: str) -> Window:
+    if window.status == ABSENT:
+        return replace(window, status=LOST, reason=reason)
+    if window.status == PROVISIONAL:
+        return replace(window, status=FINAL, next_read_at=None)
+    return window

@@ -1,0 +1,1 @@
+"""Steps that bring an older state database up to date; run by ``open_state``."""
