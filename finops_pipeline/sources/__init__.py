@@ -1,0 +1,1 @@
+"""What is read: one module per system; ``belief`` judges whether an answer can be true."""

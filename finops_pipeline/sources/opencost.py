@@ -1,0 +1,378 @@
+"""OpenCost and Kubecost: what was allocated and what it ran on, one window at a time.
+
+A 200 is not believed here, only read: ``belief`` judges it. Of two equal names in one answer the
+last wins, as in every JSON reader; the sums that ``belief`` compares notice the loss.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import httpx
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Raw, Struct, field
+from msgspec.structs import astuple
+
+from finops_pipeline import http
+from finops_pipeline.sources.reading import (
+    BOOLEAN,
+    NUMBER,
+    TEXT,
+    Reading,
+    parsed,
+    schema,
+    stubbornly,
+    table,
+)
+from finops_pipeline.units import WINDOW, rfc3339
+
+SCHEMAS = {
+    "raw.allocation": schema(
+        {
+            "allocation": TEXT,
+            "node": TEXT,
+            "namespace": TEXT,
+            "workload_kind": TEXT,
+            "workload": TEXT,
+            "pod": TEXT,
+            "container": TEXT,
+            "labels": TEXT,
+            "annotations": TEXT,
+            "namespace_labels": TEXT,
+            "namespace_annotations": TEXT,
+            "volumes": TEXT,
+            "load_balancers": TEXT,
+            "minutes": NUMBER,
+            "cpu_core_hours": NUMBER,
+            "cpu_request_cores": NUMBER,
+            "cpu_usage_cores": NUMBER,
+            "cpu_usage_max_cores": NUMBER,
+            "memory_byte_hours": NUMBER,
+            "memory_request_bytes": NUMBER,
+            "memory_usage_bytes": NUMBER,
+            "memory_usage_max_bytes": NUMBER,
+            "gpu_hours": NUMBER,
+            "storage_byte_hours": NUMBER,
+            "network_transmit_bytes": NUMBER,
+            "network_receive_bytes": NUMBER,
+            "source_cpu_cost": NUMBER,
+            "source_memory_cost": NUMBER,
+            "source_gpu_cost": NUMBER,
+            "source_storage_cost": NUMBER,
+            "source_network_cost": NUMBER,
+            "source_load_balancer_cost": NUMBER,
+            "source_shared_cost": NUMBER,
+            "source_external_cost": NUMBER,
+            "source_total_cost": NUMBER,
+            "cpu_adjustment_cost": NUMBER,
+            "memory_adjustment_cost": NUMBER,
+            "gpu_adjustment_cost": NUMBER,
+            "storage_adjustment_cost": NUMBER,
+            "network_adjustment_cost": NUMBER,
+            "load_balancer_adjustment_cost": NUMBER,
+        },
+        required=("allocation", "minutes"),
+    ),
+    "raw.asset": schema(
+        {
+            "asset": TEXT,
+            "asset_kind": TEXT,
+            "name": TEXT,
+            "provider_id": TEXT,
+            "node_type": TEXT,
+            "is_spot": BOOLEAN,
+            "labels": TEXT,
+            "minutes": NUMBER,
+            "cpu_cores": NUMBER,
+            "memory_bytes": NUMBER,
+            "cpu_core_hours": NUMBER,
+            "memory_byte_hours": NUMBER,
+            "gpu_hours": NUMBER,
+            "storage_bytes": NUMBER,
+            "storage_byte_hours": NUMBER,
+            "storage_used_byte_hours": NUMBER,
+            "storage_class": TEXT,
+            "volume": TEXT,
+            "volume_claim": TEXT,
+            "volume_claim_namespace": TEXT,
+            "discount_ratio": NUMBER,
+            "source_cpu_cost": NUMBER,
+            "source_memory_cost": NUMBER,
+            "source_gpu_cost": NUMBER,
+            "source_total_cost": NUMBER,
+            "adjustment_cost": NUMBER,
+        },
+        required=("asset", "asset_kind", "minutes"),
+    ),
+}
+
+_MOST_MINUTES = 20.0  # a window and one step of 5 minutes, the resolution OpenCost comes with
+_NEVER_NEGATIVE = (
+    "cpu_core_hours",
+    "memory_byte_hours",
+    "gpu_hours",
+    "storage_byte_hours",
+    "storage_used_byte_hours",
+)
+_NULL = Raw(b"null")
+_NOTHING = (b"null", b"{}")
+_BRACE = ord("{")
+_MAPS = frozenset(
+    {
+        "labels",
+        "annotations",
+        "namespace_labels",
+        "namespace_annotations",
+        "volumes",
+        "load_balancers",
+    }
+)
+
+
+# What is not listed in the structs below is skipped unread: fields come and go with versions.
+# Maps stay text (Raw): nobody pays for labels before SQL looks into them.
+
+
+class _Properties(Struct, gc=False):
+    node: str | None = None
+    namespace: str | None = None
+    workload_kind: str | None = field(default=None, name="controllerKind")
+    workload: str | None = field(default=None, name="controller")
+    pod: str | None = None
+    container: str | None = None
+    labels: Raw = _NULL
+    annotations: Raw = _NULL
+    namespace_labels: Raw = field(default=_NULL, name="namespaceLabels")
+    namespace_annotations: Raw = field(default=_NULL, name="namespaceAnnotations")
+
+
+class _Maxima(Struct, gc=False):
+    cpu_usage_max_cores: float | None = field(default=None, name="cpuCoreUsageMax")
+    memory_usage_max_bytes: float | None = field(default=None, name="ramByteUsageMax")
+
+
+class _Allocation(Struct, gc=False):
+    name: str
+    properties: _Properties
+    window: Raw
+    minutes: float
+    maxima: _Maxima | None = field(default=None, name="rawAllocationOnly")
+    volumes: Raw = field(default=_NULL, name="pvs")
+    load_balancers: Raw = field(default=_NULL, name="lbAllocations")
+    cpu_core_hours: float | None = field(default=None, name="cpuCoreHours")
+    cpu_request_cores: float | None = field(default=None, name="cpuCoreRequestAverage")
+    cpu_usage_cores: float | None = field(default=None, name="cpuCoreUsageAverage")
+    memory_byte_hours: float | None = field(default=None, name="ramByteHours")
+    memory_request_bytes: float | None = field(default=None, name="ramByteRequestAverage")
+    memory_usage_bytes: float | None = field(default=None, name="ramByteUsageAverage")
+    gpu_hours: float | None = field(default=None, name="gpuHours")
+    storage_byte_hours: float | None = field(default=None, name="pvByteHours")
+    network_transmit_bytes: float | None = field(default=None, name="networkTransferBytes")
+    network_receive_bytes: float | None = field(default=None, name="networkReceiveBytes")
+    source_cpu_cost: float | None = field(default=None, name="cpuCost")
+    source_memory_cost: float | None = field(default=None, name="ramCost")
+    source_gpu_cost: float | None = field(default=None, name="gpuCost")
+    source_storage_cost: float | None = field(default=None, name="pvCost")
+    source_network_cost: float | None = field(default=None, name="networkCost")
+    source_load_balancer_cost: float | None = field(default=None, name="loadBalancerCost")
+    source_shared_cost: float | None = field(default=None, name="sharedCost")
+    source_external_cost: float | None = field(default=None, name="externalCost")
+    source_total_cost: float | None = field(default=None, name="totalCost")
+    cpu_adjustment_cost: float | None = field(default=None, name="cpuCostAdjustment")
+    memory_adjustment_cost: float | None = field(default=None, name="ramCostAdjustment")
+    gpu_adjustment_cost: float | None = field(default=None, name="gpuCostAdjustment")
+    storage_adjustment_cost: float | None = field(default=None, name="pvCostAdjustment")
+    network_adjustment_cost: float | None = field(default=None, name="networkCostAdjustment")
+    load_balancer_adjustment_cost: float | None = field(
+        default=None, name="loadBalancerCostAdjustment"
+    )
+
+
+class _AssetProperties(Struct, gc=False):
+    name: str | None = None
+    provider_id: str | None = field(default=None, name="providerID")
+
+
+class _Asset(Struct, gc=False):
+    asset_kind: str = field(name="type")
+    properties: _AssetProperties
+    window: Raw
+    minutes: float
+    labels: Raw = _NULL
+    node_type: str | None = field(default=None, name="nodeType")
+    is_spot: float | None = field(default=None, name="preemptible")
+    cpu_cores: float | None = field(default=None, name="cpuCores")
+    memory_bytes: float | None = field(default=None, name="ramBytes")
+    cpu_core_hours: float | None = field(default=None, name="cpuCoreHours")
+    memory_byte_hours: float | None = field(default=None, name="ramByteHours")
+    gpu_hours: float | None = field(default=None, name="GPUHours")
+    storage_bytes: float | None = field(default=None, name="bytes")
+    storage_byte_hours: float | None = field(default=None, name="byteHours")
+    storage_used_byte_hours: float | None = field(default=None, name="byteHoursUsed")
+    storage_class: str | None = field(default=None, name="storageClass")
+    volume: str | None = field(default=None, name="volumeName")
+    volume_claim: str | None = field(default=None, name="claimName")
+    volume_claim_namespace: str | None = field(default=None, name="claimNamespace")
+    discount_ratio: float | None = field(default=None, name="discount")
+    source_cpu_cost: float | None = field(default=None, name="cpuCost")
+    source_memory_cost: float | None = field(default=None, name="ramCost")
+    source_gpu_cost: float | None = field(default=None, name="gpuCost")
+    source_total_cost: float | None = field(default=None, name="totalCost")
+    adjustment_cost: float | None = field(default=None, name="adjustment")
+
+
+class _Window(Struct, gc=False):
+    start: datetime
+    end: datetime
+
+
+class _AllocationAnswer(Struct):
+    code: int
+    data: list[dict[str, _Allocation]]
+
+
+class _AssetAnswer(Struct):
+    code: int
+    data: dict[str, _Asset]
+
+
+_ALLOCATIONS = msgspec.json.Decoder(_AllocationAnswer)
+_ASSETS = msgspec.json.Decoder(_AssetAnswer)
+_WINDOW = msgspec.json.Decoder(_Window)
+
+
+def read_window(
+    client: httpx.Client, cluster: str, start: datetime, fetched_at: datetime
+) -> Reading:
+    """``raw.allocation`` and ``raw.asset`` of one window, read together.
+
+    Args:
+        client: its base URL is the OpenCost server of one cluster.
+        cluster: name in the settings.
+        start: first instant of the window, UTC, on the quarter hour.
+        fetched_at: now, UTC.
+
+    Raises:
+        SourceUnavailable: no answer in time, 429 or a 5xx.
+        SourceRejected: any other status.
+        SourceMalformed: not the JSON we know, or not the window we asked for.
+    """
+
+    def ask(seconds_left: Callable[[], float]) -> dict[str, pa.Table]:
+        window = {"window": f"{rfc3339(start)},{rfc3339(start + WINDOW)}"}
+        parameters = {**window, "includeIdle": "true"}
+        allocations = parsed(
+            http.get(client, "/allocation", parameters, deadline_seconds=seconds_left()),
+            lambda body: allocation_rows(body, cluster, start),
+        )
+        assets = parsed(
+            http.get(client, "/assets", window, deadline_seconds=seconds_left()),
+            lambda body: asset_rows(body, cluster, start),
+        )
+        return {"raw.allocation": allocations, "raw.asset": assets}
+
+    return Reading(cluster, start, fetched_at, stubbornly(cluster, ask))
+
+
+def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Rows of ``raw.allocation``, by name.
+
+    Raises:
+        ValueError: not one step for the window asked for, or numbers that cannot be.
+        msgspec.DecodeError: not the JSON we know.
+    """
+    answer = _ALLOCATIONS.decode(body)
+    _refuse_failure(answer.code)
+    if len(answer.data) != 1:
+        raise ValueError(f"expected the one step asked for, got {len(answer.data)}")
+    names, items = _sorted(answer.data[0])
+    columns = _columns(_Allocation, items)
+    if names != list(columns["name"]):
+        raise ValueError("rows are not filed under their own names")
+    _refuse_other_window(columns["window"], start)
+    columns |= _columns(_Properties, columns["properties"])
+    columns |= _columns(_Maxima, [maxima or _Maxima() for maxima in columns["maxima"]])
+    return _table("raw.allocation", cluster, start, {**columns, "allocation": names})
+
+
+def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Rows of ``raw.asset``, by name.
+
+    Raises:
+        ValueError: not the window asked for, or numbers that cannot be.
+        msgspec.DecodeError: not the JSON we know.
+    """
+    answer = _ASSETS.decode(body)
+    _refuse_failure(answer.code)
+    names, items = _sorted(answer.data)
+    columns = _columns(_Asset, items)
+    _refuse_other_window(columns["window"], start)
+    columns |= _columns(_AssetProperties, columns["properties"])
+    columns["asset_kind"] = [_snake_case(kind) for kind in columns["asset_kind"]]
+    columns["is_spot"] = [None if spot is None else spot > 0 for spot in columns["is_spot"]]
+    return _table("raw.asset", cluster, start, {**columns, "asset": names})
+
+
+def _sorted(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
+    names = sorted(items)
+    return names, [items[name] for name in names]
+
+
+def _columns(kind: type[Struct], items: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """Values of the items by field: a dict per row would cost more than the decode."""
+    fields = kind.__struct_fields__
+    values = zip(*map(astuple, items), strict=True) if items else ([] for _ in fields)
+    return dict(zip(fields, values, strict=True))
+
+
+def _refuse_failure(code: int) -> None:
+    if code != httpx.codes.OK:
+        raise ValueError(f"an error document, code {code}")
+
+
+def _refuse_other_window(windows: Iterable[Raw], start: datetime) -> None:
+    for text in set(map(bytes, windows)):
+        window = _WINDOW.decode(text)
+        if (window.start, window.end) != (start, start + WINDOW):
+            raise ValueError(
+                f"asked for the window from {rfc3339(start)}, "
+                f"got {window.start.isoformat()} to {window.end.isoformat()}"
+            )
+
+
+def _table(name: str, cluster: str, start: datetime, columns: dict[str, Sequence[Any]]) -> pa.Table:
+    for column in SCHEMAS[name]:
+        if column.type == TEXT and column.name in columns:
+            tidy = _maps if column.name in _MAPS else _texts
+            columns[column.name] = tidy(columns[column.name])
+    rows = table(SCHEMAS[name], cluster, start, columns)
+    _refuse_impossible(rows)
+    return rows
+
+
+def _texts(values: Sequence[str | None]) -> list[str | None]:
+    """What a source leaves empty, others leave out."""
+    return [value or None for value in values]
+
+
+def _maps(values: Sequence[Raw]) -> list[bytes | None]:
+    texts = [None if text in _NOTHING else text for text in map(bytes, values)]
+    if any(text and text[0] != _BRACE for text in texts):
+        raise ValueError("labels, annotations, volumes or load balancers are not an object")
+    return texts
+
+
+def _refuse_impossible(rows: pa.Table) -> None:
+    minutes = pc.min_max(rows["minutes"]).as_py()
+    if rows.num_rows and not 0 < minutes["min"] <= minutes["max"] <= _MOST_MINUTES:
+        raise ValueError(f"{minutes['min']} to {minutes['max']} minutes in a window of 15")
+    for name in _NEVER_NEGATIVE:
+        if name in rows.column_names and (pc.min(rows[name]).as_py() or 0) < 0:
+            raise ValueError(f"{name} is negative: {pc.min(rows[name]).as_py()}")
+
+
+def _snake_case(kind: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()

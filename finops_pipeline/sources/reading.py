@@ -1,0 +1,135 @@
+"""What every source hands on, how stubbornly it is asked, and what counts as an answer."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+import pyarrow as pa
+import stamina
+
+from finops_pipeline import http
+from finops_pipeline.errors import SourceError, SourceMalformed, SourceUnavailable
+
+ATTEMPTS = 4
+TOTAL_SECONDS = 240.0  # a tick has 480 for everything
+
+TEXT = pa.string()
+NUMBER = pa.float64()
+BOOLEAN = pa.bool_()
+INSTANT = pa.timestamp("us", "UTC")
+
+_Got = TypeVar("_Got")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one source said of one cluster and window.
+
+    Args:
+        cluster: name in the settings.
+        window_start: first instant of the window, UTC.
+        fetched_at: when it was asked, UTC.
+        tables: rows by raw table, such as ``raw.allocation``, with the columns of its
+            ``create table``, sorted by what tells rows apart: equal answers give equal tables.
+        is_verified: independent views agree.
+        is_degraded: kept although something in it is known to be wrong.
+        reason: why it is unverified or degraded.
+        minutes_ratio: most minutes that any container is said to have run, over 15; below 1 the
+            source loses time everywhere. None without containers.
+    """
+
+    cluster: str
+    window_start: datetime
+    fetched_at: datetime
+    tables: Mapping[str, pa.Table]
+    is_verified: bool = True
+    is_degraded: bool = False
+    reason: str | None = None
+    minutes_ratio: float | None = None
+
+
+def stubbornly(cluster: str, ask: Callable[[Callable[[], float]], _Got]) -> _Got:
+    """Ask until an answer is complete and right; a body that was cut is asked for again.
+
+    Args:
+        cluster: named in the error.
+        ask: fetches and parses; is given a function that tells the seconds left for it.
+
+    Raises:
+        SourceError: of the last attempt.
+    """
+    until = time.monotonic() + TOTAL_SECONDS
+    retrying = stamina.RetryingCaller(attempts=ATTEMPTS, timeout=TOTAL_SECONDS)
+    try:
+        return retrying((SourceUnavailable, SourceMalformed), ask, lambda: _left(until))
+    except SourceError as error:
+        raise type(error)(f"cluster {cluster}: {error}") from error
+
+
+def _left(until: float) -> float:
+    return min(http.DEADLINE_SECONDS, until - time.monotonic())
+
+
+def parsed(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
+    """What an answer says.
+
+    Args:
+        answer: its body must be UTF-8 throughout; msgspec does not look into what it skips.
+        parse: raises ``ValueError`` or msgspec's errors for what it cannot read or believe.
+
+    Raises:
+        SourceMalformed: naming the request, the reason and the first 200 bytes.
+    """
+    try:
+        answer.body.decode()
+        return parse(answer.body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise answer.malformed(error) from error
+
+
+def schema(columns: Mapping[str, pa.DataType], required: Collection[str]) -> pa.Schema:
+    """Columns of a raw table: the two that all begin with, then its own."""
+    own = [pa.field(name, kind, name not in required) for name, kind in columns.items()]
+    return pa.schema(
+        [
+            pa.field("cluster", TEXT, nullable=False),
+            pa.field("window_start", INSTANT, nullable=False),
+            *own,
+        ]
+    )
+
+
+def table(
+    schema: pa.Schema,
+    cluster: str,
+    start: datetime,
+    columns: Mapping[str, Sequence[object] | pa.Array],
+) -> pa.Table:
+    """Rows of one cluster and window.
+
+    Args:
+        schema: from :func:`schema`.
+        cluster: the same in every row.
+        start: the same in every row.
+        columns: values by name, all of one length, in the order of the rows.
+
+    Raises:
+        ValueError: a required value is missing, or of another type.
+    """
+    count = len(columns[schema.names[2]])
+    same = {"cluster": pa.scalar(cluster, TEXT), "window_start": pa.scalar(start, INSTANT)}
+    arrays = [
+        pa.repeat(same[name], count) if name in same else _array(columns[name], schema.field(name))
+        for name in schema.names
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(values: Sequence[object] | pa.Array, column: pa.Field) -> pa.Array:
+    array = values if isinstance(values, pa.Array) else pa.array(values, column.type)
+    if array.null_count and not column.nullable:
+        raise ValueError(f"{column.name} is missing in {array.null_count} rows")
+    return array
