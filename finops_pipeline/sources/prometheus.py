@@ -1,0 +1,433 @@
+"""Prometheus: what containers and volumes used, what nodes cost, and who was there.
+
+One instant query per table, at the end of the window: each quantity is one line below, told apart
+by a label of its name. Two rules hold in each line. ``max by`` comes first, since a second scraper,
+a replica of kube-state-metrics or OpenCost itself may send every series twice. What a container
+with the same name used before and after it was recreated (``id``) is added up.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct, field
+
+from finops_pipeline import http
+from finops_pipeline.sources.reading import (
+    NUMBER,
+    TEXT,
+    Presence,
+    Reading,
+    parsed,
+    schema,
+    stubbornly,
+    table,
+)
+from finops_pipeline.units import HOUR, WINDOW, rfc3339
+
+SCHEMAS = {
+    "raw.container_usage": schema(
+        {
+            "namespace": TEXT,
+            "pod": TEXT,
+            "container": TEXT,
+            "observed_hours": NUMBER,
+            "cpu_used_core_hours": NUMBER,
+            "cpu_mean_cores": NUMBER,
+            "cpu_max_cores": NUMBER,
+            "memory_used_byte_hours": NUMBER,
+            "memory_mean_bytes": NUMBER,
+            "memory_max_bytes": NUMBER,
+            "gpu_used_hours": NUMBER,
+            "cpu_request_cores": NUMBER,
+            "memory_request_bytes": NUMBER,
+            "cpu_limit_cores": NUMBER,
+            "memory_limit_bytes": NUMBER,
+            "cpu_throttled_ratio": NUMBER,
+            "restart_count": NUMBER,
+            "oom_kill_count": NUMBER,
+            "network_transmit_bytes": NUMBER,
+            "network_receive_bytes": NUMBER,
+        },
+        required=("namespace", "pod", "container"),
+    ),
+    "raw.volume_usage": schema(
+        {
+            "namespace": TEXT,
+            "volume_claim": TEXT,
+            "used_bytes": NUMBER,
+            "capacity_bytes": NUMBER,
+        },
+        required=("namespace", "volume_claim"),
+    ),
+    "raw.price": schema(
+        {
+            "price_kind": TEXT,
+            "name": TEXT,
+            "cpu_core_hour_price": NUMBER,
+            "memory_gib_hour_price": NUMBER,
+            "gpu_hour_price": NUMBER,
+            "node_hour_price": NUMBER,
+            "storage_gib_hour_price": NUMBER,
+        },
+        required=("price_kind", "name"),
+    ),
+}
+
+# In every selector MATCHERS stands for the labels that tell this cluster's series from others.
+_CONTAINER = "namespace, pod, container"
+_RUNNING = '{container!="",container!="POD",pod!="",MATCHERS}'
+
+
+def _recreations_added(expression: str) -> str:
+    return f"sum by ({_CONTAINER}) (max by ({_CONTAINER}, id) ({expression}))"
+
+
+def _largest(expression: str) -> str:
+    return f"max by ({_CONTAINER}) ({expression})"
+
+
+def _declared(metric: str, resource: str) -> str:
+    return _largest(f'last_over_time({metric}{{resource="{resource}",pod!="",MATCHERS}}[15m])')
+
+
+def _counted(counter: str, identity: str) -> str:
+    """Whole events of the window: ``increase`` extrapolates and makes 1.07 of one restart.
+
+    Counted from the last sample before the window, so that an event between two windows is not
+    lost; a series that began in the window counts from its first sample.
+    """
+    selector = f'{counter}{{container!="",pod!="",MATCHERS}}[15m]'
+    last, before, first = (
+        f"max by ({_CONTAINER}, {identity}) ({function})"
+        for function in (
+            f"max_over_time({selector})",
+            f"max_over_time({selector} offset 15m)",
+            f"min_over_time({selector})",
+        )
+    )
+    return f"sum by ({_CONTAINER}) (clamp_min({last} - ({before} or {first}), 0))"
+
+
+def _oom_kills() -> str:
+    """The larger of two counts: the kubelet forgets a container that ends between two scrapes."""
+    events = _counted("container_oom_events_total", "id")
+    restarts = _counted("kube_pod_container_status_restarts_total", "uid")
+    reasons = "max_over_time(kube_pod_container_status_last_terminated_reason{SELECTOR}[15m]) > 0"
+    killed = _largest(reasons.replace("SELECTOR", 'reason="OOMKilled",MATCHERS'))
+    ended = _largest(reasons.replace("SELECTOR", "MATCHERS"))
+    on = f"and on ({_CONTAINER})"
+    by_reason = f"(({restarts} {on} {killed}) or (0 * {restarts} {on} {ended}) or {restarts} == 0)"
+    return f"(({events} > {by_reason}) or {by_reason} or {events})"
+
+
+def _gpu() -> str:
+    """GPUs kept busy; the exporter's own labels hide the container's unless they are honoured."""
+    metric = "avg_over_time(DCGM_FI_DEV_GPU_UTIL{SELECTOR,MATCHERS}[15m])"
+    renamed = metric.replace("SELECTOR", 'exported_pod!=""')
+    for label in ("namespace", "pod", "container"):
+        renamed = f'label_replace({renamed}, "{label}", "$1", "exported_{label}", "(.*)")'
+    honoured = metric.replace("SELECTOR", 'exported_pod="",pod!=""')
+    return (
+        f"sum by ({_CONTAINER}) (max by ({_CONTAINER}, gpu, UUID) ({honoured} or {renamed})) / 100"
+    )
+
+
+def _network(metric: str) -> str:
+    selector = '{pod!="",interface!="lo",MATCHERS}'
+    increase = f"increase({metric}{selector}[15m])"
+    return f"sum by (namespace, pod) (max by (namespace, pod, interface) ({increase}))"
+
+
+def _of_claim(metric: str) -> str:
+    selector = '{persistentvolumeclaim!="",MATCHERS}'
+    return f"max by (namespace, persistentvolumeclaim) (avg_over_time({metric}{selector}[15m]))"
+
+
+def _of_node(metric: str, function: str = "avg_over_time") -> str:
+    """A price; where a relabelling dropped ``node``, OpenCost's ``instance`` is the same."""
+    named = f'{function}({metric}{{node!="",MATCHERS}}[15m])'
+    unnamed = f'{function}({metric}{{node="",MATCHERS}}[15m])'
+    renamed = f'label_replace({unnamed}, "node", "$1", "instance", "(.*)")'
+    return f"max by (node) ({named} or {renamed})"
+
+
+def _sample_ratio(metric: str) -> str:
+    """Samples of the longest series over those of the best window of the hour.
+
+    Names of scrape jobs, and so ``up``, differ between installations; these series do not.
+    """
+    here = f"max(count_over_time({metric}{{MATCHERS}}[15m]))"
+    best = f"max(max_over_time(count_over_time({metric}{{MATCHERS}}[15m])[1h:15m]))"
+    return f"({here} or vector(0)) / {best}"
+
+
+_CPU = f"container_cpu_usage_seconds_total{_RUNNING}"
+_MEMORY = f"container_memory_working_set_bytes{_RUNNING}[15m]"
+_SAMPLES = _recreations_added(f"count_over_time({_MEMORY})")
+_THROTTLED = f"increase(container_cpu_cfs_throttled_periods_total{_RUNNING}[15m])"
+_PERIODS = f"increase(container_cpu_cfs_periods_total{_RUNNING}[15m])"
+_TOTAL_COST = "node_total_hourly_cost"
+
+QUERIES = {
+    "raw.container_usage": {
+        "cpu_used_core_seconds": _recreations_added(f"increase({_CPU}[15m])"),
+        # The first rate reaches back to the start of the window; the second belongs to Prometheus
+        # 3, which leaves out the left end.
+        "cpu_max_cores": _largest(f"max_over_time(rate({_CPU}[5m])[10m1s:1m])"),
+        "memory_mean_bytes": f"{_recreations_added(f'sum_over_time({_MEMORY})')} / {_SAMPLES}",
+        "memory_max_bytes": _largest(f"max_over_time({_MEMORY})"),
+        "sample_count": _SAMPLES,
+        "gpu_mean_ratio": _gpu(),
+        "cpu_request_cores": _declared("kube_pod_container_resource_requests", "cpu"),
+        "memory_request_bytes": _declared("kube_pod_container_resource_requests", "memory"),
+        "cpu_limit_cores": _declared("kube_pod_container_resource_limits", "cpu"),
+        "memory_limit_bytes": _declared("kube_pod_container_resource_limits", "memory"),
+        "cpu_throttled_ratio": (
+            f"{_recreations_added(_THROTTLED)} / {_recreations_added(_PERIODS)}"
+        ),
+        "restart_count": _counted("kube_pod_container_status_restarts_total", "uid"),
+        "oom_kill_count": _oom_kills(),
+        "network_transmit_bytes": _network("container_network_transmit_bytes_total"),
+        "network_receive_bytes": _network("container_network_receive_bytes_total"),
+    },
+    "raw.volume_usage": {
+        "used_bytes": _of_claim("kubelet_volume_stats_used_bytes"),
+        "capacity_bytes": _of_claim("kubelet_volume_stats_capacity_bytes"),
+    },
+    "raw.price": {
+        "cpu_core_hour_price": _of_node("node_cpu_hourly_cost"),
+        "memory_gib_hour_price": _of_node("node_ram_hourly_cost"),
+        "gpu_hour_price": _of_node("node_gpu_hourly_cost"),
+        "node_hour_price": _of_node(_TOTAL_COST),
+        "storage_gib_hour_price": (
+            "max by (persistentvolume) "
+            '(avg_over_time(pv_hourly_cost{persistentvolume!="",MATCHERS}[15m]))'
+        ),
+    },
+    "presence": {
+        "running_sample_count": _largest(
+            'sum_over_time(kube_pod_container_status_running{container!="",MATCHERS}[15m])'
+        ),
+        "opencost_sample_ratio": _sample_ratio("node_cpu_hourly_cost"),
+        "kube_state_sample_ratio": _sample_ratio("kube_pod_container_status_running"),
+        # Averaged over the window, so that a node counts for as long as it was there.
+        "node_cost_rate": (
+            f"sum({_of_node(_TOTAL_COST, 'sum_over_time')})"
+            f" / max(count_over_time({_TOTAL_COST}{{MATCHERS}}[15m]))"
+        ),
+    },
+}
+
+_LONGEST_URL = 2_000  # longer queries are sent as a form: servers refuse URLs from about 8,000
+_INFO = "PromQL info"  # a remark on a query, not on what it found
+
+
+class _Labels(Struct, gc=False):
+    quantity: str
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    claim: str = field(default="", name="persistentvolumeclaim")
+    node: str = ""
+    volume: str = field(default="", name="persistentvolume")
+
+
+class _Sample(Struct, gc=False):
+    metric: _Labels
+    value: tuple[float, str]
+
+
+class _Data(Struct):
+    result: list[_Sample]
+
+
+class _Answer(Struct):
+    status: str
+    data: _Data | None = None
+    error_type: str = field(default="", name="errorType")
+    error: str = ""
+    warnings: list[str] = []
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+_Key = tuple[str, ...]
+_Found = dict[str, dict[_Key, float]]
+
+
+class _Told(NamedTuple):
+    """Values by quantity and key; what the server warned of."""
+
+    found: _Found
+    warnings: list[str]
+
+
+def read_window(
+    client: httpx.Client, cluster: str, start: datetime, fetched_at: datetime, matchers: str = ""
+) -> Reading:
+    """``raw.container_usage``, ``raw.volume_usage`` and ``raw.price`` of one window.
+
+    A series Prometheus does not have is null. Where it warns that an answer may lack some, the
+    reading is degraded.
+
+    Args:
+        client: its base URL is the Prometheus of the cluster.
+        cluster: name in the settings.
+        start: first instant of the window, UTC, on the quarter hour.
+        fetched_at: now, UTC.
+        matchers: labels of this cluster's series where several share one Prometheus, such as
+            ``cluster="prod"``.
+
+    Raises:
+        SourceUnavailable: no answer in time, 429 or a 5xx.
+        SourceRejected: any other status.
+        SourceMalformed: not the JSON we know, or of another time.
+    """
+
+    def ask(seconds_left: Callable[[], float]) -> tuple[dict[str, pa.Table], list[str]]:
+        tables, warnings = {}, []
+        for name, rows in _ROWS.items():
+            told = _ask(client, QUERIES[name], _KEYS[name], start, matchers, seconds_left())
+            tables[name] = table(SCHEMAS[name], cluster, start, rows(told.found))
+            warnings += told.warnings
+        return tables, warnings
+
+    tables, warnings = stubbornly(cluster, ask)
+    return Reading(
+        cluster,
+        start,
+        fetched_at,
+        tables,
+        is_degraded=bool(warnings),
+        reason=f"Prometheus warned: {warnings[0]}" if warnings else None,
+    )
+
+
+def presence(client: httpx.Client, cluster: str, start: datetime, matchers: str = "") -> Presence:
+    """What Prometheus saw of one window, to judge OpenCost's answer by.
+
+    Args:
+        client: its base URL is the Prometheus of the cluster.
+        cluster: name in the settings.
+        start: first instant of the window, UTC, on the quarter hour.
+        matchers: as in :func:`read_window`.
+
+    Raises:
+        SourceError: as in :func:`read_window`.
+    """
+    found, warnings = stubbornly(
+        cluster,
+        lambda left: _ask(client, QUERIES["presence"], _container, start, matchers, left()),
+    )
+    nobody = ("", "", "")
+    return Presence(
+        running_sample_count=found["running_sample_count"],
+        opencost_sample_ratio=found["opencost_sample_ratio"].get(nobody),
+        kube_state_sample_ratio=found["kube_state_sample_ratio"].get(nobody),
+        node_cost_rate=found["node_cost_rate"].get(nobody),
+        warning=warnings[0] if warnings else None,
+    )
+
+
+def query(quantities: Mapping[str, str], matchers: str = "") -> str:
+    """One PromQL expression for several quantities."""
+    lines = (
+        f'label_replace({expression}, "quantity", "{name}", "", "")'
+        for name, expression in quantities.items()
+    )
+    return "\nor ".join(lines).replace("MATCHERS", matchers)
+
+
+def _ask(
+    client: httpx.Client,
+    quantities: Mapping[str, str],
+    key: Callable[[_Labels], _Key],
+    start: datetime,
+    matchers: str,
+    seconds_left: float,
+) -> _Told:
+    end = start + WINDOW
+    form = {"query": query(quantities, matchers), "time": rfc3339(end)}
+    send = http.get if len(form["query"]) < _LONGEST_URL else http.post
+    answer = send(client, "/api/v1/query", form, deadline_seconds=seconds_left)
+    return parsed(answer, lambda body: _values(body, quantities, key, end))
+
+
+def _values(
+    body: bytes, quantities: Mapping[str, str], key: Callable[[_Labels], _Key], end: datetime
+) -> _Told:
+    answer = _ANSWER.decode(body)
+    if answer.status != "success" or answer.data is None:
+        raise ValueError(f"an error document, {answer.error_type or 'without type'}")
+    samples = answer.data.result
+    if any(sample.value[0] != end.timestamp() for sample in samples):
+        raise ValueError(f"asked for {rfc3339(end)}, got another time")
+    found: _Found = {name: {} for name in quantities}
+    for sample in samples:
+        value = float(sample.value[1])
+        if sample.metric.quantity not in found:
+            raise ValueError(f"did not ask for {sample.metric.quantity!r}")
+        if math.isfinite(value):  # "NaN" and "+Inf" come from a division by zero: not known
+            found[sample.metric.quantity][key(sample.metric)] = value
+    return _Told(found, [text for text in answer.warnings if not text.startswith(_INFO)])
+
+
+def _container(labels: _Labels) -> _Key:
+    return labels.namespace, labels.pod, labels.container
+
+
+def _claim(labels: _Labels) -> _Key:
+    return labels.namespace, labels.claim
+
+
+def _priced(labels: _Labels) -> _Key:
+    return ("node", labels.node) if labels.node else ("volume", labels.volume)
+
+
+def _columns(found: _Found, key_names: tuple[str, ...]) -> dict[str, Any]:
+    """Keys sorted, then each quantity in their order."""
+    keys = sorted(set().union(*found.values()))
+    named = zip(*keys, strict=True) if keys else ([] for _ in key_names)
+    return dict(zip(key_names, named, strict=True)) | {
+        name: pa.array([values.get(key) for key in keys], NUMBER) for name, values in found.items()
+    }
+
+
+def _container_usage(found: _Found) -> dict[str, Any]:
+    columns = _columns(found, ("namespace", "pod", "container"))
+    counts = columns["sample_count"]
+    hours = pc.multiply(counts, pc.divide(WINDOW / HOUR, pc.max(counts)))
+    used = pc.divide(columns["cpu_used_core_seconds"], HOUR.total_seconds())
+    return columns | {
+        "observed_hours": hours,
+        "cpu_used_core_hours": used,
+        "cpu_mean_cores": pc.divide(used, hours),
+        "memory_used_byte_hours": pc.multiply(columns["memory_mean_bytes"], hours),
+        "gpu_used_hours": pc.multiply(columns["gpu_mean_ratio"], hours),
+    }
+
+
+def _volume_usage(found: _Found) -> dict[str, Any]:
+    return _columns(found, ("namespace", "volume_claim"))
+
+
+def _price(found: _Found) -> dict[str, Any]:
+    return _columns(found, ("price_kind", "name"))
+
+
+_KEYS = {
+    "raw.container_usage": _container,
+    "raw.volume_usage": _claim,
+    "raw.price": _priced,
+}
+_ROWS = {
+    "raw.container_usage": _container_usage,
+    "raw.volume_usage": _volume_usage,
+    "raw.price": _price,
+}
