@@ -418,9 +418,12 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _parsed(name: str, text: str) -> dict[str, Any]:
     try:
-        return _Variable(name, text)()
+        parsed = _Variable(name, text)()
     except SettingsError as error:
         raise ConfigError(f"{name}: is not JSON, as a list or table has to be here") from error
+    if not parsed:
+        raise ConfigError(f"{name}: is null; unset it for the default")
+    return parsed
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -500,8 +503,8 @@ def _explained(error: ValidationError, given: _Given) -> ConfigError:
 
 
 def _finding(detail: ErrorDetails, given: _Given) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
-    variable = _variable(key if detail["loc"][0] != "clusters" else "clusters[]")
+    key = ".".join(str(step) for step in detail["loc"])
+    variable = _variable(re.sub(r"\.\d+\b.*", "", key))  # a list is one variable as a whole
     origin = variable if variable in given.variables else given.file
     message = PLAIN_MESSAGES.get(detail["type"], detail["msg"])
     return f"{origin}: {key}: {message.removeprefix('Value error, ')}{_came(detail)}"

@@ -1,0 +1,433 @@
+import json
+import re
+import string
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from finops_pipeline.errors import ConfigError
+from finops_pipeline.settings import describe, load, load_data_dir, token_variables
+
+ROOT = Path(__file__).parent.parent
+CLUSTER = {"name": "prod-eu", "opencost_url": "http://oc:9003", "prometheus_url": "http://prom"}
+CLUSTERS = json.dumps([CLUSTER])
+
+
+def cluster(**changes: object) -> dict[str, str]:
+    """Variables for one cluster; None takes a key out."""
+    keys = {key: value for key, value in {**CLUSTER, **changes}.items() if value is not None}
+    return {"FINOPS_CLUSTERS": json.dumps([keys])}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """A folder without finops.toml."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text, name="finops.toml"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def table(**keys: object) -> str:
+    """TOML of one cluster; JSON's text and true are TOML's too."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in {**CLUSTER, **keys}.items()]
+    return "\n".join(["[[clusters]]", *lines, ""])
+
+
+# --- where values come from ------------------------------------------------------------------
+
+
+def test_defaults_hold_where_nothing_else_is_said():
+    settings = load(environ={"FINOPS_CLUSTERS": CLUSTERS})
+
+    assert settings.currency == "USD"
+    assert settings.ingest.reread_hours == (1, 24)
+    assert settings.attribution.environment_labels == ("environment", "env")
+    assert settings.database_url() == "sqlite:///data/state.db"
+    assert settings.clusters[0].verify
+
+
+def test_without_configuration_it_says_what_to_do():
+    with pytest.raises(ConfigError, match=r"make demo.*cp finops\.example\.toml finops\.toml"):
+        load(environ={})
+
+
+def test_finops_toml_of_the_working_directory_is_read(file):
+    file(table())
+
+    assert load(environ={}).clusters[0].name == "prod-eu"
+
+
+def test_a_file_given_by_variable_beats_the_one_here(file):
+    file(table())
+    other = file(table(name="other"), "other.toml")
+
+    assert load(environ={"FINOPS_CONFIG": str(other)}).clusters[0].name == "other"
+
+
+def test_a_file_given_as_argument_beats_the_variable(file):
+    path = file(table())
+
+    assert load(path, {"FINOPS_CONFIG": "/nowhere.toml"}).clusters[0].name == "prod-eu"
+
+
+def test_a_named_file_has_to_exist():
+    with pytest.raises(ConfigError, match=r"FINOPS_CONFIG: .* no settings file /nowhere\.toml"):
+        load(environ={"FINOPS_CONFIG": "/nowhere.toml"})
+
+
+def test_a_variable_beats_the_file_and_leaves_its_neighbours(file):
+    file("[ingest]\nhorizon_days = 30\nsettle_minutes = 7\n" + table())
+
+    ingest = load(environ={"FINOPS_INGEST__HORIZON_DAYS": "3"}).ingest
+
+    assert (ingest.horizon_days, ingest.settle_minutes) == (3, 7)
+
+
+def test_lists_and_flags_are_json_in_variables():
+    variables = {"FINOPS_INGEST__REREAD_HOURS": "[1, 24, 49]", "FINOPS_IS_DEMO": "true"}
+
+    settings = load(environ={"FINOPS_CLUSTERS": CLUSTERS, **variables})
+
+    assert (settings.ingest.reread_hours, settings.is_demo) == ((1, 24, 49), True)
+
+
+def test_the_variable_for_clusters_replaces_the_whole_list(file):
+    file(table(name="a") + table(name="b"))
+
+    assert [c.name for c in load(environ={"FINOPS_CLUSTERS": CLUSTERS}).clusters] == ["prod-eu"]
+
+
+def test_data_dir_is_known_without_clusters(file):
+    assert load_data_dir(environ={}) == Path("data")
+    assert load_data_dir(environ={"FINOPS_DATA_DIR": "/srv/finops"}) == Path("/srv/finops")
+    assert load_data_dir(file('data_dir = "here"'), {}) == Path("here")
+
+
+def test_data_dir_is_checked_without_clusters(file):
+    path = file("data_dir = 3")
+
+    with pytest.raises(ConfigError, match=re.escape(f"{path}: data_dir: ")):
+        load_data_dir(path, {})
+
+
+def test_settings_cannot_be_changed():
+    settings = load(environ={"FINOPS_CLUSTERS": CLUSTERS})
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.currency = "EUR"  # type: ignore[misc]
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+WRONG_IN_FILE = {
+    "colour = 1\n": "colour: there is no such setting",
+    "[ingest]\nhorizon_day = 1\n": "ingest.horizon_day: there is no such setting",
+    "[ingest]\nhorizon_days = '14'\n": "ingest.horizon_days: Input should be a valid integer",
+    "[ingest]\nhorizon_days = 14.5\n": "ingest.horizon_days: Input should be a valid integer",
+    "[ingest]\nhorizon_days = true\n": "ingest.horizon_days: Input should be a valid integer",
+    "[ingest]\nhorizon_days = 0\n": "ingest.horizon_days: Input should be greater than",
+    "[ingest]\nreread_hours = [24, 1]\n": "ingest.reread_hours: should be whole hours that rise",
+    "[ingest]\nreread_hours = []\n": "ingest.reread_hours: should be whole hours that rise",
+    "[ingest]\nreread_hours = ['1']\n": "ingest.reread_hours.0: Input should be a valid integer",
+    "ingest = 3\n": "ingest: should be a table, not 3",
+    "currency = 'euro'\n": "currency: String should match pattern",
+    "is_demo = 1\n": "is_demo: Input should be a valid boolean",
+    "state_url = 'state.db'\n": "state_url: is not a URL of SQLAlchemy",
+    "state_url = 'postgresql://me:secret@db/finops'\n": "state_url: holds a password",
+    "[metrics]\npushgateway_url = 'gateway:9091'\n": "metrics.pushgateway_url: is not an http://",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_IN_FILE.items(), ids=list(WRONG_IN_FILE))
+def test_a_mistake_in_the_file_is_named_with_file_and_key(file, text, message):
+    path = file(text + table())
+
+    with pytest.raises(ConfigError, match=re.escape(f"{path}: {message}")):
+        load(environ={"FINOPS_CONFIG": str(path)})
+
+
+WRONG_VARIABLES = {
+    "FINOPS_INGEST__HORIZON_DAY": ("3", "there is no such setting; did you mean FINOPS_INGEST__H"),
+    "FINOPS_INGEST": ("{}", "there is no such setting"),
+    "FINOPS_currency": ("EUR", "there is no such setting"),
+    "FINOPS_INGEST__HORIZON_DAYS": ("soon", "ingest.horizon_days: Input should be a valid integer"),
+    "FINOPS_INGEST__REREAD_HOURS": ("1,24", "is not JSON"),
+    "FINOPS_IS_DEMO": ("maybe", "is_demo: Input should be a valid boolean"),
+    "FINOPS_DATA_DIR": ("", "is empty; unset it for the default"),
+    "FINOPS_CLUSTER_PROD_TOKEN": ("s3cret", "no cluster has this name"),
+    "FINOPS_CLUSTER_PROD_EU_TOKEN": ("", "the token of cluster prod-eu is empty"),
+}
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG_VARIABLES.items(), ids=list(WRONG_VARIABLES))
+def test_a_mistake_in_a_variable_is_named(name, wrong):
+    text, message = wrong
+
+    with pytest.raises(ConfigError, match=re.escape(f"{name}: {message}")):
+        load(environ={"FINOPS_CLUSTERS": CLUSTERS, name: text})
+
+
+WRONG_CLUSTERS = [
+    ({"name": "Prod"}, "clusters.0.name: String should match pattern"),
+    ({"name": "prod_eu"}, "clusters.0.name: String should match pattern"),
+    ({"name": None}, "clusters.0.name: is missing"),
+    ({"prometheus_url": None}, "clusters.0.prometheus_url: is missing"),
+    ({"opencost_url": "oc:9003"}, "clusters.0.opencost_url: is not an http:// or https:// address"),
+    ({"opencost_url": "http://oc:port"}, "clusters.0.opencost_url: Port could not be cast"),
+    ({"opencost_url": "http://oc/?window=1d"}, "clusters.0.opencost_url: holds more than"),
+    ({"opencost_token": "abc"}, "clusters.0.opencost_token: is a secret"),
+    ({"headers": {"Authorization": "Basic x"}}, "clusters.0.headers: holds a secret"),
+    (
+        {"prometheus_matchers": {"a-b": "x"}},
+        "clusters.0.prometheus_matchers: has a key that is not",
+    ),
+    ({"verify": False, "ca_file": "/ca.pem"}, "clusters.0: ca_file is of no use"),
+    ({"urls": []}, "clusters.0.urls: there is no such setting"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), WRONG_CLUSTERS, ids=str)
+def test_a_mistake_in_a_cluster_is_named(changes, message):
+    with pytest.raises(ConfigError, match=re.escape(f"FINOPS_CLUSTERS: {message}")):
+        load(environ=cluster(**changes))
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", '"a"', "[3]", "[]", "{}", "null"])
+def test_clusters_that_are_no_list_of_tables_are_refused(text):
+    with pytest.raises(ConfigError, match="FINOPS_CLUSTERS: "):
+        load(environ={"FINOPS_CLUSTERS": text})
+
+
+def test_two_clusters_of_one_name_are_refused(file):
+    with pytest.raises(ConfigError, match="clusters: two clusters would share prod-eu"):
+        load(file(table() + table()), {})
+
+
+def test_clusters_whose_tokens_share_a_variable_are_refused(file):
+    path = file(table(name="prod") + table(name="prod-prometheus"))
+
+    with pytest.raises(ConfigError, match="would share FINOPS_CLUSTER_PROD_PROMETHEUS_TOKEN"):
+        load(path, {})
+
+
+def test_all_mistakes_are_told_at_once(file):
+    path = file("colour = 1\ncurrency = 3\n" + table(verify="yes"))
+
+    with pytest.raises(ConfigError) as refused:
+        load(path, {})
+
+    keys = [line.split(": ")[1] for line in str(refused.value).splitlines()]
+    assert sorted(keys) == ["clusters.0.verify", "colour", "currency"]
+
+
+def test_what_is_not_toml_is_refused(file):
+    with pytest.raises(ConfigError, match=r"finops\.toml: cannot be read as TOML"):
+        load(file("a ="), {})
+
+
+# --- secrets ---------------------------------------------------------------------------------
+
+
+def tokens(one):
+    """What a cluster's two tokens hide."""
+    hidden = (one.opencost_token, one.prometheus_token)
+    return tuple(token and token.get_secret_value() for token in hidden)
+
+
+def test_tokens_come_from_variables(file):
+    file(table())
+
+    (one,) = load(
+        environ={
+            "FINOPS_CLUSTER_PROD_EU_TOKEN": "for-opencost",
+            "FINOPS_CLUSTER_PROD_EU_PROMETHEUS_TOKEN": "for-prometheus",
+        }
+    ).clusters
+
+    assert tokens(one) == ("for-opencost", "for-prometheus")
+
+
+def test_tokens_come_from_mounted_files(file):
+    mounted = file("for-opencost\n", "token")
+
+    (one,) = load(environ=cluster(opencost_token_file=str(mounted))).clusters
+
+    assert tokens(one) == ("for-opencost", None)
+
+
+def test_a_mounted_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="opencost_token_file of cluster prod-eu: .*absent"):
+        load(environ=cluster(opencost_token_file=str(tmp_path / "absent")))
+
+
+def test_one_of_variable_and_file_gives_the_token(file):
+    variables = cluster(opencost_token_file=str(file("x", "token")))
+
+    with pytest.raises(ConfigError, match="FINOPS_CLUSTER_PROD_EU_TOKEN: cluster prod-eu has"):
+        load(environ={**variables, "FINOPS_CLUSTER_PROD_EU_TOKEN": "y"})
+
+
+def test_no_secret_is_shown():
+    settings = load(
+        environ={
+            "FINOPS_CLUSTERS": CLUSTERS,
+            "FINOPS_CLUSTER_PROD_EU_TOKEN": "s3cret",
+            "FINOPS_STATE_URL": "postgresql://me:s3cret@db/finops",
+        }
+    )
+
+    assert "s3cret" not in repr(settings) + str(settings.shown())
+    assert settings.shown()["clusters.0.opencost_token"] == "**********"
+    assert settings.database_url() == "postgresql://me:s3cret@db/finops"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"FINOPS_CLUSTERS": json.dumps([{**CLUSTER, "password": "s3cret"}])},
+        {"FINOPS_CLUSTERS": json.dumps([{**CLUSTER, "opencost_token": "s3cret"}])},
+        {"FINOPS_CLUSTERS": json.dumps([{**CLUSTER, "opencost_url": "http://me:s3cret@oc"}])},
+        {"FINOPS_CLUSTERS": CLUSTERS, "FINOPS_METRICS__PUSHGATEWAY_URL": "http://me:s3cret@gw"},
+    ],
+)
+def test_no_error_shows_a_secret(variables):
+    with pytest.raises(ConfigError) as refused:
+        load(environ=variables)
+
+    assert "s3cret" not in str(refused.value)
+
+
+# --- documentation ---------------------------------------------------------------------------
+
+
+def test_the_example_loads_and_changes_nothing_but_the_clusters():
+    example = load(ROOT / "finops.example.toml", {})
+
+    keys = {"name", "opencost_url", "prometheus_url"}
+    (only,) = example.clusters
+    assert example == load(environ={"FINOPS_CLUSTERS": f"[{only.model_dump_json(include=keys)}]"})
+
+
+def test_the_example_documents_each_key_once_with_its_default():
+    documented = list(_example_keys())
+
+    assert [key for key, _, _ in documented] == [key.key for key in describe() if not key.is_secret]
+    for key, (_, value, comment) in zip(describe(), documented, strict=False):
+        assert key.text in comment
+        assert not key.unit or f"[{key.unit}]" in comment
+        assert key.key.startswith("clusters[]") or value == _plain(key.default)
+
+
+def test_every_key_says_what_it_is_for():
+    assert [key.key for key in describe() if not key.text] == []
+
+
+@pytest.mark.parametrize("unit", ["days", "hours", "minutes", "seconds"])
+def test_a_duration_names_its_unit(unit):
+    named = {key.key for key in describe() if key.key.endswith(f"_{unit}")}
+
+    assert named == {key.key for key in describe() if key.unit == unit}
+
+
+def _example_keys():
+    """Key, value and comment of each setting, whether or not it stands in a comment."""
+    section, comment = "", ""
+    for line in (ROOT / "finops.example.toml").read_text().splitlines():
+        if match := re.fullmatch(r"\[+([a-z]+)(\]+)", line):
+            section = f"{match[1]}[]." if match[2] == "]]" else f"{match[1]}."
+        elif match := re.fullmatch(r"(?:# )?([a-z_]+) = (.+)", line):
+            value = tomllib.loads(f"value = {match[2]}")["value"]
+            yield section + match[1], value, comment
+            comment = ""
+        else:
+            comment = f"{comment} {line.removeprefix('#').strip()}" if line else ""
+
+
+def _plain(default: object) -> object:
+    """A default as TOML gives it."""
+    if isinstance(default, tuple):
+        return list(default)
+    return default if isinstance(default, bool | int | str) else str(default).strip("*")
+
+
+# --- properties ------------------------------------------------------------------------------
+
+NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", fullmatch=True).filter(
+    lambda n: len(n) < 64
+)
+HOSTS = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=20)
+PATHS = st.text(string.ascii_letters + string.digits + "/-_.%", max_size=20).map(lambda p: f"/{p}")
+
+
+@given(NAMES)
+def test_tokens_are_found_for_every_name(name):
+    opencost, prometheus = token_variables(name)
+    variables = {**cluster(name=name), opencost: "a", prometheus: "b"}
+
+    (one,) = load(environ=variables).clusters
+
+    assert tokens(one) == ("a", "b")
+
+
+@given(st.sampled_from(["http", "https"]), HOSTS, st.integers(1, 65535), PATHS)
+@example("http", "OpenCost", 9003, "/model/")
+def test_urls_are_kept_as_written(scheme, host, port, path):
+    url = f"{scheme}://{host}:{port}{path}"
+
+    (one,) = load(environ=cluster(opencost_url=url)).clusters
+
+    assert one.opencost_url == url
+
+
+@given(st.text(max_size=30))
+def test_any_other_text_for_a_url_is_a_clear_error(text):
+    if re.match(r"https?://", text):
+        return
+    with pytest.raises(ConfigError, match=r"FINOPS_CLUSTERS: clusters\.0\.opencost_url: "):
+        load(environ=cluster(opencost_url=text))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from([key.variable for key in describe() if not key.is_secret]), JSON)
+def test_a_variable_is_taken_or_refused_by_its_name(name, value):
+    said = outcome({"FINOPS_CLUSTERS": CLUSTERS, name: json.dumps(value)})
+
+    assert said.startswith(("taken", name))
+
+
+def outcome(environ: dict[str, str]) -> str:
+    try:
+        load(environ=environ)
+    except ConfigError as refused:
+        return str(refused)
+    return "taken"
+
+
+@given(
+    st.dictionaries(st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]*", fullmatch=True), st.text(max_size=9))
+)
+@example({"cluster": 'a"b\\c\n'})
+def test_matchers_are_quoted_for_promql(matchers):
+    (one,) = load(environ=cluster(prometheus_matchers=matchers)).clusters
+
+    text = one.promql_matchers()
+
+    found = re.findall(r'([a-zA-Z_]\w*)=("(?:[^"\\]|\\.)*")', text)
+    assert {label: json.loads(quoted) for label, quoted in found} == matchers
