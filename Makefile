@@ -1,0 +1,74 @@
+# The few commands. Everything they install lies in .venv and .venv-duckdb2.
+.DEFAULT_GOAL := help
+.PHONY: help install demo run test bench lint lock docs
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+LOCK_ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --require-virtualenv
+THIS := --no-deps --no-build-isolation --editable .
+
+help:  ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s%s\n", $$1, $$2}' Makefile
+
+install: .venv/.installed  ## what the platform needs, into .venv
+
+demo: .venv/.installed  ## an embedded pretend cluster, the pipeline and its UI
+	@$(BIN)/finops demo
+
+run: .venv/.installed  ## the pipeline and its UI for the clusters in finops.toml
+	@$(BIN)/finops run
+
+test: .venv/.developed .venv-duckdb2/.installed  ## all tests; installs what they need where it can
+	@$(BIN)/python -m finops_pipeline_tests.programs
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: .venv/.developed  ## figures of speed and memory, each beside its goal
+	@$(BIN)/python -m bench
+
+lint: .venv/.developed  ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+lock: .venv/.developed  ## write the lock files again; LOCK_ARGS=--upgrade takes newer versions
+	$(call compile,requirements.lock) pyproject.toml --group build
+	$(call compile,requirements-dev.lock) pyproject.toml --group build --all-extras -c requirements.lock
+	echo 'duckdb>=2,<3' | $(call compile,requirements-duckdb2.lock) -
+
+docs: .venv/.developed  ## write the generated pages under docs/ again
+	@$(BIN)/finops docs
+
+# --- what the commands above need -------------------------------------------------------------
+
+# DuckDB 2 opens what 1.5 writes, not the other way round: we stay on 1.5 and test with both.
+compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-strip-extras --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
+	$(if $(findstring duckdb2,$1),,--upgrade-package duckdb==1.5.5) $(LOCK_ARGS) --output-file $1
+
+# The files below say when something was installed: a second call does nothing.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+		{ echo 'Python 3.11 to 3.14 is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo 'python3 -m venv failed; Debian: apt-get install python3-venv' >&2; exit 1; }
+
+.venv/.installed: requirements.lock pyproject.toml | .venv/bin/python
+	@echo 'installing the locked packages into .venv (about 600 MB, once)'
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install $(THIS)
+	@touch $@
+
+.venv/.developed: requirements-dev.lock pyproject.toml | .venv/bin/python
+	@echo 'installing the locked packages and tools into .venv (about 700 MB, once)'
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install $(THIS)
+	@touch $@ .venv/.installed
+
+.venv-duckdb2/.installed: requirements-duckdb2.lock | .venv/bin/python
+	@$(BIN)/python -m venv --without-pip .venv-duckdb2
+	@$(PIP) --python .venv-duckdb2/bin/python install --require-hashes --requirement $<
+	@touch $@
