@@ -13,7 +13,6 @@ from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.sql_file import files
 from finops_pipeline.warehouse.warehouse import Inputs, Warehouse, open_warehouse
 
-_PUBLICATION = "create table if not exists internal.publication (publication_id varchar, published_at timestamptz)"
 _PUBLICATION_ID = """
 select md5(string_agg(concat_ws(' ', table_name, slot, fingerprint), '\n' order by table_name, slot))
 from internal.fingerprint
@@ -56,10 +55,9 @@ def publish(
 
 
 def _prepare(warehouse: Warehouse) -> Publication:
-    warehouse.connection.execute(_PUBLICATION)
     last = warehouse.rows("select * from internal.publication")
     warehouse.refresh()
-    _check(warehouse, last[0]["published_at"] if last else None)
+    _check(warehouse)
     ((publication_id,),) = warehouse.connection.execute(_PUBLICATION_ID).fetchall()
     if last and last[0]["publication_id"] == publication_id:
         return Publication(publication_id, last[0]["published_at"], is_new=False)
@@ -69,8 +67,8 @@ def _prepare(warehouse: Warehouse) -> Publication:
     return publication
 
 
-def _check(warehouse: Warehouse, since: datetime | None) -> None:
-    within = warehouse.changed(since)
+def _check(warehouse: Warehouse) -> None:
+    within = warehouse.unpublished()
     for name, check in files("checks/blocking").items():
         if rows := warehouse.check(check, within):
             raise PublicationRefused(f"check {name} has {len(rows)} rows, the first: {rows[0]}")

@@ -25,6 +25,7 @@ create table if not exists internal.definition (table_name varchar, version varc
 create table if not exists internal.fingerprint (
     table_name varchar, grain varchar, slot timestamptz, fingerprint varchar, filled_at timestamptz
 );
+create table if not exists internal.publication (publication_id varchar, published_at timestamptz);
 comment on schema internal is 'What the tables were made from; for the pipeline only';
 """
 
@@ -130,12 +131,11 @@ class Warehouse:
         self._show_raw(_raw_behind(file), within)
         return self.rows(file.query or "", self._arguments(file, within))
 
-    def changed(self, since: datetime | None) -> Range:
-        """The range of days that tables were filled in after an instant; always if None."""
+    def unpublished(self) -> Range:
+        """The range of days that tables were filled in since the last publication."""
         ((start, end),) = self.connection.execute(
-            "select min(slot), max(slot) from internal.fingerprint"
-            " where grain = 'day' and filled_at > coalesce($since, timestamptz '2000-01-01 00:00:00Z')",
-            {"since": since},
+            "select min(slot), max(slot) from internal.fingerprint where grain = 'day'"
+            " and filled_at > coalesce((select max(published_at) from internal.publication), '-infinity')"
         ).fetchall()
         return Range(start, end + DAY) if start else Range(ALWAYS.start, ALWAYS.start)
 

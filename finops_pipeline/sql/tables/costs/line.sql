@@ -42,10 +42,10 @@ label_value as (
         owner_part,
         position_count,
         labels ->> label as value,
-        if(namespace_labels ->> label = labels ->> label, 'namespace label ', 'pod label ') || label as rule
+        if((namespace_labels ->> label) = (labels ->> label), 'namespace label ', 'pod label ') || label as rule
     from label_set
     cross join core.label_key
-    where labels ->> label <> ''
+    where (labels ->> label) <> ''
 ),
 owner as (
     select
@@ -160,7 +160,9 @@ select
     gpu_cost,
     storage_cost,
     network_cost,
-    coalesce(load_balancer_cost, if(load_balancers is null, 0, source_load_balancer_cost), 0) as load_balancer_cost,
+    -- A balancer that /assets does not know costs what its rows say.
+    coalesce(load_balancer_cost, if(load_balancers is null, 0, cast(source_load_balancer_cost as decimal(28, 10))), 0)
+        as load_balancer_cost,
     shared_cost,
     cpu_core_hours as cpu_billed_core_hours,
     allocated.cpu_request_cores * minutes / 60 as cpu_requested_core_hours,

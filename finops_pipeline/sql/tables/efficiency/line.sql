@@ -41,9 +41,13 @@ select
     if(memory_used_byte_hours is null, null, nullif(memory_requested_byte_hours, 0)) as memory_requested_byte_hours,
     if(memory_requested_byte_hours > 0, memory_used_byte_hours, null) as memory_used_byte_hours,
     if(coalesce(memory_requested_byte_hours, 0) = 0, memory_used_byte_hours, null) as memory_unrequested_byte_hours,
-    cast(cpu_cost * greatest(0, 1 - cpu_used_core_hours / nullif(cpu_billed_core_hours, 0)) as decimal(28, 10))
-        as cpu_waste_cost,
-    cast(memory_cost * greatest(0, 1 - memory_used_byte_hours / nullif(memory_billed_byte_hours, 0)) as decimal(28, 10))
-        as memory_waste_cost
+    -- greatest() would turn an unknown into 0.
+    if(cpu_used_core_hours is null, null, cast(
+        cpu_cost * greatest(0, 1 - cpu_used_core_hours / nullif(cpu_billed_core_hours, 0)) as decimal(28, 10)
+    )) as cpu_waste_cost,
+    -- greatest() would turn an unknown into 0.
+    if(memory_used_byte_hours is null, null, cast(
+        memory_cost * greatest(0, 1 - memory_used_byte_hours / nullif(memory_billed_byte_hours, 0)) as decimal(28, 10)
+    )) as memory_waste_cost
 from costs.line
 where cost_kind = 'workload';

@@ -1,0 +1,90 @@
+"""Every table, empty, in memory, and short words for given, fill, assert."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pytest
+
+from finops_pipeline.warehouse.sql_file import SqlFile, files, tables
+
+PARAMETERS = {
+    "start": datetime(2000, 1, 1, tzinfo=UTC),
+    "end": datetime(2100, 1, 1, tzinfo=UTC),
+    "horizon_days": 14,
+    "top_workloads": 2,
+}
+FILLERS = {"VARCHAR": "", "DATE": "2026-03-01", "BOOLEAN": False}
+FIRST_WINDOW = "2026-03-01 10:00:00+00"
+
+
+class Data:
+    """The tables of the SQL files; those of the lake and the ledger are filled by ``given``."""
+
+    def __init__(self) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute("set TimeZone = 'UTC'")
+        for table in tables().values():
+            self.connection.execute(f"create schema if not exists {table.schema}")
+            self.connection.execute(table.ddl)
+
+    def given(self, table: str, *rows: dict[str, Any]) -> None:
+        """Add rows. A column a row leaves out gets null, or something neutral where it may not."""
+        schema = {column["column_name"]: column for column in self._columns(table)}
+        for row in rows:
+            assert row.keys() <= schema.keys(), f"{table} has no {row.keys() - schema.keys()}"
+            full = {name: row.get(name, _filler(column)) for name, column in schema.items()}
+            marks = ", ".join(f"${name}" for name in full)
+            columns = ", ".join(full)
+            self.connection.execute(f"insert into {table} ({columns}) values ({marks})", full)
+
+    def fill(self, *names: str) -> list[dict[str, Any]]:
+        """Fill tables, in this order; rows of the last one."""
+        for name in names:
+            table = tables()[name]
+            if not table.is_view:
+                query, used = table.query or "", _used(table)
+                self.connection.execute(f"insert into {name} by name {query}", used)
+        return self.rows(f"select * from {names[-1]} order by all")
+
+    def check(self, name: str) -> list[dict[str, Any]]:
+        """Rows of a check, blocking or not."""
+        check = {**files("checks"), **files("checks/blocking")}[name]
+        return self.rows(check.query or "", _used(check))
+
+    def metric(self, name: str) -> list[dict[str, Any]]:
+        """Samples of a metric."""
+        metric = files("metrics")[name]
+        return self.rows(f"from ({(metric.query or '').rstrip(';')}) order by all", _used(metric))
+
+    def rows(self, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        cursor = self.connection.execute(query, parameters or {})
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def _columns(self, table: str) -> list[dict[str, Any]]:
+        return self.rows(
+            "select * from duckdb_columns() where schema_name || '.' || table_name = $table",
+            {"table": table},
+        )
+
+
+def _used(file: SqlFile) -> dict[str, Any]:
+    return {name: PARAMETERS[name] for name in file.parameters}
+
+
+def _filler(column: dict[str, Any]) -> Any:
+    if column["is_nullable"]:
+        return None
+    if column["data_type"].startswith("TIMESTAMP"):
+        return FIRST_WINDOW
+    if column["column_name"] == "minutes":
+        return 15
+    if column["column_name"] == "window_count":
+        return 1
+    return FILLERS.get(column["data_type"], 0)
+
+
+@pytest.fixture
+def data() -> Data:
+    return Data()

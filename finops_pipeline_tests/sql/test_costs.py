@@ -1,0 +1,44 @@
+"""Windows, hours and days add up to the same cost."""
+
+from decimal import Decimal
+
+from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
+
+TABLES = ["core.price", "costs.quarter_hourly", "costs.hourly", "costs.daily"]
+STARTS = ["2026-03-01 10:00:00+00", "2026-03-01 10:15:00+00", "2026-03-01 23:45:00+00"]
+
+
+def given_windows(data, starts=STARTS):
+    for start in starts:
+        data.given("raw.asset", {**NODE, "window_start": start})
+        data.given("raw.allocation", {**CONTAINER, "window_start": start})
+
+
+def test_a_day_sums_its_windows(data):
+    given_windows(data)
+
+    rows = data.fill(*TABLES)
+
+    web = next(row for row in rows if row["workload"] == "web")
+    assert (web["total_cost"], web["window_count"]) == (3 * Decimal("0.0075"), 3)
+    assert sum(row["total_cost"] for row in rows) == 3 * Decimal("0.06")
+
+
+def test_hours_hold_their_own_windows(data):
+    given_windows(data)
+    data.fill(*TABLES)
+
+    rows = data.rows("select hour, window_count from costs.hourly where workload = 'web' order by 1")
+
+    assert [(row["hour"].hour, row["window_count"]) for row in rows] == [(10, 2), (23, 1)]
+
+
+def test_the_rollup_check_finds_an_hour_that_was_lost(data):
+    given_windows(data)
+    data.fill(*TABLES)
+    assert data.check("rollup_preserves_total") == []
+
+    data.connection.execute("delete from costs.hourly where date_part('hour', hour) = 23")
+
+    (mistake,) = data.check("rollup_preserves_total")
+    assert mistake["hourly_cost"] < mistake["daily_cost"] == mistake["cost"]

@@ -1,0 +1,191 @@
+"""Every amount once, priced by hours, owned by labels."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finops_pipeline_tests.sql.conftest import Data
+
+GIB = 2**30
+NODE = {
+    "cluster": "prod",
+    "asset": "node-a",
+    "asset_kind": "node",
+    "name": "node-a",
+    "cpu_core_hours": 1.0,
+    "memory_byte_hours": 4 * GIB,
+    "source_cpu_cost": 0.04,
+    "source_memory_cost": 0.02,
+}
+CONTAINER = {
+    "cluster": "prod",
+    "allocation": "prod/node-a/shop/web-1/web",
+    "node": "node-a",
+    "namespace": "shop",
+    "workload_kind": "deployment",
+    "workload": "web",
+    "pod": "web-1",
+    "container": "web",
+    "cpu_core_hours": 0.125,
+    "memory_byte_hours": 0.5 * GIB,
+}
+TEAM_KEYS = [
+    {"owner_part": "team", "position_count": 0, "label": "team"},
+    {"owner_part": "team", "position_count": 1, "label": "squad"},
+    {"owner_part": "environment", "position_count": 0, "label": "env"},
+]
+
+
+def lines(data: Data) -> list[dict]:
+    return data.fill("core.price", "costs.line")
+
+
+def test_a_container_costs_hours_times_the_price_of_its_node(data):
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", CONTAINER)
+
+    container = next(row for row in lines(data) if row["cost_kind"] == "workload")
+
+    assert container["cpu_cost"] == Decimal("0.0050000000")  # 0.125 x 0.04
+    assert container["memory_cost"] == Decimal("0.0025000000")  # 0.5 x 0.02 / 4
+    assert (container["workload_kind"], container["workload"]) == ("Deployment", "web")
+
+
+def test_prometheus_price_beats_the_rounded_assets(data):
+    data.given("raw.asset", NODE)
+    data.given(
+        "raw.price",
+        {
+            "cluster": "prod",
+            "price_kind": "node",
+            "name": "node-a",
+            "cpu_core_hour_price": 0.08,
+            "memory_gib_hour_price": 0.01,
+        },
+    )
+    data.given("raw.allocation", CONTAINER)
+
+    container = next(row for row in lines(data) if row["cost_kind"] == "workload")
+
+    assert container["cpu_cost"] == Decimal("0.0100000000")
+    assert data.rows("select price_source from core.price") == [{"price_source": "prometheus"}]
+
+
+def test_idle_is_what_the_node_costs_beyond_its_containers(data):
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", CONTAINER)
+
+    idle = next(row for row in lines(data) if row["cost_kind"] == "idle")
+
+    assert (idle["node"], idle["team"]) == ("node-a", "idle")
+    assert idle["cpu_cost"] == Decimal("0.0350000000")
+    assert idle["memory_cost"] == Decimal("0.0175000000")
+
+
+def test_the_sources_own_idle_row_is_not_counted_again(data):
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", {"allocation": "__idle__", "cluster": "prod", "source_cpu_cost": 9})
+
+    assert [row["cost_kind"] for row in lines(data)] == ["idle"]
+
+
+@given(
+    hours=st.lists(
+        st.floats(min_value=0, max_value=4, allow_nan=False).map(lambda hours: round(hours, 5)),
+        min_size=1,
+        max_size=8,
+    ),
+    price=st.floats(min_value=0, max_value=3, allow_nan=False),
+)
+def test_containers_and_idle_add_up_to_the_node_exactly(hours, price):
+    data = Data()
+    data.given("raw.asset", {**NODE, "cpu_core_hours": 4.0, "source_cpu_cost": 4 * price})
+    data.given(
+        "raw.allocation",
+        *({**CONTAINER, "allocation": f"a{i}", "cpu_core_hours": h} for i, h in enumerate(hours)),
+    )
+
+    total = sum(row["cpu_cost"] for row in lines(data))
+
+    assert total == data.rows(
+        "select cast(4.0 * cpu_core_hour_price as decimal(28, 10)) as cost from core.price"
+    )[0]["cost"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "namespace_labels", "team", "rule"),
+    [
+        ('{"team":"retail"}', None, "retail", "pod label team"),
+        ('{"team":"retail"}', '{"team":"retail"}', "retail", "namespace label team"),
+        ('{"team":"retail"}', '{"team":"other"}', "retail", "pod label team"),
+        ('{"squad":"red","team":"retail"}', None, "retail", "pod label team"),
+        ('{"squad":"red"}', None, "red", "pod label squad"),
+        ('{"team":""}', None, "unattributed", "none"),
+        ("{}", None, "unattributed", "none"),
+        (None, None, "unattributed", "none"),
+        ('{"team":"a \\"quoted\\" ü"}', None, 'a "quoted" ü', "pod label team"),
+    ],
+)
+def test_the_first_label_that_is_set_names_the_team(data, labels, namespace_labels, team, rule):
+    data.given("core.label_key", *TEAM_KEYS)
+    data.given(
+        "raw.allocation", {**CONTAINER, "labels": labels, "namespace_labels": namespace_labels}
+    )
+
+    (line,) = lines(data)
+
+    assert (line["team"], line["team_rule"]) == (team, rule)
+
+
+def test_two_teams_share_a_load_balancer_to_the_last_decimal(data):
+    balancer = '{"prod/shop/lb":{"service":"shop/lb","cost":0.001}}'
+    data.given(
+        "raw.asset",
+        {"cluster": "prod", "asset_kind": "load_balancer", "name": "shop/lb", "source_total_cost": 0.00625},
+    )
+    data.given(
+        "raw.allocation",
+        *({**CONTAINER, "allocation": f"a{i}", "load_balancers": balancer} for i in range(3)),
+    )
+
+    shares = [row["load_balancer_cost"] for row in lines(data)]
+
+    assert sum(shares) == Decimal("0.00625")
+    assert max(shares) - min(shares) <= Decimal("1e-10")
+
+
+def test_a_load_balancer_without_pods_is_unmounted_once(data):
+    data.given(
+        "raw.asset",
+        {"cluster": "prod", "asset_kind": "load_balancer", "name": "shop/old", "source_total_cost": 0.00672},
+    )
+    data.given(
+        "raw.allocation",
+        {
+            "cluster": "prod",
+            "allocation": "prod//__unmounted__/__unmounted__/__unmounted__",
+            "namespace": "__unmounted__",
+            "pod": "__unmounted__",
+            "container": "__unmounted__",
+            "source_load_balancer_cost": 0.01344,
+            "volumes": '{"cluster=prod:name=pv-1":{"byteHours":8053063680,"cost":0.00113013698}}',
+        },
+    )
+
+    rows = {row["workload"]: row for row in lines(data)}
+
+    assert {row["cost_kind"] for row in rows.values()} == {"unmounted"}
+    assert rows["old"]["load_balancer_cost"] == Decimal("0.00672")
+    assert rows["__unmounted__"]["load_balancer_cost"] == 0
+    assert rows["__unmounted__"]["storage_cost"] == Decimal("0.0011301370")
+
+
+def test_usage_nobody_measured_is_unknown_not_zero(data):
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", CONTAINER)
+
+    container = next(row for row in lines(data) if row["cost_kind"] == "workload")
+
+    assert container["cpu_used_core_hours"] is None
