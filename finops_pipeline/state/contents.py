@@ -2,13 +2,16 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Connection, CursorResult, Row, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, literal, select
 
 from finops_pipeline.state.known import known_windows, of_source
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
@@ -52,6 +55,24 @@ RESTATEMENT_COLUMNS = pa.schema(
     ]
 )
 
+# What `core.window` says beyond its key, and the failures that its reason falls back to.
+_MARKED = [ledger.c[name] for name in (*WINDOW_COLUMNS.names[3:], "failure")]
+
+_Question = TypeVar("_Question", bound=Callable[..., Any])
+
+
+def _once(question: _Question) -> _Question:
+    """Answer from memory when asked again: every table of the warehouse asks the same."""
+
+    @wraps(question)
+    def answer(self: "Contents", *day: datetime) -> Any:
+        key = (question.__name__, *day)
+        if key not in self.answers:
+            self.answers[key] = question(self, *day)
+        return self.answers[key]
+
+    return cast(_Question, answer)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -70,41 +91,46 @@ class Contents:
     def __init__(self, connection: Connection) -> None:
         """All questions are answered by one transaction."""
         self._connection = connection
+        self.answers: dict[tuple[object, ...], Any] = {}  # given so far; the view does not change
 
+    @_once
     def day_contents(self) -> dict[str, dict[datetime, str]]:
         """Hash of what was read, by table and first instant of the day, over all clusters.
 
         It differs when rows of a window do, or when a window is read for the first time; not when
         a window is read again and says the same.
         """
+        key = (ledger_day.c.table_name, ledger_day.c.day, ledger_day.c.cluster)
         sha = ledger_day.c.content_sha256
-        rows: Iterable[Any] = self._days(sha, sha.is_not(None))
-        return _hashes((name, day_start(day), (cluster, sha)) for name, day, cluster, sha in rows)
+        query = select(*key, sha).where(sha.is_not(None)).order_by(*key)
+        return _hashes(self._connection.execute(query), day_start)
 
+    @_once
     def day_marks(self) -> dict[datetime, str]:
         """A mark by day that differs whenever any row of the ledger of that day does."""
-        rows: Iterable[Any] = self._days(ledger_day.c.revision, ledger_day.c.revision > 0)
-        marks = _hashes(
-            ("", day_start(day), (name, cluster, str(revision)))
-            for name, day, cluster, revision in rows
-        )
-        return marks.get("", {})
+        query = select(
+            ledger_day.c.day,
+            func.count(),
+            func.sum(ledger_day.c.revision),
+            func.max(ledger_day.c.changed_at),
+        ).group_by(ledger_day.c.day)
+        rows: Iterable[Any] = self._connection.execute(query)
+        return {day_start(day): "-".join(map(str, values)) for day, *values in rows}
 
+    @_once
     def hour_contents(self, day: datetime) -> dict[str, dict[datetime, str]]:
         """The same as ``day_contents`` by first instant of the hour, within one day."""
-        rows: Iterable[Any] = self._of_day(day, ledger.c.content_sha256)
-        return _hashes(
-            (name, _hour(at), (f"{at:%H%M}", cluster, sha))
-            for at, name, cluster, sha in rows
-            if sha is not None
-        )
+        key = (ledger.c.table_name, ledger.c.window_start, ledger.c.cluster)
+        sha = ledger.c.content_sha256
+        query = select(*key, sha).where(_within(ledger, day, day + DAY), sha.is_not(None))
+        return _hashes(self._connection.execute(query.order_by(*key)), _hour)
 
+    @_once
     def hour_marks(self, day: datetime) -> dict[datetime, str]:
         """The same as ``day_marks`` by first instant of the hour, within one day."""
-        columns = [ledger.c[name] for name in WINDOW_COLUMNS.names[3:]]
-        rows = self._of_day(day, *columns, ledger.c.failure)
-        marks = _hashes(("", _hour(row[0]), tuple(map(str, row))) for row in rows)
-        return marks.get("", {})
+        key = (ledger.c.window_start, ledger.c.table_name, ledger.c.cluster)
+        query = select(literal(""), *key, *_MARKED).where(_within(ledger, day, day + DAY))
+        return _hashes(self._connection.execute(query.order_by(*key)), _hour).get("", {})
 
     def current_files(self, table_name: str, start: datetime, end: datetime) -> list[str]:
         """Lake files that hold windows of ``[start, end)``, relative to the lake.
@@ -176,15 +202,6 @@ class Contents:
             "last_failure": row.failure,
         }
 
-    def _days(self, value: ColumnElement[Any], is_wanted: ColumnElement[bool]) -> CursorResult[Any]:
-        key = (ledger_day.c.table_name, ledger_day.c.day, ledger_day.c.cluster)
-        return self._connection.execute(select(*key, value).where(is_wanted).order_by(*key))
-
-    def _of_day(self, day: datetime, *values: ColumnElement[Any]) -> CursorResult[Any]:
-        key = (ledger.c.window_start, ledger.c.table_name, ledger.c.cluster)
-        within = _within(ledger, day, day + DAY)
-        return self._connection.execute(select(*key, *values).where(within).order_by(*key))
-
 
 def _within(table: Table, start: datetime, end: datetime) -> ColumnElement[bool]:
     return and_(table.c.window_start >= start, table.c.window_start < end)
@@ -194,16 +211,20 @@ def _hour(instant: datetime) -> datetime:
     return instant.replace(minute=0)
 
 
-def _hashes(
-    parts: Iterable[tuple[str, datetime, tuple[str, ...]]],
-) -> dict[str, dict[datetime, str]]:
-    """One hash per table and slot, over its parts in the order given."""
-    digests: dict[str, dict[datetime, Any]] = defaultdict(lambda: defaultdict(hashlib.sha256))
-    for table_name, slot, part in parts:
-        digests[table_name][slot].update("\n".join((*part, "")).encode())
+def _hashes(rows: Iterable[Any], slot: Callable[[Any], datetime]) -> dict[str, dict[datetime, str]]:
+    """One hash per table and slot.
+
+    Args:
+        rows: table, time and what else counts, sorted by table and time.
+        slot: the slot a time lies in.
+    """
+    found: dict[str, dict[datetime, Any]] = defaultdict(lambda: defaultdict(hashlib.sha256))
+    for (table_name, time), group in groupby(rows, key=itemgetter(0, 1)):
+        lines = (" ".join(map(str, row[2:])) for row in group)
+        found[table_name][slot(time)].update("\n".join((f"{time}", *lines, "")).encode())
     return {
-        table_name: {slot: digest.hexdigest() for slot, digest in slots.items()}
-        for table_name, slots in digests.items()
+        table_name: {at: digest.hexdigest() for at, digest in slots.items()}
+        for table_name, slots in found.items()
     }
 
 
