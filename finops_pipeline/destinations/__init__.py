@@ -1,0 +1,1 @@
+"""Places that are written to, one module each; none knows where its numbers come from."""

@@ -1,0 +1,172 @@
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from finops_pipeline.destinations.pushgateway import Metric, delete, groups, push
+from finops_pipeline.errors import DeliveryError
+
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def pushgateway() -> Iterator[str]:
+    """A real Pushgateway that keeps nothing on disk, and its URL."""
+    address = f"127.0.0.1:{free_port()}"
+    options = [f"--web.listen-address={address}", "--persistence.file=", "--log.level=error"]
+    with subprocess.Popen(["prometheus-pushgateway", *options]) as server:
+        try:
+            with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+                client.get(f"http://{address}/-/ready").raise_for_status()
+            yield f"http://{address}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with pushgateway() as url:
+        yield url
+
+
+@pytest.fixture
+def gateway(server):
+    """A Pushgateway without groups."""
+    for group in httpx.get(f"{server}/api/v1/metrics").json()["data"]:
+        labels = {name: value for name, value in group["labels"].items() if name != "job"}
+        delete(server, labels)
+    return server
+
+
+def cost(*rows: dict[str, object]) -> Metric:
+    return Metric("finops_cost_hourly_rate", "Cost of an hour [currency].", rows)
+
+
+def row(cluster: str, namespace: str, value: object = 1.0) -> dict[str, object]:
+    return {"cluster": cluster, "namespace": namespace, "value": value}
+
+
+def pushed(gateway: str, name: str = "finops_cost_hourly_rate") -> dict[tuple[str, ...], float]:
+    """What the gateway shows of one metric, by cluster and namespace."""
+    page = httpx.get(f"{gateway}/metrics").text
+    return {
+        (sample.labels.get("cluster", ""), sample.labels.get("namespace", "")): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+@pytest.mark.needs("prometheus-pushgateway")
+def test_a_vanished_namespace_is_gone_after_the_next_push(gateway):
+    push(gateway, groups([cost(row("a", "shop"), row("a", "old"), row("b", "old"))]))
+    assert pushed(gateway).keys() == {("a", "shop"), ("a", "old"), ("b", "old")}
+
+    push(gateway, groups([cost(row("a", "shop", 2.0)), cost(row("b", "old"))]))
+
+    assert pushed(gateway) == {("a", "shop"): 2.0, ("b", "old"): 1.0}
+
+
+@pytest.mark.needs("prometheus-pushgateway")
+def test_pushing_one_cluster_leaves_the_others_alone(gateway):
+    push(gateway, groups([cost(row("a", "shop"), row("b", "shop"))]))
+
+    push(gateway, groups([cost(row("a", "shop", 3.0))]))
+
+    assert pushed(gateway) == {("a", "shop"): 3.0, ("b", "shop"): 1.0}
+
+
+@pytest.mark.needs("prometheus-pushgateway")
+def test_what_belongs_to_no_cluster_is_there_once(gateway):
+    build = Metric("finops_build_info", "Always 1.", [{"currency": "USD", "value": 1}])
+
+    push(gateway, groups([cost(row("a", "shop"), row("b", "shop")), build]))
+
+    assert pushed(gateway, "finops_build_info") == {("", ""): 1.0}
+
+
+@pytest.mark.needs("prometheus-pushgateway")
+def test_labels_of_any_text_arrive(gateway):
+    odd = 'a "quoted"\\ name\nof two lines / ünïcode'
+
+    push(gateway, groups([cost(row("prod/eu 1", odd, Decimal("0.1000000001")))]))
+
+    assert pushed(gateway) == {("prod/eu 1", odd): 0.1000000001}
+
+
+@pytest.mark.needs("prometheus-pushgateway")
+def test_a_deleted_group_is_gone(gateway):
+    push(gateway, groups([cost(row("a", "shop"), row("b", "shop"))]))
+
+    delete(gateway, {"cluster": "a"})
+    delete(gateway, {"cluster": "never pushed"})
+
+    assert pushed(gateway).keys() == {("b", "shop")}
+
+
+@pytest.mark.needs("promtool")
+@pytest.mark.needs("prometheus-pushgateway")
+def test_promtool_finds_nothing_to_say(gateway):
+    push(gateway, groups([cost(row("a", "shop"))]))
+    page = httpx.get(f"{gateway}/metrics").text
+    said = subprocess.run(
+        ["promtool", "check", "metrics"], input=page, capture_output=True, text=True
+    )
+
+    assert "finops_cost_hourly_rate{" in page
+    assert (said.returncode, said.stdout + said.stderr) == (0, "")
+
+
+@pytest.mark.needs("prometheus-pushgateway")
+def test_a_refused_group_is_named_and_the_others_arrive(gateway):
+    twice = cost(row("a", "shop"), row("a", "shop"))
+
+    with pytest.raises(DeliveryError, match=rf"{gateway}: refused group .*'a'.*: status 400: "):
+        push(gateway, groups([twice, cost(row("b", "shop"))]))
+
+    assert pushed(gateway).keys() == {("b", "shop")}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("NaN"), None])
+def test_a_value_that_is_no_number_is_refused_before_anything_is_sent(value):
+    metrics = [cost(row("a", "fine"), row("b", "shop", value))]
+
+    with pytest.raises(DeliveryError, match=r"finops_cost_hourly_rate .*'namespace': 'shop'"):
+        push(NOWHERE, groups(metrics))
+
+
+def test_a_gateway_that_is_down_is_named():
+    url = f"http://127.0.0.1:{free_port()}"
+
+    with pytest.raises(DeliveryError, match=f"{url}: no answer: .*refused"):
+        push(url, groups([cost(row("a", "shop"))]))
+    with pytest.raises(DeliveryError, match=f"{url}: could not delete group .*refused"):
+        delete(url, {"cluster": "a"})
+
+
+def test_a_group_holds_the_rows_of_one_cluster_of_every_metric():
+    ratio = Metric("finops_efficiency_ratio", "Used of requested.", [row("b", "shop", 0.5)])
+
+    one, other = groups([cost(row("a", "shop"), row("b", "shop")), ratio])
+
+    assert (one.grouping, one.metrics) == ({"cluster": "a"}, [cost_of("a")])
+    assert (other.grouping, other.metrics) == ({"cluster": "b"}, [cost_of("b"), ratio])
+
+
+def cost_of(cluster: str) -> Metric:
+    return Metric("finops_cost_hourly_rate", "Cost of an hour [currency].", [row(cluster, "shop")])
+
+
+def test_without_rows_there_is_nothing_to_push():
+    assert groups([cost()]) == []
