@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 
@@ -36,7 +35,7 @@ def client(
     *,
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
-    verify: bool | Path = True,
+    verify: bool | ssl.SSLContext = True,
     timeout: float = DEADLINE_SECONDS,
 ) -> httpx.Client:
     """A client for one server; redirects are not followed.
@@ -45,13 +44,12 @@ def client(
         base_url: kept as written; a path such as ``/model`` stays in front of every path.
         token: sent as bearer token.
         headers: sent with every request, such as ``X-Scope-OrgID``.
-        verify: whether certificates are checked, or a file of authorities to check them against.
+        verify: whether certificates are checked, or how.
         timeout: longest wait for a connection and for each piece of an answer [seconds].
     """
     own = {"Authorization": f"Bearer {token}"} if token else {}
-    trust = ssl.create_default_context(cafile=verify) if isinstance(verify, Path) else verify
     return httpx.Client(
-        base_url=base_url, headers={**(headers or {}), **own}, verify=trust, timeout=timeout
+        base_url=base_url, headers={**(headers or {}), **own}, verify=verify, timeout=timeout
     )
 
 

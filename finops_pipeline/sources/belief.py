@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finops_pipeline.errors import SourceMalformed
-from finops_pipeline.sources.reading import Presence, Reading
+from finops_pipeline.sources.prometheus import Presence
+from finops_pipeline.sources.reading import Reading
 from finops_pipeline.units import HOUR, WINDOW, rfc3339
 
 # Measured on one cluster: answers of a healthy day lie within (CPU hours 0.992 to 1.022 of what is

@@ -8,6 +8,7 @@ with the same name used before and after it was recreated (``id``) is added up.
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,7 +22,6 @@ from finops_pipeline import http
 from finops_pipeline.sources.reading import (
     NUMBER,
     TEXT,
-    Presence,
     Reading,
     parsed,
     schema,
@@ -226,6 +226,26 @@ QUERIES = {
 
 _LONGEST_URL = 2_000  # longer queries are sent as a form: servers refuse URLs from about 8,000
 _INFO = "PromQL info"  # a remark on a query, not on what it found
+
+
+@dataclass(frozen=True)
+class Presence:
+    """What Prometheus saw of one cluster in one window.
+
+    Args:
+        running_sample_count: samples at which a container ran, by (namespace, pod, container).
+        opencost_sample_ratio: scrapes of OpenCost's prices over those of the best window of the
+            hour, 0 to 1; None when there were none at all.
+        kube_state_sample_ratio: the same of which containers run.
+        node_cost_rate: what all nodes cost, averaged over the window [currency per hour].
+        warning: the server doubts that it has everything.
+    """
+
+    running_sample_count: Mapping[tuple[str, ...], float]
+    opencost_sample_ratio: float | None
+    kube_state_sample_ratio: float | None
+    node_cost_rate: float | None
+    warning: str | None = None
 
 
 class _Labels(Struct, gc=False):

@@ -51,26 +51,6 @@ class Reading:
     minutes_ratio: float | None = None
 
 
-@dataclass(frozen=True)
-class Presence:
-    """What Prometheus saw of one cluster in one window.
-
-    Args:
-        running_sample_count: samples at which a container ran, by (namespace, pod, container).
-        opencost_sample_ratio: scrapes of OpenCost's prices over those of the best window of the
-            hour, 0 to 1; None when there were none at all.
-        kube_state_sample_ratio: the same of which containers run.
-        node_cost_rate: what all nodes cost, averaged over the window [currency per hour].
-        warning: the server doubts that it has everything.
-    """
-
-    running_sample_count: Mapping[tuple[str, ...], float]
-    opencost_sample_ratio: float | None
-    kube_state_sample_ratio: float | None
-    node_cost_rate: float | None
-    warning: str | None = None
-
-
 def stubbornly(cluster: str, ask: Callable[[Callable[[], float]], _Got]) -> _Got:
     """Ask until an answer is complete and right; a body that was cut is asked for again.
 
