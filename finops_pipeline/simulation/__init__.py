@@ -1,0 +1,1 @@
+"""An embedded pretend cluster that answers like OpenCost, Prometheus and Kubernetes."""

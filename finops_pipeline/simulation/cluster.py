@@ -1,0 +1,323 @@
+"""The pure model of the pretend cluster: what ran in a window, on which node, for how long.
+
+``Cluster.window`` answers for any window as arrays; the three dialects only write it down. Nothing
+here knows what time it is: callers clip windows to their clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_pipeline.simulation import catalog, schedule
+from finops_pipeline.simulation.catalog import HISTORY_DAYS, STORAGE_PRICES, LoadBalancer
+from finops_pipeline.simulation.schedule import (
+    DAY_MINUTES,
+    WINDOW_MINUTES,
+    Claim,
+    Node,
+    Place,
+    Pod,
+    Slot,
+    day_minute,
+)
+from finops_pipeline.simulation.usage import Floats, Usage, profile, used_ratio
+
+GIB: Final = 2**30
+_Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One container of one pod."""
+
+    pod: Pod
+    index: int  # of the container in its pod
+
+    @property
+    def container(self) -> str:
+        """Name of the container."""
+        return self.pod.slot.workload.containers[self.index].name
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of its pod."""
+        return self.pod.slot.workload.namespace
+
+
+class Mount(NamedTuple):
+    """A claim mounted by a pod, and how full it is."""
+
+    claim: Claim
+    used_bytes: float
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Everything that happened in ``[start, end)``; arrays have one entry per run.
+
+    Averages are over the run's own ``minutes``, as OpenCost's are.
+    """
+
+    start: int
+    end: int
+    runs: Sequence[Run]
+    minutes: Floats
+    cpu_request: Floats  # cores; NaN without a request
+    cpu_limit: Floats
+    cpu_core_hours: Floats  # billed: the larger of request and usage
+    memory_request: Floats  # bytes
+    memory_limit: Floats
+    memory_byte_hours: Floats  # billed
+    gpus: Floats
+    usage: Usage  # shape (runs,) each
+    node_of: _Indices  # index into nodes
+    nodes: Sequence[Node]
+    node_minutes: Floats
+    ghosts: Sequence[Run]  # ended when the window began: seen once more, at no cost
+
+    @property
+    def cpu_cost(self) -> Floats:
+        """Currency per run, not rounded."""
+        return self.cpu_core_hours * self.node_prices("cpu_price")[self.node_of]
+
+    @property
+    def memory_cost(self) -> Floats:
+        """Currency per run, not rounded."""
+        prices = self.node_prices("memory_price")[self.node_of]
+        return self.memory_byte_hours / GIB * prices
+
+    @property
+    def gpu_hours(self) -> Floats:
+        """GPU-hours per run."""
+        return self.gpus * self.minutes / 60
+
+    @property
+    def gpu_cost(self) -> Floats:
+        """Currency per run, not rounded."""
+        return self.gpu_hours * self.node_prices("gpu_price")[self.node_of]
+
+    def node_prices(self, attribute: str) -> Floats:
+        """An attribute of each node's pool, such as ``cpu_price``; shape (nodes,)."""
+        return np.array([getattr(node.pool, attribute) for node in self.nodes], dtype=np.float64)
+
+    def node_cost(self, units: str, price: str) -> Floats:
+        """Currency per node for one resource, such as ``cores`` at ``cpu_price``."""
+        return self.node_prices(units) * self.node_prices(price) * self.node_minutes / 60
+
+
+class _Day(NamedTuple):
+    """Runs and nodes that touch one UTC day."""
+
+    runs: Sequence[Run]
+    start: _Indices
+    end: _Indices
+    series: _Indices
+    node_of: _Indices
+    nodes: Sequence[Node]
+    node_start: _Indices
+    node_end: _Indices
+
+
+class Cluster:
+    """A pretend cluster, fixed by its seed and anchor.
+
+    Args:
+        seed: another seed is another cluster of the same shape.
+        anchor: day the planted events are counted from.
+        name: how OpenCost calls the cluster.
+
+    """
+
+    def __init__(self, seed: int, anchor: date, name: str = "demo") -> None:
+        """Place every replica; takes some 10 ms."""
+        self.seed, self.anchor, self.name = seed, anchor, name
+        self.catalog = catalog.build()
+        self.anchor_minute = day_minute(anchor, 0.0)
+        self.first_minute = day_minute(anchor, -HISTORY_DAYS)
+        self.places: Sequence[Place] = schedule.places(self.catalog, seed, anchor)
+        self.slots: Sequence[Slot] = schedule.slots(self.catalog, list(self.places), seed, anchor)
+        self.loose_claims = schedule.loose_claims(self.catalog, seed, anchor)
+        self.profile = profile(self.slots, anchor)
+        # A day serves its 96 windows, a window its requests; both are rebuilt at will.
+        self._day = lru_cache(maxsize=4)(self._build_day)
+        self._usage = lru_cache(maxsize=8)(self.profile.at)
+        self.window = lru_cache(maxsize=4)(self._build_window)
+
+    def pods(self, start: int, end: int) -> list[Pod]:
+        """Pods that ran in ``[start, end)``, by slot."""
+        return [pod for slot in self.slots for pod in schedule.pods(slot, start, end)]
+
+    def nodes(self, start: int, end: int) -> list[Node]:
+        """Nodes that stood in ``[start, end)``, by machine."""
+        return [node for place in self.places for node in place.nodes(start, end)]
+
+    def claims(self, at: int) -> list[Claim]:
+        """Every volume that exists at a minute, mounted or not, by name of the volume."""
+        mounted = [slot.claim for slot in self.slots if slot.claim is not None]
+        claims = [claim for claim in (*mounted, *self.loose_claims) if claim.born <= at]
+        return sorted(claims, key=lambda claim: claim.volume)
+
+    def used_bytes(self, claim: Claim, at: int) -> float | None:
+        """How much of a volume is filled at a minute; None for one that no pod mounts."""
+        if claim.shape is None:
+            return None
+        used, growth = claim.shape.used_ratio, claim.shape.growth_ratio
+        return claim.size_bytes * used_ratio(claim.born, used, growth, self.anchor_minute, at)
+
+    def balancers_of(self, pod: Pod) -> list[LoadBalancer]:
+        """Load balancers that lead to a pod."""
+        target = (pod.slot.workload.namespace, pod.slot.workload.name)
+        balancers = self.catalog.load_balancers
+        return [one for one in balancers if (one.namespace, one.workload) == target]
+
+    def _build_window(self, start: int, end: int) -> Window:
+        """What happened in ``[start, end)``, whole minutes since 1970; empty before the history."""
+        start = min(max(start, self.first_minute), end)
+        edges = [start, *range(start - start % 15 + 15, end, WINDOW_MINUTES), end]
+        pieces = [self._piece(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+        return pieces[0] if len(pieces) == 1 else _merge(pieces)
+
+    def _piece(self, start: int, end: int) -> Window:
+        """A window inside one quarter hour."""
+        day = self._day(start // DAY_MINUTES)
+        there = np.flatnonzero((day.start < end) & (day.end > start))
+        gone = np.flatnonzero((day.end == start) & (day.end - day.start < DAY_MINUTES))
+        standing = np.flatnonzero((day.node_start < end) & (day.node_end > start))
+        series = day.series[there]
+        usage = Usage(*(column[series] for column in self._usage(start // WINDOW_MINUTES)))
+        minutes = np.minimum(day.end[there], end) - np.maximum(day.start[there], start)
+        hours = minutes / 60.0
+        own = self.profile
+        return Window(
+            start=start,
+            end=end,
+            runs=[day.runs[i] for i in there.tolist()],
+            minutes=minutes.astype(np.float64),
+            cpu_request=own.cpu_request[series],
+            cpu_limit=own.cpu_limit[series],
+            cpu_core_hours=np.fmax(own.cpu_request[series], usage.cpu) * hours,
+            memory_request=own.memory_request[series],
+            memory_limit=own.memory_limit[series],
+            memory_byte_hours=np.fmax(own.memory_request[series], usage.memory) * hours,
+            gpus=own.gpus[series],
+            usage=usage,
+            node_of=np.searchsorted(standing, day.node_of[there]),
+            nodes=[day.nodes[i] for i in standing.tolist()],
+            node_minutes=(
+                np.minimum(day.node_end[standing], end)
+                - np.maximum(day.node_start[standing], start)
+            ).astype(np.float64),
+            ghosts=[day.runs[i] for i in gone.tolist()],
+        )
+
+    def _build_day(self, day: int) -> _Day:
+        # One minute more, so that a pod that ended at midnight is known as a ghost.
+        start, end = day * DAY_MINUTES - 1, (day + 1) * DAY_MINUTES
+        nodes = self.nodes(start, end)
+        number = {(node.machine, node.number): i for i, node in enumerate(nodes)}
+        pods = self.pods(start, end)
+        runs = [Run(pod, i) for pod in pods for i in range(len(pod.slot.workload.containers))]
+
+        def column(values: list[int]) -> _Indices:
+            return np.array(values, dtype=np.int64)
+
+        return _Day(
+            runs=runs,
+            start=column([run.pod.start for run in runs]),
+            end=column([run.pod.end for run in runs]),
+            series=column([run.pod.slot.first_series + run.index for run in runs]),
+            node_of=column([number[run.pod.node.machine, run.pod.node.number] for run in runs]),
+            nodes=nodes,
+            node_start=column([node.start for node in nodes]),
+            node_end=column([node.end for node in nodes]),
+        )
+
+
+def _merge(pieces: Sequence[Window]) -> Window:
+    """One window of several that follow each other: hours add up, averages are weighted by them."""
+    keys = [
+        (run.pod.slot.index, run.pod.start, run.index) for piece in pieces for run in piece.runs
+    ]
+    runs = dict(zip(keys, (run for piece in pieces for run in piece.runs), strict=True))
+    row = {key: i for i, key in enumerate(runs)}
+    into = np.array([row[key] for key in keys], dtype=np.int64)
+    nodes = {node.name: node for piece in pieces for node in piece.nodes}
+    node_row = {name: i for i, name in enumerate(nodes)}
+    node_into = np.array(
+        [node_row[n.name] for piece in pieces for n in piece.nodes], dtype=np.int64
+    )
+    first = np.zeros(len(runs), dtype=np.int64)
+    first[into] = np.arange(len(into))
+    count = len(runs)
+    minutes = np.concatenate([piece.minutes for piece in pieces])
+    total = _sums(into, minutes, count)
+
+    def kept(name: str) -> Floats:
+        column: Floats = np.concatenate([getattr(piece, name) for piece in pieces])[first]
+        return column
+
+    def added(name: str) -> Floats:
+        return _sums(into, np.concatenate([getattr(piece, name) for piece in pieces]), count)
+
+    return Window(
+        start=pieces[0].start,
+        end=pieces[-1].end,
+        runs=list(runs.values()),
+        minutes=total,
+        cpu_request=kept("cpu_request"),
+        cpu_limit=kept("cpu_limit"),
+        cpu_core_hours=added("cpu_core_hours"),
+        memory_request=kept("memory_request"),
+        memory_limit=kept("memory_limit"),
+        memory_byte_hours=added("memory_byte_hours"),
+        gpus=kept("gpus"),
+        usage=_merge_usage(pieces, into, minutes, total),
+        node_of=np.array([node_row[run.pod.node.name] for run in runs.values()], dtype=np.int64),
+        nodes=list(nodes.values()),
+        node_minutes=_sums(
+            node_into, np.concatenate([piece.node_minutes for piece in pieces]), len(nodes)
+        ),
+        # Who ended inside the longer window has a row of its own.
+        ghosts=pieces[0].ghosts,
+    )
+
+
+def _merge_usage(pieces: Sequence[Window], into: _Indices, minutes: Floats, total: Floats) -> Usage:
+    whole = Usage(
+        *(np.concatenate(column) for column in zip(*(p.usage for p in pieces), strict=True))
+    )
+
+    def mean(column: Floats) -> Floats:
+        return _sums(into, column * minutes, len(total)) / total
+
+    def highest(column: Floats) -> Floats:
+        found = np.full(len(total), -np.inf)
+        np.maximum.at(found, into, column)
+        return found
+
+    return Usage(
+        cpu=mean(whole.cpu),
+        cpu_max=highest(whole.cpu_max),
+        memory=mean(whole.memory),
+        memory_max=highest(whole.memory_max),
+        throttled=mean(whole.throttled),
+        gpu=mean(whole.gpu),
+        restarts=_sums(into, whole.restarts, len(total)),
+        oom_kills=_sums(into, whole.oom_kills, len(total)),
+        sent=mean(whole.sent),
+        received=mean(whole.received),
+    )
+
+
+def _sums(into: _Indices, values: Floats, count: int) -> Floats:
+    return np.bincount(into, values, count).astype(np.float64)
+
+
+def storage_price(claim: Claim) -> float:
+    """Currency per GiB and hour."""
+    return STORAGE_PRICES[claim.storage_class]

@@ -1,0 +1,206 @@
+"""The pretend cluster in Prometheus' dialect, for the pipeline's own queries only.
+
+A query of the pipeline names the quantities it asks for (``"quantity", "cpu_used_core_seconds"``);
+those names are found in its text and answered for the quarter hour that ends at the query's time.
+PromQL itself is not understood.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from finops_pipeline.errors import FinopsError
+from finops_pipeline.simulation.answer import Answer, not_found
+from finops_pipeline.simulation.cluster import Cluster, Run, Window, storage_price
+from finops_pipeline.simulation.schedule import WINDOW_MINUTES, minute
+from finops_pipeline.simulation.usage import Floats
+
+_QUANTITY: Final = re.compile(r'"quantity"\s*,\s*"(\w*)"')
+_ENCODER: Final = msgspec.json.Encoder()
+# A head is the JSON of a sample up to its quantity: the only part that differs between quantities.
+_Samples = Iterable[tuple[str, float]]
+_VERSION: Final = {
+    "version": "2.42.0",
+    "revision": "pretend",
+    "branch": "HEAD",
+    "buildUser": "",
+    "buildDate": "20230131-12:00:00",
+    "goVersion": "go1.19",
+}
+
+
+class BadQuery(FinopsError):
+    """A query that the pretend Prometheus cannot answer."""
+
+
+def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime) -> Answer:
+    """Answer one request; GET and POST parameters are the same.
+
+    Args:
+        cluster: the model.
+        path: below the server's root, such as ``/api/v1/query``.
+        params: decoded query or form parameters.
+        now: the time of a query without one; what comes later is not answered.
+    """
+    if path in ("/-/ready", "/-/healthy"):
+        return Answer(b"Prometheus Server is Ready.\n", content_type="text/plain; charset=utf-8")
+    if path == "/api/v1/status/buildinfo":
+        return Answer(_ENCODER.encode({"status": "success", "data": _VERSION}))
+    if path != "/api/v1/query":
+        return not_found()
+    try:
+        at = _time(params.get("time", ""), now)
+        return Answer(query(cluster, params.get("query", ""), at, now))
+    except BadQuery as error:
+        document = {"status": "error", "errorType": "bad_data", "error": str(error)}
+        return Answer(_ENCODER.encode(document), 400)
+
+
+def query(cluster: Cluster, text: str, at: datetime, now: datetime) -> bytes:
+    """The vector of all quantities named in a query.
+
+    Raises:
+        BadQuery: it names none, or one that does not exist.
+    """
+    names = list(dict.fromkeys(_QUANTITY.findall(text)))
+    if not names:
+        raise BadQuery('invalid parameter "query": the pretend Prometheus answers quantities only')
+    if unknown := [name for name in names if name not in QUANTITIES]:
+        raise BadQuery(f'invalid parameter "query": unknown quantities {unknown}')
+    end = min(minute(at), minute(now))
+    samples: list[str] = []
+    if minute(at) - WINDOW_MINUTES < end and end - WINDOW_MINUTES >= cluster.first_minute:
+        view = _View(cluster, cluster.window(minute(at) - WINDOW_MINUTES, end))
+        tail = f'"}},"value":[{_number(at)},"'
+        for name in names:
+            middle = name + tail
+            samples += [f'{head}{middle}{value!r}"]}}' for head, value in QUANTITIES[name](view)]
+    result = ",".join(samples)
+    document = f'{{"status":"success","data":{{"resultType":"vector","result":[{result}]}}}}'
+    return document.encode()
+
+
+def _number(at: datetime) -> str:
+    seconds = at.timestamp()
+    return str(int(seconds)) if seconds.is_integer() else f"{seconds:.3f}"
+
+
+def _time(text: str, now: datetime) -> datetime:
+    if not text:
+        return now
+    try:
+        return datetime.fromtimestamp(float(text), UTC)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = datetime.max
+    if found.tzinfo is None:
+        raise BadQuery(f'invalid parameter "time": cannot parse "{text}" to a valid timestamp')
+    return found
+
+
+class _View(NamedTuple):
+    """What quantities are computed from."""
+
+    cluster: Cluster
+    window: Window
+
+    def containers(self, values: Floats) -> _Samples:
+        """A sample per container; NaN is a metric that does not exist."""
+        there = np.isfinite(values)
+        runs = self.window.runs
+        heads = [_container_head(runs[i]) for i in np.flatnonzero(there).tolist()]
+        return zip(heads, values[there].tolist(), strict=True)
+
+    def pods(self, rates: Floats) -> _Samples:
+        """A sample per pod, of bytes per second of its containers."""
+        totals: dict[str, float] = {}
+        for run, value in zip(
+            self.window.runs, (rates * self.window.minutes).tolist(), strict=True
+        ):
+            head = _pod_head(run)
+            totals[head] = totals.get(head, 0.0) + value * 60
+        return totals.items()
+
+    def claims(self, *, is_used: bool) -> _Samples:
+        """A sample per mounted claim; the kubelet knows no others."""
+        slots = {run.pod.slot.index: run.pod.slot for run in self.window.runs}
+        for slot in slots.values():
+            if slot.claim is not None:
+                used = self.cluster.used_bytes(slot.claim, self.window.start)
+                labels = {
+                    "namespace": slot.claim.namespace,
+                    "persistentvolumeclaim": slot.claim.name,
+                }
+                yield _head(labels), used if is_used and used else slot.claim.size_bytes
+
+    def nodes(self, attribute: str) -> _Samples:
+        """A price per node."""
+        return [
+            (_head({"node": node.name}), float(getattr(node.pool, attribute)))
+            for node in self.window.nodes
+        ]
+
+    def volumes(self) -> _Samples:
+        """A price per volume."""
+        return [
+            (_head({"persistentvolume": claim.volume}), storage_price(claim))
+            for claim in self.cluster.claims(self.window.start)
+        ]
+
+    def whole(self, value: float) -> _Samples:
+        """One sample without labels."""
+        return [(_head({}), value)]
+
+
+# How each quantity of the pipeline's queries is computed.
+QUANTITIES: Final[dict[str, Callable[[_View], _Samples]]] = {
+    "cpu_used_core_seconds": lambda v: v.containers(v.window.usage.cpu * v.window.minutes * 60),
+    "cpu_max_cores": lambda v: v.containers(v.window.usage.cpu_max),
+    "memory_mean_bytes": lambda v: v.containers(v.window.usage.memory),
+    "memory_max_bytes": lambda v: v.containers(v.window.usage.memory_max),
+    "sample_count": lambda v: v.containers(v.window.minutes),
+    "gpu_mean_ratio": lambda v: v.containers(v.window.usage.gpu),
+    "cpu_request_cores": lambda v: v.containers(v.window.cpu_request),
+    "memory_request_bytes": lambda v: v.containers(v.window.memory_request),
+    "cpu_limit_cores": lambda v: v.containers(v.window.cpu_limit),
+    "memory_limit_bytes": lambda v: v.containers(v.window.memory_limit),
+    "cpu_throttled_ratio": lambda v: v.containers(v.window.usage.throttled),
+    "restart_count": lambda v: v.containers(v.window.usage.restarts),
+    "oom_kill_count": lambda v: v.containers(v.window.usage.oom_kills),
+    "network_transmit_bytes": lambda v: v.pods(v.window.usage.sent),
+    "network_receive_bytes": lambda v: v.pods(v.window.usage.received),
+    "used_bytes": lambda v: v.claims(is_used=True),
+    "capacity_bytes": lambda v: v.claims(is_used=False),
+    "cpu_core_hour_price": lambda v: v.nodes("cpu_price"),
+    "memory_gib_hour_price": lambda v: v.nodes("memory_price"),
+    "gpu_hour_price": lambda v: v.nodes("gpu_price"),
+    "node_hour_price": lambda v: v.nodes("hour_price"),
+    "storage_gib_hour_price": lambda v: v.volumes(),
+    "running_sample_count": lambda v: v.containers(v.window.minutes),
+    "opencost_sample_ratio": lambda v: v.whole(1.0),
+    "kube_state_sample_ratio": lambda v: v.whole(1.0),
+    "node_cost_rate": lambda v: v.whole(sum(node.pool.hour_price for node in v.window.nodes)),
+}
+
+
+def _head(labels: Mapping[str, str]) -> str:
+    metric = _ENCODER.encode(labels).decode()
+    return '{"metric":' + metric[:-1] + (',"quantity":"' if labels else '"quantity":"')
+
+
+@lru_cache(maxsize=4096)
+def _container_head(run: Run) -> str:
+    return _head({"container": run.container, "namespace": run.namespace, "pod": run.pod.name})
+
+
+@lru_cache(maxsize=4096)
+def _pod_head(run: Run) -> str:
+    return _head({"namespace": run.namespace, "pod": run.pod.name})

@@ -1,0 +1,399 @@
+"""When nodes and pods of the pretend cluster start and end.
+
+Every instant is a pure function of the seed and a running number, so that the pods of any window
+are found without walking through the history before it. Times are whole minutes since 1970 (UTC).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from finops_pipeline.simulation import noise
+from finops_pipeline.simulation.catalog import (
+    FOREVER,
+    RHYTHMS,
+    Catalog,
+    Container,
+    Machine,
+    NodePool,
+    Volume,
+    Workload,
+)
+
+DAY_MINUTES: Final = 1440
+WINDOW_MINUTES: Final = 15
+# Nodes come and go on the quarter hour, so that a window's price per node is one number.
+_NODE_GRID: Final = WINDOW_MINUTES
+
+
+def minute(instant: datetime) -> int:
+    """Whole minutes since 1970 of an aware instant, rounded down."""
+    return int(instant.timestamp() // 60)
+
+
+def instant(minutes: int) -> datetime:
+    """The instant of whole minutes since 1970, UTC."""
+    return datetime.fromtimestamp(minutes * 60, tz=UTC)
+
+
+def day_minute(anchor: date, days: float) -> int:
+    """Minute of an instant given in days from the anchor, on the quarter hour."""
+    start = datetime(anchor.year, anchor.month, anchor.day, tzinfo=UTC)
+    quarters = round(days * DAY_MINUTES / WINDOW_MINUTES)
+    return minute(start) + quarters * WINDOW_MINUTES
+
+
+@dataclass(frozen=True)
+class Renewals:
+    """An endless row of instants, about ``period`` minutes apart."""
+
+    key: int
+    period: int
+    grid: int = 1
+
+    def start(self, number: int) -> int:
+        """Minute of a renewal; each lies in the first half of its period."""
+        wait = noise.below(max(1, self.period // (2 * self.grid)), self.key, number)
+        return (number * self.period // self.grid + wait) * self.grid
+
+    def number_at(self, at: int) -> int:
+        """Number of the last renewal at or before a minute."""
+        number = at // self.period + 1
+        while self.start(number) > at:
+            number -= 1
+        return number
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A node during its life, ``[start, end)`` in minutes since 1970."""
+
+    machine: int
+    number: int
+    name: str
+    provider_id: str
+    pool: NodePool
+    zone: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where nodes stand one after another: a machine of the catalog with its times."""
+
+    index: int
+    machine: Machine
+    pool: NodePool
+    born: int
+    gone: int
+    renewals: Renewals
+
+    def number_at(self, at: int) -> int:
+        """Number of the node that stands here at a minute."""
+        return self.renewals.number_at(at)
+
+    def node(self, number: int) -> Node:
+        """The node of a number, clipped to the machine's own times."""
+        octet = 10 + (37 * number + 11 * self.index) % 230
+        return Node(
+            machine=self.index,
+            number=number,
+            name=f"ip-10-0-{self.index}-{octet}.eu-west-1.compute.internal",
+            provider_id="i-" + noise.hexadecimal(17, self.renewals.key, "node", number),
+            pool=self.pool,
+            zone=self.machine.zone,
+            start=max(self.born, self.renewals.start(number)),
+            end=min(self.gone, self.renewals.start(number + 1)),
+        )
+
+    def nodes(self, start: int, end: int) -> Iterator[Node]:
+        """Nodes that stood here in ``[start, end)``, oldest first."""
+        at, end = max(start, self.born), min(end, self.gone)
+        while at < end:
+            node = self.node(self.number_at(at))
+            yield node
+            at = node.end
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A volume claim and its persistent volume."""
+
+    namespace: str
+    name: str
+    volume: str
+    provider_id: str
+    size_bytes: float
+    storage_class: str
+    born: int
+    shape: Volume | None = None  # None: no pod has ever mounted it
+    phase: str = "Bound"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One replica of a workload: the pods that take turns in it."""
+
+    index: int
+    key: int
+    workload: Workload
+    ordinal: int
+    is_daytime: bool
+    place: Place
+    born: int
+    gone: int
+    rollouts: Renewals | None
+    claim: Claim | None
+    first_series: int  # number of its first container among all containers of all slots
+
+    def shifts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Times the slot is filled that reach into ``[start, end)``: ever, by day, or per job."""
+        if self.workload.kind == "cronjob":
+            yield from self._jobs(start, end)
+        elif self.is_daytime:
+            yield from self._working_hours(start, end)
+        elif self.born < end and self.gone > start:
+            yield self.born, self.gone
+
+    def _jobs(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        every, longest = self.workload.every_minutes, self.workload.longest_minutes
+        # A daily job would otherwise start at midnight together with all others.
+        offset = noise.below(every // 15, self.key, "offset") * 15 if every >= 360 else 0
+        for number in range((start - offset - longest) // every, (end - offset) // every + 1):
+            begin = number * every + offset
+            shortest = max(1, longest * 2 // 5)
+            length = shortest + noise.below(longest - shortest + 1, self.key, number)
+            if begin < end and begin + length > start and self.born <= begin < self.gone:
+                yield begin, begin + length
+
+    def _working_hours(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        for day in range(start // DAY_MINUTES - 1, end // DAY_MINUTES + 1):
+            late = 20 * self.ordinal + noise.below(15, self.key, "up", day)
+            early = 20 * self.ordinal + noise.below(15, self.key, "down", day)
+            begin = day * DAY_MINUTES + 7 * 60 + late
+            finish = day * DAY_MINUTES + 21 * 60 - early
+            if begin < end and finish > start and self.born <= begin < self.gone:
+                yield begin, finish
+
+
+@dataclass(frozen=True, eq=False)
+class Pod:
+    """One pod during its life, ``[start, end)`` in minutes since 1970."""
+
+    slot: Slot
+    name: str
+    start: int
+    end: int
+    node: Node
+    template_hash: str  # of a Deployment's pod template; otherwise ''
+    owner: str  # the ReplicaSet, Job, StatefulSet or DaemonSet; '' for a bare pod
+
+
+def pods(slot: Slot, start: int, end: int) -> Iterator[Pod]:
+    """Pods of a slot that ran in ``[start, end)``: cut by its shifts, rollouts and nodes."""
+    for begin, finish in slot.shifts(start, end):
+        at = max(begin, start)
+        while at < min(finish, end):
+            pod = _pod(slot, begin, finish, at)
+            yield pod
+            at = pod.end
+
+
+def _pod(slot: Slot, begin: int, finish: int, at: int) -> Pod:
+    node = slot.place.node(slot.place.number_at(at))
+    first, last, number = max(begin, node.start), min(finish, node.end), 0
+    if slot.rollouts is not None:
+        delay = 2 * slot.ordinal  # replicas are replaced one after another
+        number = slot.rollouts.number_at(at - delay)
+        first = max(first, slot.rollouts.start(number) + delay)
+        last = min(last, slot.rollouts.start(number + 1) + delay)
+    return _named(slot, begin, first, last, node, number)
+
+
+def _named(slot: Slot, begin: int, first: int, last: int, node: Node, number: int) -> Pod:
+    base, suffix, kind = slot.workload.name, noise.name(5, slot.key, first), slot.workload.kind
+    owner, template_hash = base, ""
+    if kind == "deployment":
+        # A changed template is another ReplicaSet, also between two phases of one workload.
+        phase = round(slot.workload.born * DAY_MINUTES)
+        template_hash = noise.name(10, slot.workload.namespace, base, phase, number)
+        owner = f"{base}-{template_hash}"
+    elif kind == "cronjob":
+        owner = f"{base}-{begin}"
+    names = {"statefulset": f"{base}-{slot.ordinal}", "pod": base}
+    name = names.get(kind, f"{owner}-{suffix}")
+    return Pod(slot, name, first, last, node, template_hash, "" if kind == "pod" else owner)
+
+
+def places(catalog: Catalog, seed: int, anchor: date) -> list[Place]:
+    """The machines of a catalog with their times."""
+    pools = {pool.name: pool for pool in catalog.pools}
+    return [
+        Place(
+            index,
+            machine,
+            pools[machine.pool],
+            day_minute(anchor, machine.born),
+            day_minute(anchor, machine.gone),
+            Renewals(
+                noise.key(seed, "machine", index),
+                round(pools[machine.pool].renewal_days * DAY_MINUTES),
+                _NODE_GRID,
+            ),
+        )
+        for index, machine in enumerate(catalog.machines)
+    ]
+
+
+def most_cores(workload: Workload, container: Container) -> float:
+    """Cores a container never exceeds on average over a quarter hour."""
+    swing, _, weekend = RHYTHMS[workload.rhythm]
+    most = container.cpu * (1 + swing) * max(weekend, 1.0) * 1.2
+    return min(most, container.cpu_limit or FOREVER)
+
+
+def most_memory_bytes(container: Container) -> float:
+    """Bytes a container never exceeds on average over a quarter hour."""
+    return min(container.memory * 1.25, container.memory_limit or FOREVER) * 2**20
+
+
+@dataclass
+class _Room:
+    """What is promised to pods on one machine, so that no node is ever sold twice."""
+
+    place: Place
+    taken: list[tuple[int, int, float, float, int]]
+
+    def left(self, born: int, gone: int) -> tuple[float, float, int]:
+        """Cores, bytes and GPUs free in all of ``[born, gone)``."""
+        pool = self.place.pool
+        rivals = [taken for taken in self.taken if taken[0] < gone and taken[1] > born]
+        return (
+            pool.cores - sum(rival[2] for rival in rivals),
+            pool.memory_gib * 2**30 - sum(rival[3] for rival in rivals),
+            pool.gpus - sum(rival[4] for rival in rivals),
+        )
+
+    def fits(
+        self, workload: Workload, born: int, gone: int, need: tuple[float, float, int]
+    ) -> bool:
+        """Whether a replica may stand here for all of its life."""
+        if workload.kind == "daemonset":
+            return True
+        stands = self.place.born <= born and self.place.gone >= gone
+        enough = all(have >= want for have, want in zip(self.left(born, gone), need, strict=True))
+        return self.place.pool.name == workload.pool and stands and enough
+
+
+def slots(catalog: Catalog, places: list[Place], seed: int, anchor: date) -> list[Slot]:
+    """Every replica of every workload, on a machine with room for the most it may be billed.
+
+    Raises:
+        ValueError: the catalog asks for more than its machines have.
+    """
+    rooms = [_Room(place, []) for place in places]
+    found: list[Slot] = []
+    # DaemonSets run everywhere, so they take their room first.
+    for workload in sorted(catalog.workloads, key=lambda workload: workload.kind != "daemonset"):
+        for ordinal, (is_daytime, born) in enumerate(_replicas(workload, len(places))):
+            begin, end = day_minute(anchor, born), day_minute(anchor, workload.gone)
+            room = rooms[ordinal] if workload.kind == "daemonset" else None
+            place = _settle(workload, rooms if room is None else [room], begin, end)
+            series = found[-1].first_series + len(found[-1].workload.containers) if found else 0
+            found.append(
+                _slot(len(found), workload, ordinal, is_daytime, place, begin, end, seed, series)
+            )
+    return found
+
+
+def _replicas(workload: Workload, machine_count: int) -> Iterator[tuple[bool, float]]:
+    count = machine_count if workload.kind == "daemonset" else workload.replicas
+    yield from ((False, workload.born) for _ in range(count))
+    yield from ((False, born) for born in workload.spare_replicas)
+    yield from ((True, workload.born) for _ in range(workload.day_replicas))
+
+
+def _settle(workload: Workload, rooms: list[_Room], born: int, gone: int) -> Place:
+    cores = sum(max(c.cpu_request or 0.0, most_cores(workload, c)) for c in workload.containers)
+    memory = sum(
+        max((c.memory_request or 0.0) * 2**20, most_memory_bytes(c)) for c in workload.containers
+    )
+    gpus = sum(c.gpus for c in workload.containers)
+    need = (cores, memory, gpus)
+    fitting = [room for room in rooms if room.fits(workload, born, gone, need)]
+    if not fitting:
+        raise ValueError(f"no {workload.pool} machine has room for {workload.name}")
+    # The emptiest machine, as the default scheduler does; on equal terms the first.
+    room = max(fitting, key=lambda room: (room.left(born, gone), -room.place.index))
+    room.taken.append((born, gone, *need))
+    return room.place
+
+
+def _slot(
+    index: int,
+    workload: Workload,
+    ordinal: int,
+    is_daytime: bool,
+    place: Place,
+    born: int,
+    gone: int,
+    seed: int,
+    series: int,
+) -> Slot:
+    name = (workload.namespace, workload.name)
+    is_rolled = workload.kind in ("deployment", "daemonset")
+    period = round(workload.rollout_days * DAY_MINUTES)
+    rollouts = Renewals(noise.key(seed, "rollout", *name), period) if is_rolled else None
+    slot_key = noise.key(seed, "slot", *name, ordinal, int(workload.born * 96))
+    if workload.kind == "daemonset":
+        born, gone = place.born, place.gone
+    return Slot(
+        index=index,
+        key=slot_key,
+        workload=workload,
+        ordinal=ordinal,
+        is_daytime=is_daytime,
+        place=place,
+        born=born,
+        gone=gone,
+        rollouts=rollouts,
+        claim=_claim(workload, ordinal, born, seed),
+        first_series=series,
+    )
+
+
+def _claim(workload: Workload, ordinal: int, born: int, seed: int) -> Claim | None:
+    if workload.volume is None:
+        return None
+    suffix = f"-{ordinal}" if workload.kind == "statefulset" else ""
+    name = f"data-{workload.name}{suffix}"
+    label = (seed, workload.namespace, name)
+    return Claim(
+        namespace=workload.namespace,
+        name=name,
+        volume=f"pvc-{noise.hexadecimal(8, *label)}-{workload.name}{suffix}",
+        provider_id="vol-" + noise.hexadecimal(17, *label),
+        size_bytes=workload.volume.size_gib * 2**30,
+        storage_class=workload.volume.storage_class,
+        born=born,
+        shape=workload.volume,
+    )
+
+
+def loose_claims(catalog: Catalog, seed: int, anchor: date) -> list[Claim]:
+    """Volumes that no pod mounts; those without a claim have no namespace and name."""
+    return [
+        Claim(
+            volume.namespace,
+            volume.claim,
+            volume.name,
+            "vol-" + noise.hexadecimal(17, seed, volume.name),
+            volume.size_gib * 2**30,
+            volume.storage_class,
+            day_minute(anchor, volume.born),
+            phase=volume.phase,
+        )
+        for volume in catalog.loose_volumes
+    ]
