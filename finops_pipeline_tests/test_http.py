@@ -1,0 +1,170 @@
+"""Bounded requests against a real server that misbehaves."""
+
+import gzip
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+
+import httpx
+import pytest
+
+from finops_pipeline import http
+from finops_pipeline.errors import (
+    SourceError,
+    SourceMalformed,
+    SourceRejected,
+    SourceUnavailable,
+)
+from finops_pipeline_tests.servers import Recorded, Respond, responding, send
+
+
+@contextmanager
+def client_of(respond: Respond, path: str = "", **options) -> Iterator[httpx.Client]:
+    with responding(respond) as url, http.client(url + path, **options) as client:
+        yield client
+
+
+def answering(status: int, body: bytes, **headers: str) -> Respond:
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return respond
+
+
+def echo(handler: BaseHTTPRequestHandler) -> None:
+    form = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+    told = [handler.command, handler.path, form.decode(), handler.headers.get("Authorization", "")]
+    send(handler, Recorded(200, "text/plain", "\n".join(told).encode()))
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    for _ in range(1000):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(0.2)
+
+
+def cut(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"code":200')
+    handler.close_connection = True
+
+
+def test_keeps_the_path_of_the_base_url_and_sends_the_token():
+    with client_of(echo, "/model", token="secret") as client:
+        answer = http.get(client, "/allocation", {"window": "a,b", "includeIdle": "true"})
+
+    assert answer.body.decode().split("\n") == [
+        "GET",
+        "/model/allocation?window=a%2Cb&includeIdle=true",
+        "",
+        "Bearer secret",
+    ]
+
+
+def test_posts_a_form():
+    with client_of(echo) as client:
+        answer = http.post(client, "/api/v1/query", {"query": 'up{job="x"}'})
+
+    assert answer.body.decode().split("\n")[:3] == [
+        "POST",
+        "/api/v1/query",
+        "query=up%7Bjob%3D%22x%22%7D",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (429, SourceUnavailable),
+        (500, SourceUnavailable),
+        (503, SourceUnavailable),
+        (400, SourceRejected),
+        (401, SourceRejected),
+        (404, SourceRejected),
+        (302, SourceRejected),
+        (204, SourceRejected),
+    ],
+)
+def test_an_error_names_url_status_and_the_start_of_the_body(status: int, error: type[SourceError]):
+    body = b"" if status == 204 else b"x" * 200 + b"y" * 34_000
+    with client_of(answering(status, body, Location="/elsewhere")) as client:
+        with pytest.raises(error) as raised:
+            http.get(client, "/allocation", {"window": "w"})
+
+        assert f"GET {client.base_url}/allocation?window=w: status {status}" in str(raised.value)
+    assert repr(body[:200]) in str(raised.value)
+    assert "yy" not in str(raised.value)
+
+
+def test_an_error_holds_no_secret():
+    with responding(answering(500, b"")) as url:
+        secret = url.replace("//", "//user:password@")
+        with (
+            http.client(secret, token="token") as client,
+            pytest.raises(SourceUnavailable) as raised,
+        ):
+            http.get(client, "/allocation", {})
+
+    assert "password" not in str(raised.value)
+    assert "token" not in str(raised.value)
+
+
+def test_nobody_listening_is_unavailable():
+    with responding(echo) as url:
+        pass
+
+    with http.client(url) as client, pytest.raises(SourceUnavailable, match="ConnectError"):
+        http.get(client, "/allocation", {})
+
+
+def test_a_cut_body_is_unavailable():
+    with client_of(cut) as client, pytest.raises(SourceUnavailable, match="RemoteProtocolError"):
+        http.get(client, "/allocation", {})
+
+
+def test_a_dripping_answer_ends_at_its_deadline():
+    with client_of(drip) as client, pytest.raises(SourceUnavailable, match="before its deadline"):
+        http.get(client, "/allocation", {}, deadline_seconds=1.0)
+
+
+def test_a_silent_server_ends_at_the_deadline():
+    with (
+        client_of(lambda handler: time.sleep(1.0)) as client,
+        pytest.raises(SourceUnavailable, match="ReadTimeout"),
+    ):
+        http.get(client, "/allocation", {}, deadline_seconds=0.2)
+
+
+def test_a_bomb_stops_at_the_cap():
+    bomb = gzip.compress(b" " * 50_000_000)
+    with (
+        client_of(answering(200, bomb, Content_Encoding="gzip")) as client,
+        pytest.raises(SourceMalformed, match="more than 1000000 bytes"),
+    ):
+        http.get(client, "/allocation", {}, max_bytes=1_000_000)
+
+
+def test_compressed_answers_are_unpacked():
+    packed = gzip.compress(b"{}")
+    with client_of(answering(200, packed, Content_Encoding="gzip")) as client:
+        assert http.get(client, "/allocation", {}).body == b"{}"
+
+
+def test_a_body_that_is_not_in_its_encoding_is_malformed():
+    with (
+        client_of(answering(200, b"{}", Content_Encoding="gzip")) as client,
+        pytest.raises(SourceMalformed, match="not in its encoding"),
+    ):
+        http.get(client, "/allocation", {})
