@@ -63,8 +63,8 @@ def _text(chunk: pa.StringArray) -> memoryview:
 
 
 def _values(chunk: pa.Array) -> memoryview:
-    if pa.types.is_timestamp(chunk.type):
-        chunk = chunk.cast(pa.int64())
+    if not pa.types.is_floating(chunk.type):
+        chunk = chunk.cast(pa.int64())  # of an instant its microseconds, of a boolean 0 or 1
     known = chunk.fill_null(0) if chunk.null_count else chunk
     return _buffer(_one_zero_one_nan(known) if pa.types.is_floating(known.type) else known)
 

@@ -1,0 +1,87 @@
+"""Opening the state database: made once, migrated, and only ever used for one installation."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from finops_pipeline.errors import StateError
+from finops_pipeline.state import migrations
+from finops_pipeline.state.connect import connect, writing
+from finops_pipeline.state.database import open_state
+from finops_pipeline.state.tables import REVISION, metadata
+
+
+def test_an_installation_keeps_its_identity(state_url):
+    with open_state(state_url, is_demo=True, currency="EUR") as first:
+        made = first.installation
+    with open_state(state_url, is_demo=True, currency="EUR") as second:
+        assert second.installation == made
+
+    assert (made.is_demo, made.currency, made.created_at.tzname()) == (True, "EUR", "UTC")
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(state_url):
+    open_state(state_url, is_demo=False, currency="USD").close()
+
+    with connect(state_url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, metadata)
+        connection.rollback()
+
+    assert differences == []
+    assert ScriptDirectory(migrations.__path__[0]).get_heads() == [REVISION]
+
+
+@pytest.mark.parametrize(
+    ("is_demo", "message"),
+    [(True, "belongs to the demo, now it is opened for a real one"),
+     (False, "belongs to a real one, now it is opened for the demo")],
+)  # fmt: skip
+def test_demo_data_and_real_data_are_never_mixed(tmp_path, is_demo, message):
+    url = f"sqlite:///{tmp_path}/state.db"
+    open_state(url, is_demo=is_demo, currency="USD").close()
+
+    with pytest.raises(StateError, match=f"{message}: name another data_dir"):
+        open_state(url, is_demo=not is_demo, currency="USD")
+
+
+def test_one_installation_has_one_currency(tmp_path):
+    url = f"sqlite:///{tmp_path}/state.db"
+    open_state(url, is_demo=False, currency="USD").close()
+
+    with pytest.raises(StateError, match='holds costs in USD, .* set currency = "USD"'):
+        open_state(url, is_demo=False, currency="EUR")
+
+
+def test_a_database_of_a_newer_version_is_refused(state_url):
+    open_state(state_url, is_demo=False, currency="USD").close()
+    with writing(connect(state_url)) as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+
+    with pytest.raises(StateError, match="revision 9999, .* install the version"):
+        open_state(state_url, is_demo=False, currency="USD")
+
+
+def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path):
+    (tmp_path / "state.db").write_bytes(b"not a database" * 100)
+
+    with pytest.raises(StateError, match=r"state\.db.*not a database"):
+        open_state(f"sqlite:///{tmp_path}/state.db", is_demo=False, currency="USD")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracel://here/there"])
+def test_a_url_of_no_database_is_refused(url):
+    with pytest.raises(StateError, match="state_url cannot be used"):
+        open_state(url, is_demo=False, currency="USD")
+
+
+def test_a_commit_that_was_acknowledged_is_on_disk(tmp_path):
+    open_state(f"sqlite:///{tmp_path}/data/state.db", is_demo=False, currency="USD").close()
+
+    with connect(f"sqlite:///{tmp_path}/data/state.db").connect() as connection:
+        pragmas = {name: connection.execute(text(f"pragma {name}")).scalar_one()
+                   for name in ("journal_mode", "synchronous", "busy_timeout")}  # fmt: skip
+
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 30_000}
