@@ -1,7 +1,4 @@
-import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 
 import httpx
@@ -10,34 +7,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from finops_pipeline.destinations.pushgateway import Metric, delete, groups, push
 from finops_pipeline.errors import DeliveryError
+from finops_pipeline_tests import servers
 
 NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@contextmanager
-def pushgateway() -> Iterator[str]:
-    """A real Pushgateway that keeps nothing on disk, and its URL."""
-    address = f"127.0.0.1:{free_port()}"
-    options = [f"--web.listen-address={address}", "--persistence.file=", "--log.level=error"]
-    with subprocess.Popen(["prometheus-pushgateway", *options]) as server:
-        try:
-            with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-                client.get(f"http://{address}/-/ready").raise_for_status()
-            yield f"http://{address}"
-        finally:
-            server.terminate()
-
-
 @pytest.fixture(scope="module")
 def server():
-    with pushgateway() as url:
-        yield url
+    with servers.pushgateway() as started:
+        yield started.url
 
 
 @pytest.fixture
@@ -146,13 +124,15 @@ def test_a_value_that_is_no_number_is_refused_before_anything_is_sent(value):
         push(NOWHERE, groups(metrics))
 
 
+@pytest.mark.needs("prometheus-pushgateway")
 def test_a_gateway_that_is_down_is_named():
-    url = f"http://127.0.0.1:{free_port()}"
+    with servers.pushgateway() as gateway:
+        gateway.kill()
 
-    with pytest.raises(DeliveryError, match=f"{url}: no answer: .*refused"):
-        push(url, groups([cost(row("a", "shop"))]))
-    with pytest.raises(DeliveryError, match=f"{url}: could not delete group .*refused"):
-        delete(url, {"cluster": "a"})
+        with pytest.raises(DeliveryError, match=f"{gateway.url}: no answer: .*refused"):
+            push(gateway.url, groups([cost(row("a", "shop"))]))
+        with pytest.raises(DeliveryError, match=f"{gateway.url}: could not delete .*refused"):
+            delete(gateway.url, {"cluster": "a"})
 
 
 def test_a_group_holds_the_rows_of_one_cluster_of_every_metric():
