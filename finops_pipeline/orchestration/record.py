@@ -29,7 +29,7 @@ MEASURES = {
 FACTS = "finops.windows"  # key under which a lake file says what the ledger knew of its windows
 KEPT_AFTER_DROP = 2 * DAY  # a publication may name a file for as long
 
-_ATTEMPTS = 5  # a second writer of the same windows is rare, a fifth one a mistake
+_ATTEMPTS = 10  # a second writer of the same windows is rare, a tenth one a mistake
 _EXACT = pa.decimal128(38, 10)
 _NOT_IN_FILE = {"file", "failed_at", "failure"}  # what a file cannot know of itself
 
