@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -64,7 +64,7 @@ class Replay:
 
     url: str
     answers: dict[Question, Recorded]
-    asked: list[str] = field(default_factory=list)
+    asked: list[str]
 
 
 def blocks(history: Path, folder: Path) -> Path:
@@ -130,11 +130,11 @@ def pushgateway() -> Iterator[Process]:
 
 
 @contextmanager
-def opencost(folder: Path = ANSWERS / "opencost" / "day") -> Iterator[Replay]:
+def opencost(folder: Path = ANSWERS / "opencost" / "day", prefix: str = "") -> Iterator[Replay]:
     """Recorded answers of an OpenCost, by path and parameters; anything else is 404."""
-    replay = Replay("", recorded(folder))
-    with responding(lambda handler: _replay(handler, replay.answers, replay.asked)) as url:
-        yield Replay(url, replay.answers, replay.asked)
+    answers, asked = recorded(folder, prefix), list[str]()
+    with responding(lambda handler: _replay(handler, answers, asked)) as url:
+        yield Replay(url, answers, asked)
 
 
 @contextmanager
@@ -143,6 +143,7 @@ def responding(respond: Respond) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else each body waits 40 ms for its headers' receipt
 
         def do_GET(self) -> None:
             with suppress(ConnectionError):  # the client has heard enough
@@ -174,11 +175,16 @@ def send(handler: BaseHTTPRequestHandler, answer: Recorded) -> None:
     handler.wfile.write(answer.body)
 
 
-def recorded(folder: Path) -> dict[Question, Recorded]:
-    """Answers of a folder by question; the first of each."""
+def recorded(folder: Path, prefix: str = "") -> dict[Question, Recorded]:
+    """Answers of a folder by question; the first of each.
+
+    Args:
+        folder: of recorded answers with their ``index.json``.
+        prefix: of the files, where one question was asked under several faults.
+    """
     answers: dict[Question, Recorded] = {}
     for entry in json.loads((folder / "index.json").read_text()):
-        if entry["file"]:
+        if entry["file"] and entry["file"].startswith(prefix):
             headers = {name.lower(): value for name, value in entry["headers"]}
             kind = headers.get("content-type", "application/json")
             answer = Recorded(entry["status"], kind, body(folder / entry["file"]))

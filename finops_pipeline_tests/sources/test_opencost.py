@@ -1,0 +1,429 @@
+"""OpenCost's answers: the right rows, or one error that names cluster, URL, status and body."""
+
+import copy
+import json
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finops_pipeline.errors import (
+    SourceError,
+    SourceMalformed,
+    SourceRejected,
+    SourceUnavailable,
+)
+from finops_pipeline.sources import opencost
+from finops_pipeline.sources.reading import Reading
+from finops_pipeline.units import WINDOW, windows
+from finops_pipeline_tests.servers import opencost as replayed_opencost
+from finops_pipeline_tests.sources.recordings import (
+    CLUSTER,
+    DAY,
+    FAULTY_WINDOW,
+    client,
+    document,
+    reading,
+)
+
+ALLOCATIONS = document("/allocation")
+ASSETS = document("/assets")
+KINDS = ("node", "disk", "load_balancer")
+API = "prod-eu/ip-10-0-1-11.eu-west-1.compute.internal/payments/payments-api-jgnjn54n6w-js72r/api"
+
+
+def read(allocations: Any = ALLOCATIONS, assets: Any = ASSETS) -> Reading:
+    """Read a window from an OpenCost that gives these answers."""
+    bodies = {"/allocation": allocations, "/assets": assets}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        body = bodies[request.url.path]
+        return httpx.Response(200, content=body if isinstance(body, bytes) else json.dumps(body))
+
+    with client(respond) as source:
+        return opencost.read_window(source, CLUSTER, DAY, DAY + WINDOW)
+
+
+def attempt(allocations: Any) -> Reading | SourceError:
+    """A reading, or the one kind of error there may be."""
+    try:
+        return read(allocations)
+    except SourceError as error:
+        return error
+
+
+def changed(change: Callable[[dict[str, Any]], object], name: str = API) -> dict[str, Any]:
+    """The recorded allocations with one row changed."""
+    answer = copy.deepcopy(ALLOCATIONS)
+    change(answer["data"][0][name])
+    return answer
+
+
+def row(reading: Reading, name: str = API) -> dict[str, Any]:
+    rows = reading.tables["raw.allocation"]
+    return dict(rows.to_pylist()[rows["allocation"].to_pylist().index(name)])
+
+
+def test_reads_what_the_source_says_of_a_container():
+    assert row(reading("day", DAY + WINDOW)) == {
+        "cluster": CLUSTER,
+        "window_start": DAY + WINDOW,
+        "allocation": API,
+        "node": "ip-10-0-1-11.eu-west-1.compute.internal",
+        "namespace": "payments",
+        "workload_kind": "deployment",
+        "workload": "payments-api",
+        "pod": "payments-api-jgnjn54n6w-js72r",
+        "container": "api",
+        "labels": (
+            '{"app":"payments-api","app_kubernetes_io_name":"payments-api",'
+            '"billing_example_com_cost_center":"cc-4711","environment":"prod",'
+            '"kubernetes_io_metadata_name":"payments",'
+            '"node_kubernetes_io_instance_type":"m5.xlarge","pod_template_hash":"jgnjn54n6w",'
+            '"team":"payments","topology_kubernetes_io_region":"eu-west-1",'
+            '"topology_kubernetes_io_zone":"eu-west-1a","version":"v1.14.2"}'
+        ),
+        "annotations": (
+            '{"corp_example_com_owners":"alice,bob","owner_example_com":"payments@example.com"}'
+        ),
+        "namespace_labels": (
+            '{"environment":"prod","kubernetes_io_metadata_name":"payments","team":"payments"}'
+        ),
+        "namespace_annotations": '{"owner_example_com":"payments@example.com"}',
+        "volumes": None,
+        "load_balancers": (
+            '{"prod-eu/payments/payments-lb":{"service":"payments/payments-lb",'
+            '"cost":0.0011200000000000001,"private":false,'
+            '"ip":"a1b2c3-1234567890.eu-west-1.elb.amazonaws.com","hours":0.25,"adjustment":0}}'
+        ),
+        "minutes": 15.0,
+        "cpu_core_hours": 0.125,
+        "cpu_request_cores": 0.5,
+        "cpu_usage_cores": 0.33527,
+        "cpu_usage_max_cores": 0.33995216164548764,
+        "memory_byte_hours": 134217728.0,
+        "memory_request_bytes": 536870912.0,
+        "memory_usage_bytes": 454838514.0,
+        "memory_usage_max_bytes": 461329150.0,
+        "gpu_hours": 0.0,
+        "storage_byte_hours": 0.0,
+        "network_transmit_bytes": 5379425.89286,
+        "network_receive_bytes": 115421339.46429,
+        "source_cpu_cost": 0.00395,
+        "source_memory_cost": 0.00051,
+        "source_gpu_cost": 0.0,
+        "source_storage_cost": 0.0,
+        "source_network_cost": 0.0,
+        "source_load_balancer_cost": 0.00112,
+        "source_shared_cost": 0.0,
+        "source_external_cost": 0.0,
+        "source_total_cost": 0.00558,
+        "cpu_adjustment_cost": 0.0,
+        "memory_adjustment_cost": 0.0,
+        "gpu_adjustment_cost": 0.0,
+        "storage_adjustment_cost": 0.0,
+        "network_adjustment_cost": 0.0,
+        "load_balancer_adjustment_cost": 0.0,
+    }
+
+
+def test_reads_nodes_disks_and_load_balancers():
+    rows = read().tables["raw.asset"].to_pylist()
+
+    by_kind = {kind: [row for row in rows if row["asset_kind"] == kind] for kind in KINDS}
+    node, disk, balancer = (by_kind[kind][0] for kind in KINDS)
+    assert [len(by_kind[kind]) for kind in KINDS] == [4, 7, 2]
+    assert (node["node_type"], node["is_spot"], node["cpu_core_hours"]) == ("m5.xlarge", False, 1.0)
+    assert sum(node["is_spot"] for node in by_kind["node"]) == 1
+    assert (disk["name"], disk["storage_class"], disk["volume_claim"]) == ("pv-orphan", "gp2", None)
+    assert (disk["storage_bytes"], disk["storage_used_byte_hours"]) == (32212254720.0, None)
+    assert (balancer["name"], balancer["source_total_cost"]) == ("checkout/orphan-lb", 0.00672)
+    assert balancer["cpu_core_hours"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("ClusterManagement", "cluster_management"), ("Network", "network"), ("Cloud", "cloud")],
+)
+def test_other_assets_keep_their_own_kind(kind: str, expected: str):
+    assets = copy.deepcopy(ASSETS)
+    next(iter(assets["data"].values()))["type"] = kind
+
+    assert expected in read(assets=assets).tables["raw.asset"]["asset_kind"].to_pylist()
+
+
+def test_reads_every_window_of_a_day_over_http():
+    with replayed_opencost() as server, httpx.Client(base_url=server.url) as source:
+        tables = [
+            opencost.read_window(source, CLUSTER, start, start + WINDOW).tables["raw.allocation"]
+            for start in windows(DAY, DAY + timedelta(days=1))
+        ]
+
+    assert sum(table.num_rows for table in tables) == 3734
+    assert server.asked[0].startswith("/allocation?window=2026-11-23T00%3A00%3A00Z%2C2026-11-23T00")
+
+
+def test_equal_answers_give_equal_tables_whatever_their_order():
+    turned = copy.deepcopy(ALLOCATIONS)
+    turned["data"] = [dict(reversed(turned["data"][0].items()))]
+    for item in turned["data"][0].values():
+        item["properties"].get("services", []).reverse()
+
+    assert read(turned).tables == read().tables
+
+
+def test_no_rows_are_a_table_without_rows():
+    empty = read({"code": 200, "data": [{}]}, {"code": 200, "data": {}})
+
+    assert {name: table.num_rows for name, table in empty.tables.items()} == {
+        "raw.allocation": 0,
+        "raw.asset": 0,
+    }
+    assert {name: table.schema for name, table in empty.tables.items()} == opencost.SCHEMAS
+
+
+def test_idle_and_unmounted_are_rows_of_their_own():
+    idle = row(read(), "__idle__")
+    unmounted = row(read(), "prod-eu//__unmounted__/__unmounted__/__unmounted__")
+
+    assert (idle["node"], idle["container"], idle["labels"]) == (None, None, None)
+    assert idle["source_total_cost"] > 0
+    assert unmounted["container"] == "__unmounted__"
+
+
+NUMBERS = [
+    key for key, value in ALLOCATIONS["data"][0][API].items() if isinstance(value, int | float)
+]
+
+
+@pytest.mark.parametrize("key", [key for key in NUMBERS if key != "minutes"])
+@pytest.mark.parametrize("change", ["removed", "renamed", "null"])
+def test_what_is_missing_is_null_never_zero(key: str, change: str):
+    def missing(item: dict[str, Any]) -> None:
+        value = item.pop(key)
+        item.update({"renamed": {f"{key}New": value}, "null": {key: None}}.get(change, {}))
+
+    before, after = row(read()), row(read(changed(missing)))
+
+    assert [after[name] for name in before if before[name] != after[name]] in ([], [None])
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_number_of_another_type_is_refused_or_unread(key: str):
+    found = attempt(changed(lambda item: item.update({key: "0.1"})))
+
+    if isinstance(found, Reading):
+        assert row(found) == row(read())
+    else:
+        assert "got `str`" in str(found)
+
+
+def test_whole_numbers_are_numbers():
+    whole = row(read(changed(lambda item: item.update({"cpuCoreHours": 2, "minutes": 10}))))
+
+    assert (whole["cpu_core_hours"], whole["minutes"]) == (2.0, 10.0)
+    assert read().tables["raw.allocation"].schema.field("cpu_core_hours").type == pa.float64()
+
+
+@pytest.mark.parametrize("key", ["name", "properties", "window", "minutes"])
+def test_a_row_without_what_it_must_have_is_refused(key: str):
+    with pytest.raises(SourceMalformed, match=f"missing required field `{key}`"):
+        read(changed(lambda item: item.pop(key)))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"minutes": 0}, "0.0 to 15.0 minutes"),
+        ({"minutes": -1}, "-1.0 to 15.0 minutes"),
+        ({"minutes": 21}, "21.0 minutes in a window of 15"),
+        ({"minutes": None}, "Expected `float`, got `null`"),
+        ({"cpuCoreHours": -0.1}, "cpu_core_hours is negative: -0.1"),
+        ({"ramByteHours": -1}, "memory_byte_hours is negative"),
+        ({"name": "other"}, "not filed under their own names"),
+        ({"pvs": [1]}, "not an object"),
+        ({"lbAllocations": "x"}, "not an object"),
+        ({"cpuCost": True}, "got `bool`"),
+    ],
+)
+def test_numbers_and_maps_that_cannot_be_are_refused(change: dict[str, Any], why: str):
+    with pytest.raises(SourceMalformed, match=why):
+        read(changed(lambda item: item.update(change)))
+
+
+BODY = json.dumps(ALLOCATIONS).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        BODY[:-1],
+        BODY[: len(BODY) // 2],
+        BODY + b"}",
+        BODY + BODY,
+        b"\xef\xbb\xbf" + BODY,
+        b"<html>sign in</html>",
+        b"null",
+        b"[]",
+        b'{"code":200,"status":"success"}',
+        b'{"code":200,"data":null}',
+        b'{"code":200,"data":[]}',
+        b'{"code":200,"data":[{},{}]}',
+        b'{"code":200,"data":[null]}',
+        b'{"code":500,"status":"","data":null,"message":"Error: query failed"}',
+        b'{"code":500,"data":[{}]}',
+        BODY.replace(b'"cpuCost": 0.00395', b'"cpuCost": NaN'),
+        BODY.replace(b'"cpuCost": 0.00395', b'"cpuCost": Infinity'),
+        BODY.replace(b'"cpuCost": 0.00395', b'"cpuCost": -Infinity'),
+        BODY.replace(b'"cpuCost": 0.00395', b'"cpuCost": 1e999'),
+        BODY.replace(b'"cpuCost": 0.00395', b'"cpuCost": ' + b"9" * 400),
+        BODY.replace(b'"cpuEfficiency"', b'"cpuEff\xff"'),
+        BODY.replace(b'"team": "payments"', b'"team": "\xff"'),
+        BODY.replace(b'"team": "payments"', b'"team": "\\ud800"'),
+        BODY.replace(b'"team": "payments"', b'"team": "a\nb"'),
+        BODY.replace(b'"team": "payments"', b'"team": NaN'),
+        BODY.replace(b'"cpuEfficiency"', b'"x": ' + b"[" * 100_000 + b"]" * 100_000 + b', "y"'),
+        BODY.replace(b"2026-11-23T00:15:00Z", b"2026-11-23T00:30:00Z"),
+        BODY.replace(b"2026-11-23T00:00:00Z", b"2026-11-23T00:00:01Z"),
+        BODY.replace(b"2026-11-23T00:15:00Z", b"2026-11-23T00:15:00"),
+    ],
+)
+def test_a_body_that_is_not_an_answer_is_refused(body: bytes):
+    assert body != BODY
+    with pytest.raises(SourceMalformed) as raised:
+        read(body)
+
+    assert str(raised.value).startswith(
+        "cluster prod: GET http://opencost/allocation?window=2026-11-23T00%3A00%3A00Z%2C"
+        "2026-11-23T00%3A15%3A00Z&includeIdle=true: status 200: "
+    )
+    assert str(raised.value).endswith(repr(body[:200]))
+
+
+def test_assets_of_another_window_are_refused():
+    shifted = json.dumps(ASSETS).replace("T00:15:00Z", "T00:30:00Z").encode()
+
+    with pytest.raises(SourceMalformed, match="asked for the window from 2026-11-23T00:00:00Z"):
+        read(assets=shifted)
+
+
+def test_strange_labels_are_kept_as_they_are():
+    strange = {"team": 'a"b\\c\nd\u2028é', "kubernetes_io": ""}
+    kept = row(read(changed(lambda item: item["properties"].update(labels=strange))))
+
+    assert json.loads(kept["labels"]) == strange
+
+
+def test_of_two_equal_keys_the_last_wins():
+    twice = BODY.replace(b'"cpuCost": 0.00395', b'"cpuCost": 1, "cpuCost": 0.00395')
+
+    assert read(twice).tables == read().tables
+
+
+@pytest.mark.parametrize(
+    ("failures", "error"),
+    [
+        ([500], None),
+        ([429, 503], None),
+        (["cut", 502, 500], None),
+        ([500, 500, 500, 500], SourceUnavailable),
+        (["cut", "cut", "cut", "cut"], SourceMalformed),
+        ([400], SourceRejected),
+    ],
+)
+def test_asks_four_times_where_another_answer_may_come(
+    failures: list[int | str], error: type[SourceError] | None
+):
+    left = list(failures)
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/assets":
+            return httpx.Response(200, content=json.dumps(ASSETS))
+        status = left.pop(0) if left else 200
+        if isinstance(status, str):
+            return httpx.Response(200, content=BODY[:1000])
+        return httpx.Response(status, content=BODY)
+
+    with client(respond) as source:
+        if error is None:
+            assert opencost.read_window(source, CLUSTER, DAY, DAY).tables == read().tables
+        else:
+            with pytest.raises(error, match="cluster prod: GET http://opencost/allocation"):
+                opencost.read_window(source, CLUSTER, DAY, DAY)
+    assert not left
+
+
+def test_a_stopped_prometheus_is_the_source_unavailable():
+    with pytest.raises(SourceUnavailable, match="status 500: refused: b'.{0,250}$"):
+        reading("prometheus_down", FAULTY_WINDOW)
+
+
+# Any change of a body gives rows that fit the table, or one error; a changed digit cannot be seen.
+SMALL = {
+    **ALLOCATIONS,
+    "data": [dict(list(ALLOCATIONS["data"][0].items())[:5])],
+}
+SMALL_BODY = json.dumps(SMALL, separators=(",", ":")).encode()
+INSERTED = [
+    b"NaN",
+    b"-Infinity",
+    b"null",
+    b'"',
+    b"}",
+    b"]",
+    b",",
+    b"\\",
+    b"\xff",
+    b"\x00",
+    b"1e999",
+]
+
+
+@st.composite
+def broken_bodies(draw: st.DrawFn) -> bytes:
+    body = SMALL_BODY
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(body) - 1))
+        kind = draw(st.sampled_from(["cut", "flip", "insert", "value", "key"]))
+        if kind == "cut":
+            body = body[:at] or b"{"
+        elif kind == "flip":
+            body = body[:at] + bytes([body[at] ^ draw(st.integers(1, 255))]) + body[at + 1 :]
+        elif kind == "insert":
+            body = body[:at] + draw(st.sampled_from(INSERTED)) + body[at:]
+        elif kind == "value":
+            start = body.find(b":", at) + 1
+            end = min(body.find(mark, start) % len(body) for mark in (b",", b"}"))
+            value = draw(st.sampled_from([b"-1", b"[]", b"{}", b'"x"', b"true", b"null", b"1e308"]))
+            body = body[:start] + value + body[max(start, end) :]
+        else:
+            start = body.find(b'"', at) + 1
+            body = body[:start] + b"x" + body[start + 1 :]
+    return body
+
+
+@settings(max_examples=500)
+@given(broken_bodies())
+def test_a_broken_body_gives_a_right_table_or_one_error(body: bytes):
+    found = attempt(body)
+    if isinstance(found, SourceError):
+        assert str(found).startswith("cluster prod: GET http://opencost/allocation?window=")
+        return
+    rows = found.tables["raw.allocation"]
+    assert rows.schema == opencost.SCHEMAS["raw.allocation"]
+    names = rows["allocation"].to_pylist()
+    assert names == sorted(set(names))
+    for found in rows.to_pylist():
+        assert (found["cluster"], found["window_start"]) == (CLUSTER, DAY)
+        assert 0 < found["minutes"] <= 20
+        assert all(math.isfinite(value) for value in found.values() if isinstance(value, float))
+        for column in ("labels", "annotations", "namespace_labels", "volumes", "load_balancers"):
+            assert found[column] is None or isinstance(json.loads(found[column]), dict)
