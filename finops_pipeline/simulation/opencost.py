@@ -25,7 +25,8 @@ from finops_pipeline.simulation.cluster import (
     Window,
     storage_price,
 )
-from finops_pipeline.simulation.schedule import DAY_MINUTES, Claim, Node, Pod, instant, minute
+from finops_pipeline.simulation.labels import node_labels, pod_labels
+from finops_pipeline.simulation.schedule import DAY_MINUTES, Claim, Node, instant, minute
 from finops_pipeline.simulation.usage import Floats
 from finops_pipeline.units import rfc3339
 
@@ -485,38 +486,6 @@ def _ghost_properties(cluster: Cluster, run: Run) -> msgspec.Raw:
 def _namespace_labels(cluster: Cluster, name: str) -> tuple[dict[str, str], dict[str, str]]:
     namespace = next(one for one in cluster.catalog.namespaces if one.name == name)
     return {**namespace.labels, "kubernetes.io/metadata.name": name}, namespace.annotations
-
-
-def pod_labels(pod: Pod) -> dict[str, str]:
-    """Labels of a pod as Kubernetes has them."""
-    workload = pod.slot.workload
-    labels = {"app": workload.name, **workload.labels}
-    if pod.template_hash:
-        labels["pod-template-hash"] = pod.template_hash
-    elif workload.kind == "statefulset":
-        labels["statefulset.kubernetes.io/pod-name"] = pod.name
-    elif workload.kind == "cronjob":
-        labels["job-name"] = pod.owner
-    return labels
-
-
-def node_labels(node: Node, *, is_short: bool = False) -> dict[str, str]:
-    """Labels of a node; the short set is what OpenCost passes on to its pods."""
-    where = {
-        "node.kubernetes.io/instance-type": node.pool.node_type,
-        "topology.kubernetes.io/region": "eu-west-1",
-        "topology.kubernetes.io/zone": node.zone,
-    }
-    if is_short:
-        return where
-    return {
-        "eks.amazonaws.com/capacityType": "SPOT" if node.pool.is_spot else "ON_DEMAND",
-        "eks.amazonaws.com/nodegroup": node.pool.name,
-        "kubernetes.io/arch": "amd64",
-        "kubernetes.io/hostname": node.name,
-        "kubernetes.io/os": "linux",
-        **where,
-    }
 
 
 def _sanitised(labels: Mapping[str, str]) -> dict[str, str]:

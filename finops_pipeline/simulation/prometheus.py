@@ -98,12 +98,10 @@ def _time(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         pass
     try:
-        found = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
-        found = datetime.max
-    if found.tzinfo is None:
-        raise BadQuery(f'invalid parameter "time": cannot parse "{text}" to a valid timestamp')
-    return found
+        message = f'invalid parameter "time": cannot parse "{text}" to a valid timestamp'
+        raise BadQuery(message) from None
 
 
 class _View(NamedTuple):
@@ -155,6 +153,11 @@ class _View(NamedTuple):
             for claim in self.cluster.claims(self.window.start)
         ]
 
+    def node_cost_rate(self) -> float:
+        """Currency per hour of all nodes, each counted for as long as it was there."""
+        prices, minutes = self.window.node_prices("hour_price"), self.window.node_minutes
+        return float((prices * minutes).sum() / (self.window.end - self.window.start))
+
     def whole(self, value: float) -> _Samples:
         """One sample without labels."""
         return [(_head({}), value)]
@@ -187,7 +190,7 @@ QUANTITIES: Final[dict[str, Callable[[_View], _Samples]]] = {
     "running_sample_count": lambda v: v.containers(v.window.minutes),
     "opencost_sample_ratio": lambda v: v.whole(1.0),
     "kube_state_sample_ratio": lambda v: v.whole(1.0),
-    "node_cost_rate": lambda v: v.whole(sum(node.pool.hour_price for node in v.window.nodes)),
+    "node_cost_rate": lambda v: v.whole(v.node_cost_rate()),
 }
 
 

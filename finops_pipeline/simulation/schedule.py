@@ -157,10 +157,16 @@ class Slot:
         elif self.born < end and self.gone > start:
             yield self.born, self.gone
 
+    @property
+    def job_offset(self) -> int:
+        """Minutes after midnight (UTC) at which a CronJob first starts."""
+        every = self.workload.every_minutes
+        # A rare job would otherwise start at midnight together with all others.
+        return noise.below(every // 15, self.key, "offset") * 15 if every >= 360 else 0
+
     def _jobs(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         every, longest = self.workload.every_minutes, self.workload.longest_minutes
-        # A daily job would otherwise start at midnight together with all others.
-        offset = noise.below(every // 15, self.key, "offset") * 15 if every >= 360 else 0
+        offset = self.job_offset
         for number in range((start - offset - longest) // every, (end - offset) // every + 1):
             begin = number * every + offset
             shortest = max(1, longest * 2 // 5)

@@ -75,8 +75,8 @@ class Profile:
         burst = noise.uniform(self.keys + np.uint64(1), quarter)
         cpu = np.minimum(self.cpu * activity * growth * (1 + 0.1 * wobble), self.cpu_most)
         cpu_max = np.fmin(cpu * (1.1 + 0.5 * burst), self.cpu_limit)
-        memory, memory_max, oom_kills = self._memory(minute, activity, growth, wobble, burst)
-        restarts = oom_kills + self._restarts(minute, quarter)
+        restarts, oom_kills = self.ends(quarter)
+        memory, memory_max = self._memory(minute, activity, growth, wobble, burst)
         sent = self.network * activity * (1 + 0.3 * wobble)
         return Usage(
             cpu=cpu,
@@ -91,6 +91,18 @@ class Profile:
             received=0.6 * sent * (0.8 + 0.4 * burst),
         )
 
+    def ends(self, quarter: int) -> tuple[Floats, Floats]:
+        """Restarts and, among them, memory kills in a quarter hour."""
+        chance = WINDOW_MINUTES / self.restart_minutes
+        others = noise.uniform(self.keys + np.uint64(2), quarter) < chance
+        kills = self._is_killed(quarter * WINDOW_MINUTES)
+        return (kills + others).astype(np.float64), kills.astype(np.float64)
+
+    def _is_killed(self, minute: int) -> NDArray[np.bool_]:
+        """Whether a leak reaches its limit: in the last quarter of its cycle."""
+        killed: NDArray[np.bool_] = minute % self.oom_minutes >= self.oom_minutes - WINDOW_MINUTES
+        return killed
+
     def _activity(self, minute: int) -> Floats:
         """The share of the mean that day and week leave, around 1."""
         hour = minute % DAY_MINUTES / 60
@@ -101,23 +113,16 @@ class Profile:
 
     def _memory(
         self, minute: int, activity: Floats, growth: Floats, wobble: Floats, burst: Floats
-    ) -> tuple[Floats, Floats, Floats]:
+    ) -> tuple[Floats, Floats]:
         calm = self.memory * (1 + 0.08 * (activity - 1)) * (1 + (growth - 1) / 2)
         mean = np.minimum(calm * (1 + 0.02 * wobble), self.memory_most)
         highest = np.fmin(mean * (1.01 + 0.04 * burst), self.memory_limit)
-        # A leak climbs from half of the limit until it is killed in the last quarter of its cycle.
-        age = minute % self.oom_minutes
+        # A leak climbs from half of the limit and starts again after its kill.
         leaks = np.isfinite(self.oom_minutes)
-        is_killed = leaks & (age >= self.oom_minutes - WINDOW_MINUTES)
-        share = np.where(leaks, 0.5 + 0.45 * age / self.oom_minutes, 1.0)
+        share = np.where(leaks, 0.5 + 0.45 * (minute % self.oom_minutes) / self.oom_minutes, 1.0)
+        peak = np.where(self._is_killed(minute), 1.0, share + 0.01)
         mean = np.where(leaks, share * self.memory_limit, mean)
-        highest = np.where(leaks, np.where(is_killed, 1, share + 0.01) * self.memory_limit, highest)
-        return mean, highest, is_killed.astype(np.float64)
-
-    def _restarts(self, minute: int, quarter: int) -> Floats:
-        """Restarts come at random, on average once per the workload's hours."""
-        chance = WINDOW_MINUTES / self.restart_minutes
-        return (noise.uniform(self.keys + np.uint64(2), quarter) < chance).astype(np.float64)
+        return mean, np.where(leaks, peak * self.memory_limit, highest)
 
 
 def _days(minutes: int) -> float:
