@@ -14,9 +14,9 @@ from finops_pipeline.errors import StateError
 from finops_pipeline.lake.content import content_sha256
 from finops_pipeline.lake.files import Lake, LakeFile
 from finops_pipeline.sources.reading import Reading
-from finops_pipeline.state.known import FINAL, PROVISIONAL
-from finops_pipeline.state.ledger import Key, Ledger, Window
+from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Schedule
+from finops_pipeline.state.window import FINAL, PROVISIONAL, Key, StoredFile, Window
 from finops_pipeline.units import DAY
 
 # Column whose sum stands in ledger and restatements, so that one number tells what a change meant.
@@ -63,11 +63,12 @@ def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> Recorded:
     cluster, day = _only_place(said.values())
     rows = {key: reading.tables[key[0]] for key, reading in said.items()}
     windows = {key: _window(said[key], key[0], rows[key], ledger.schedule) for key in sorted(rows)}
+    at = max(reading.fetched_at for reading in said.values())
     for _ in range(_ATTEMPTS):
         before = ledger.day({table_name for table_name, _ in rows}, cluster, day)
         read = {key: _next(before.get(key), window) for key, window in windows.items()}
         after, files = _store(lake, ledger, before, read, rows)
-        if ledger.commit(before, after, files, max(said_.fetched_at for said_ in said.values())):
+        if ledger.commit(before, after, [StoredFile(**vars(file)) for file in files], at):
             return _recorded(before, read, files)
     raise StateError(f"{cluster}, {day}: other processes keep writing the same windows")
 

@@ -113,7 +113,8 @@ class Contents:
             func.count(),
             func.sum(ledger_day.c.revision),
             func.max(ledger_day.c.changed_at),
-        ).group_by(ledger_day.c.day)
+        )
+        query = query.where(ledger_day.c.revision > 0).group_by(ledger_day.c.day)
         rows: Iterable[Any] = self._connection.execute(query)
         return {day_start(day): "-".join(map(str, values)) for day, *values in rows}
 

@@ -1,7 +1,7 @@
 """The state database as a whole: made, migrated and checked when it is opened."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -83,14 +83,21 @@ def open_state(
             installation: a demo, or one in another currency.
     """
     engine = connect(url)
+    with ExitStack() as on_failure:
+        on_failure.callback(engine.dispose)
+        found = _open(engine, is_demo, currency)
+        _must_fit(found, is_demo, currency)
+        on_failure.pop_all()
+    return State(engine, found, schedule or Schedule())
+
+
+def _open(engine: Engine, is_demo: bool, currency: str) -> Installation:
     try:
         with writing(engine) as connection:
             _migrate(connection)
-            found = _installation(connection, is_demo, currency)
+            return _installation(connection, is_demo, currency)
     except DatabaseError as error:
         raise StateError(f"cannot open the state database {engine.url!r}: {error.orig}") from error
-    _must_fit(found, is_demo, currency)
-    return State(engine, found, schedule or Schedule())
 
 
 def _migrate(connection: Connection) -> None:

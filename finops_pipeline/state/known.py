@@ -7,11 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from finops_pipeline.state.schedule import Known
 from finops_pipeline.state.tables import ledger
-
-ABSENT = "absent"  # not read yet; the failure says why, if it was tried
-PROVISIONAL = "provisional"  # read, and to be read again
-FINAL = "final"  # read for the last time
-LOST = "lost"  # never read, and the source has forgotten it
+from finops_pipeline.state.window import ABSENT
 
 
 def of_source(

@@ -3,99 +3,32 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import date, datetime
-from decimal import Decimal
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    Row,
-    Select,
-    delete,
-    insert,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, tuple_, update
 
 from finops_pipeline.state.connect import upsert, writing
-from finops_pipeline.state.known import ABSENT, FINAL, LOST, PROVISIONAL, known_windows
+from finops_pipeline.state.known import known_windows
 from finops_pipeline.state.schedule import Due, Schedule, after_end
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
+from finops_pipeline.state.window import (
+    ABSENT,
+    FINAL,
+    LOST,
+    PROVISIONAL,
+    Day,
+    Key,
+    StoredFile,
+    Window,
+)
 from finops_pipeline.units import DAY, day_start, windows
 
-Key = tuple[str, datetime]  # table and window, of the cluster at hand
-Day = tuple[str, str, date]  # table, cluster and UTC day
-
-
-@dataclass(frozen=True)
-class Window:
-    """A row of the ledger: one window of one table of one cluster."""
-
-    table_name: str
-    cluster: str
-    window_start: datetime
-    status: str = ABSENT
-    is_verified: bool = False
-    is_degraded: bool = False
-    reason: str | None = None
-    minutes_ratio: float | None = None
-    row_count: int | None = None
-    total: Decimal | None = None
-    read_count: int = 0
-    fetched_at: datetime | None = None
-    next_read_at: datetime | None = None
-    file: str | None = None
-    content_sha256: str | None = None
-    failed_at: datetime | None = None
-    failure: str | None = None
-
-    @property
-    def key(self) -> Key:
-        """Table and window."""
-        return self.table_name, self.window_start
-
-    @property
-    def day(self) -> Day:
-        """Table, cluster and UTC day."""
-        return self.table_name, self.cluster, self.window_start.date()
-
-
-class StoredFile(Protocol):
-    """A file of the lake, as the ledger needs to know it."""
-
-    @property
-    def path(self) -> str:
-        """Relative to the lake."""
-
-    @property
-    def table_name(self) -> str:
-        """Table its rows belong to."""
-
-    @property
-    def cluster(self) -> str:
-        """Cluster its rows belong to."""
-
-    @property
-    def day(self) -> date:
-        """UTC day of its windows."""
-
-    @property
-    def file_sha256(self) -> str:
-        """Of its bytes."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Length."""
-
-
 _COLUMNS = [field.name for field in fields(Window)]
-_KEY = ["table_name", "cluster", "window_start"]
+_READ = [name for name in _COLUMNS if not ledger.c[name].primary_key]
 _DAY = (ledger_day.c.table_name, ledger_day.c.cluster, ledger_day.c.day)
-_READ = [name for name in _COLUMNS if name not in _KEY]
 
 
 class Ledger:
@@ -289,15 +222,10 @@ def _name_files(
         held[window.file or ""].append(window.window_start)
     rows = [
         {
-            "path": file.path,
-            "table_name": file.table_name,
-            "cluster": file.cluster,
-            "day": file.day,
+            **vars(file),
             "first_window": min(held[file.path]),
             "last_window": max(held[file.path]),
-            "file_sha256": file.file_sha256,
-            "size_bytes": file.size_bytes,
-            "dropped_at": None,
+            "dropped_at": None,  # the same bytes may have been current before
         }
         for file in files
     ]

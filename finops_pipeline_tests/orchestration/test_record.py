@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +23,8 @@ from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.record import FACTS, MEASURES, Recorded, record, sweep
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.database import State, open_state
-from finops_pipeline.state.ledger import Ledger, Window
+from finops_pipeline.state.ledger import Ledger
+from finops_pipeline.state.window import Window
 from finops_pipeline.units import DAY, HOUR, WINDOW
 from finops_pipeline.warehouse.sql_file import tables
 from finops_pipeline_tests.state.databases import postgresql_server, state, state_url
@@ -67,7 +69,7 @@ def ledger_rows(state: State) -> list[Window]:
     return sorted(rows, key=lambda window: window.window_start)
 
 
-def everything(lake: Lake, state: State) -> tuple[object, ...]:
+def everything(lake: Lake, state: State) -> tuple[Any, ...]:
     with state.snapshot() as contents:
         days, hours = contents.day_contents(), contents.hour_contents(MIDNIGHT)
         return days, hours, contents.day_marks(), ledger_rows(state), sorted(lake.paths())
@@ -101,7 +103,7 @@ def test_a_window_without_rows_is_read_and_empty(lake, state):
     record(lake, state.ledger, [reading([])])
 
     (window,) = ledger_rows(state)
-    assert (window.status, window.row_count, window.total) == ("provisional", 0, 0)
+    assert (window.status, window.row_count, window.total) == ("provisional", 0, Decimal(0))
     assert lake.read(window.file or "").num_rows == 0
 
 

@@ -1,16 +1,26 @@
 """Opening the state database: made once, migrated, and only ever used for one installation."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from finops_pipeline.errors import StateError
 from finops_pipeline.state import migrations
 from finops_pipeline.state.connect import connect, writing
 from finops_pipeline.state.database import open_state
 from finops_pipeline.state.tables import REVISION, metadata
+
+
+@contextmanager
+def engine_of(url: str) -> Iterator[Engine]:
+    engine = connect(url)
+    yield engine
+    engine.dispose()
 
 
 def test_an_installation_keeps_its_identity(state_url):
@@ -25,7 +35,7 @@ def test_an_installation_keeps_its_identity(state_url):
 def test_the_migrations_make_the_tables_that_the_code_knows(state_url):
     open_state(state_url, is_demo=False, currency="USD").close()
 
-    with connect(state_url).connect() as connection:
+    with engine_of(state_url) as engine, engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, metadata)
         connection.rollback()
@@ -57,7 +67,7 @@ def test_one_installation_has_one_currency(tmp_path):
 
 def test_a_database_of_a_newer_version_is_refused(state_url):
     open_state(state_url, is_demo=False, currency="USD").close()
-    with writing(connect(state_url)) as connection:
+    with engine_of(state_url) as engine, writing(engine) as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
 
     with pytest.raises(StateError, match="revision 9999, .* install the version"):
@@ -80,7 +90,7 @@ def test_a_url_of_no_database_is_refused(url):
 def test_a_commit_that_was_acknowledged_is_on_disk(tmp_path):
     open_state(f"sqlite:///{tmp_path}/data/state.db", is_demo=False, currency="USD").close()
 
-    with connect(f"sqlite:///{tmp_path}/data/state.db").connect() as connection:
+    with engine_of(f"sqlite:///{tmp_path}/data/state.db") as engine, engine.connect() as connection:
         pragmas = {name: connection.execute(text(f"pragma {name}")).scalar_one()
                    for name in ("journal_mode", "synchronous", "busy_timeout")}  # fmt: skip
 

@@ -1,14 +1,15 @@
 """What the ledger remembers of windows, and what it answers about them."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pytest
 
 from finops_pipeline.state.contents import RESTATEMENT_COLUMNS, WINDOW_COLUMNS, Progress
-from finops_pipeline.state.ledger import Window
+from finops_pipeline.state.database import State
+from finops_pipeline.state.window import Key, StoredFile, Window
 from finops_pipeline.units import DAY, HOUR, WINDOW
 from finops_pipeline.warehouse.sql_file import tables
 
@@ -17,24 +18,16 @@ MIDNIGHT = TEN - 10 * HOUR
 SOURCE = ["raw.allocation", "raw.asset"]
 
 
-@dataclass(frozen=True)
-class File:
-    path: str
-    table_name: str
-    cluster: str = "prod"
-    day: date = TEN.date()
-    file_sha256: str = "f" * 64
-    size_bytes: int = 100
-
-
-def window(table_name="raw.asset", start=TEN, content="a", at=TEN + HOUR, **others) -> Window:
-    facts = {
+def window(
+    table_name: str = "raw.asset", start: datetime = TEN, content: str = "a", **others: Any
+) -> Window:
+    facts: dict[str, Any] = {
         "cluster": "prod",
         "status": "provisional",
         "row_count": 1,
         "total": Decimal("0.5"),
         "read_count": 1,
-        "fetched_at": at,
+        "fetched_at": TEN + HOUR,
         "next_read_at": start + WINDOW + HOUR,
         "file": f"{table_name}/{start:%H%M}-{content}",
         "content_sha256": content * 64,
@@ -42,12 +35,17 @@ def window(table_name="raw.asset", start=TEN, content="a", at=TEN + HOUR, **othe
     return Window(table_name=table_name, window_start=start, **facts | others)
 
 
-def commit(state, *windows, at=TEN + HOUR) -> bool:
-    before = {}
+def stored(*windows: Window) -> list[StoredFile]:
+    """The files that windows say they are in."""
+    files = {(window.file or "", *window.day) for window in windows}
+    return [StoredFile(*file, file_sha256="f" * 64, size_bytes=100) for file in files]
+
+
+def commit(state: State, *windows: Window, at: datetime = TEN + HOUR) -> bool:
+    before: dict[Key, Window] = {}
     for name, cluster, day in {window.day for window in windows}:
         before |= state.ledger.day([name], cluster, day)
-    files = {w.file: File(w.file, w.table_name, w.cluster, w.window_start.date()) for w in windows}
-    return state.ledger.commit(before, windows, files.values(), at)
+    return state.ledger.commit(before, windows, stored(*windows), at)
 
 
 def test_a_window_comes_back_as_it_was_recorded(state):
@@ -87,7 +85,7 @@ def test_a_failure_is_remembered_until_a_reading_succeeds(state):
             last_failure="503",
         )
 
-    commit(state, window("raw.asset", at=now), window("raw.allocation", at=now))
+    commit(state, window("raw.asset", fetched_at=now), window("raw.allocation", fetched_at=now))
     with state.snapshot() as contents:
         assert contents.progress(SOURCE, "prod", *range_) == Progress(TEN + WINDOW, TEN, now)
 
@@ -120,7 +118,8 @@ def test_what_the_source_has_forgotten_is_lost_or_stays_as_it_was(state):
 def test_complete_until_is_the_first_window_that_may_still_come(state):
     def complete_until() -> datetime | None:
         with state.snapshot() as contents:
-            return contents.progress(["raw.asset"], "prod", TEN, TEN + DAY).complete_until
+            progress: Progress = contents.progress(["raw.asset"], "prod", TEN, TEN + DAY)
+        return progress.complete_until
 
     commit(state, window(start=TEN + 2 * WINDOW))
     assert complete_until() is None
@@ -162,7 +161,7 @@ def test_the_second_of_two_writers_changes_nothing(state):
     commit(state, window(content="a"))
 
     late = window(content="b")
-    assert not state.ledger.commit(before, [late], [File(late.file, "raw.asset")], TEN + HOUR)
+    assert not state.ledger.commit(before, [late], stored(late), TEN + HOUR)
 
     (known,) = state.ledger.day(["raw.asset"], "prod", TEN.date()).values()
     assert known.content_sha256 == "a" * 64

@@ -62,7 +62,8 @@ def test_the_newest_missing_window_is_served_first_then_gaps_then_readings_again
     is_down=st.lists(st.booleans(), min_size=8, max_size=8),
 )
 def test_whatever_fails_every_window_ends_final(tick_minutes, is_down):
-    schedule, known, now = Schedule(), {}, TEN
+    schedule, now = Schedule(), TEN
+    known: dict[datetime, Known] = {}
     range_ = TEN, TEN + 4 * HOUR
 
     def tick() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import sqlite
 
 from finops_pipeline.state.types import Exact, Instant
 
-DIALECT = sqlite.dialect()  # type: ignore[no-untyped-call]
+DIALECT = sqlite.dialect()
 
 
 def test_an_instant_is_kept_in_utc():
