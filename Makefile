@@ -40,7 +40,7 @@ lock: .venv/.developed  ## write the lock files again; LOCK_ARGS=--upgrade takes
 	echo 'duckdb>=2,<3' | $(call compile,requirements-duckdb2.lock) -
 
 docs: .venv/.developed  ## write the generated pages under docs/ again
-	@$(BIN)/finops docs
+	@$(BIN)/python docs/generate.py
 
 # --- what the commands above need -------------------------------------------------------------
 

@@ -1,0 +1,102 @@
+"""Writes the pages of this folder that say what exists: tables, metrics, settings.
+
+``make docs`` runs it; a test fails when a page no longer says what the code does.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+
+from finops_pipeline import settings
+from finops_pipeline.warehouse.sql_file import Table, files, tables
+
+NOTE = "Written by `make docs` from {source}; change it there.\n"
+
+
+def pages() -> dict[str, str]:
+    """Text of each generated page by file name."""
+    return {
+        "tables.md": tables_page(),
+        "metrics.md": metrics_page(),
+        "settings.md": settings_page(),
+    }
+
+
+def tables_page() -> str:
+    """Every table with what a row is, and type and meaning of each column."""
+    types = column_types()
+    sections = (table_section(table, types[table.name]) for table in tables().values())
+    return page("Tables", "the files under `finops_pipeline/sql/tables`", sections)
+
+
+def table_section(table: Table, types: dict[str, str]) -> str:
+    """One table."""
+    rows = ([f"`{name}`", types[name], table.columns.get(name, "")] for name in types)
+    return "\n".join(
+        [f"## {table.name}\n", f"{table.description}\n", *grid(["column", "type", "meaning"], rows)]
+    )
+
+
+def column_types() -> dict[str, dict[str, str]]:
+    """Type of each column by table, as DuckDB has them."""
+    with duckdb.connect() as database:
+        for table in tables().values():
+            database.execute(f"create schema if not exists {table.schema}")
+            database.execute(table.ddl)
+        return {name: columns(database, name) for name in tables()}
+
+
+def columns(database: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Type of each column of a table, in its order."""
+    found = database.sql(f"from {table}")
+    return {name: str(kind).lower() for name, kind in zip(found.columns, found.types, strict=True)}
+
+
+def metrics_page() -> str:
+    """Every gauge that is pushed, and what it means."""
+    rows = ([f"`{file.name}`", file.description] for file in files("metrics").values())
+    return page(
+        "Metrics", "the files under `finops_pipeline/sql/metrics`", grid(["gauge", "meaning"], rows)
+    )
+
+
+def settings_page() -> str:
+    """Every setting with its variable, default and unit."""
+    head = ["key", "variable", "default", "unit", "meaning"]
+    rows = (
+        [
+            f"`{key.key}`",
+            f"`{key.variable}`",
+            "required" if key.is_required else f"`{plain(key.default)}`",
+            key.unit,
+            key.text,
+        ]
+        for key in settings.describe()
+    )
+    return page("Settings", "`finops_pipeline/settings.py`", grid(head, rows))
+
+
+def plain(default: object) -> str:
+    """A default as TOML writes it."""
+    if isinstance(default, tuple):
+        return f"[{', '.join(map(plain, default))}]"
+    if isinstance(default, bool | int):
+        return str(default).lower()
+    return "none" if default in (None, {}) else f'"{default}"'
+
+
+def page(title: str, source: str, parts: Iterable[str]) -> str:
+    """A page with its heading."""
+    return "\n".join([f"# {title}\n", NOTE.format(source=source), *parts, ""])
+
+
+def grid(head: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    """Lines of a Markdown table."""
+    for row in [head, ["---"] * len(head), *rows]:
+        yield f"| {' | '.join(cell.replace('|', '&#124;').replace(chr(10), ' ') for cell in row)} |"
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (Path(__file__).parent / name).write_text(text, encoding="utf-8")
