@@ -445,8 +445,10 @@ def _money() -> tuple[Workload, ...]:
     )
 
 
+_SEARCH: Final = {"team": "search", "project": "shop"}
+
+
 def _search() -> tuple[Workload, ...]:
-    team = {"team": "search", "project": "shop"}
     return (
         Workload(
             "search",
@@ -454,7 +456,7 @@ def _search() -> tuple[Workload, ...]:
             "deployment",
             (Container("query", 0.6, 0.4, 1024, 820), _sidecar()),
             replicas=3,
-            labels=team,
+            labels=_SEARCH,
         ),
         Workload(
             "search",
@@ -463,7 +465,7 @@ def _search() -> tuple[Workload, ...]:
             (Container("elastic", 0.9, 0.5, 5120, 4500, memory_limit=6144),),
             replicas=3,
             pool="memory",
-            labels=team,
+            labels=_SEARCH,
             volume=Volume(150, used_ratio=0.62, growth_ratio=0.0006),
         ),
         Workload(
@@ -472,7 +474,7 @@ def _search() -> tuple[Workload, ...]:
             "deployment",
             (Container("suggest", 0.5, 0.07, 1536, 260),),  # over-requested
             replicas=2,
-            labels=team,
+            labels=_SEARCH,
         ),
         Workload(
             "search",
@@ -481,7 +483,7 @@ def _search() -> tuple[Workload, ...]:
             (Container("vectors", 1.6, 0.95, 3072, 2500),),  # the step
             replicas=4,
             pool="vector",
-            labels={**team, "feature": "semantic-search"},
+            labels={**_SEARCH, "feature": "semantic-search"},
             born=STEP_DAY,
         ),
         Workload(
@@ -501,7 +503,7 @@ def _search() -> tuple[Workload, ...]:
             pool="spot",
             every_minutes=360,
             longest_minutes=48,
-            labels=team,
+            labels=_SEARCH,
         ),
     )
 
@@ -718,28 +720,29 @@ def _platform() -> tuple[Workload, ...]:
     )
 
 
-def _staging() -> tuple[Workload, ...]:
-    def small(name: str, team: str, restart_hours: float = 0.0) -> Workload:
-        return Workload(
-            "staging",
-            name,
-            "deployment",
-            (Container("app", 0.25, 0.03, 384, 170),),
-            rhythm="office",
-            pool="spot",
-            labels={"team": team},
-            rollout_days=2.5,
-            restart_hours=restart_hours,
-        )
+def _small(name: str, team: str, restart_hours: float = 0.0) -> Workload:
+    return Workload(
+        "staging",
+        name,
+        "deployment",
+        (Container("app", 0.25, 0.03, 384, 170),),
+        rhythm="office",
+        pool="spot",
+        labels={"team": team},
+        rollout_days=2.5,
+        restart_hours=restart_hours,
+    )
 
+
+def _staging() -> tuple[Workload, ...]:
     return (
-        small("web", "checkout"),
-        small("cart", "checkout"),
-        small("api", "payments"),
-        small("fraud", "payments"),
-        small("products", "catalog"),
-        small("query", "search"),
-        small("flaky-preview", "catalog", restart_hours=3.0),  # restarts
+        _small("web", "checkout"),
+        _small("cart", "checkout"),
+        _small("api", "payments"),
+        _small("fraud", "payments"),
+        _small("products", "catalog"),
+        _small("query", "search"),
+        _small("flaky-preview", "catalog", restart_hours=3.0),  # restarts
         Workload(
             "staging",
             "test-db",

@@ -190,14 +190,14 @@ class Cluster:
         standing = np.flatnonzero((day.node_start < end) & (day.node_end > start))
         series = day.series[there]
         usage = Usage(*(column[series] for column in self._usage(start // WINDOW_MINUTES)))
-        minutes = np.minimum(day.end[there], end) - np.maximum(day.start[there], start)
+        minutes = _overlap(day.start[there], day.end[there], start, end)
         hours = minutes / 60.0
         own = self.profile
         return Window(
             start=start,
             end=end,
             runs=[day.runs[i] for i in there.tolist()],
-            minutes=minutes.astype(np.float64),
+            minutes=minutes,
             cpu_request=own.cpu_request[series],
             cpu_limit=own.cpu_limit[series],
             cpu_core_hours=np.fmax(own.cpu_request[series], usage.cpu) * hours,
@@ -208,10 +208,7 @@ class Cluster:
             usage=usage,
             node_of=np.searchsorted(standing, day.node_of[there]),
             nodes=[day.nodes[i] for i in standing.tolist()],
-            node_minutes=(
-                np.minimum(day.node_end[standing], end)
-                - np.maximum(day.node_start[standing], start)
-            ).astype(np.float64),
+            node_minutes=_overlap(day.node_start[standing], day.node_end[standing], start, end),
             ghosts=[day.runs[i] for i in gone.tolist()],
         )
 
@@ -240,78 +237,85 @@ class Cluster:
 
 def _merge(pieces: Sequence[Window]) -> Window:
     """One window of several that follow each other: hours add up, averages are weighted by them."""
-    keys = [
-        (run.pod.slot.index, run.pod.start, run.index) for piece in pieces for run in piece.runs
-    ]
-    runs = dict(zip(keys, (run for piece in pieces for run in piece.runs), strict=True))
-    row = {key: i for i, key in enumerate(runs)}
-    into = np.array([row[key] for key in keys], dtype=np.int64)
+    rows = _Rows(pieces)
     nodes = {node.name: node for piece in pieces for node in piece.nodes}
-    node_row = {name: i for i, name in enumerate(nodes)}
-    node_into = np.array(
-        [node_row[n.name] for piece in pieces for n in piece.nodes], dtype=np.int64
-    )
-    first = np.zeros(len(runs), dtype=np.int64)
-    first[into] = np.arange(len(into))
-    count = len(runs)
-    minutes = np.concatenate([piece.minutes for piece in pieces])
-    total = _sums(into, minutes, count)
-
-    def kept(name: str) -> Floats:
-        column: Floats = np.concatenate([getattr(piece, name) for piece in pieces])[first]
-        return column
-
-    def added(name: str) -> Floats:
-        return _sums(into, np.concatenate([getattr(piece, name) for piece in pieces]), count)
-
+    number = {name: i for i, name in enumerate(nodes)}
+    node_into = np.array([number[n.name] for piece in pieces for n in piece.nodes], dtype=np.int64)
+    node_minutes = np.concatenate([piece.node_minutes for piece in pieces])
     return Window(
         start=pieces[0].start,
         end=pieces[-1].end,
-        runs=list(runs.values()),
-        minutes=total,
-        cpu_request=kept("cpu_request"),
-        cpu_limit=kept("cpu_limit"),
-        cpu_core_hours=added("cpu_core_hours"),
-        memory_request=kept("memory_request"),
-        memory_limit=kept("memory_limit"),
-        memory_byte_hours=added("memory_byte_hours"),
-        gpus=kept("gpus"),
-        usage=_merge_usage(pieces, into, minutes, total),
-        node_of=np.array([node_row[run.pod.node.name] for run in runs.values()], dtype=np.int64),
+        runs=rows.runs,
+        minutes=rows.minutes,
+        cpu_request=rows.kept("cpu_request"),
+        cpu_limit=rows.kept("cpu_limit"),
+        cpu_core_hours=rows.added("cpu_core_hours"),
+        memory_request=rows.kept("memory_request"),
+        memory_limit=rows.kept("memory_limit"),
+        memory_byte_hours=rows.added("memory_byte_hours"),
+        gpus=rows.kept("gpus"),
+        usage=rows.usage(),
+        node_of=np.array([number[run.pod.node.name] for run in rows.runs], dtype=np.int64),
         nodes=list(nodes.values()),
-        node_minutes=_sums(
-            node_into, np.concatenate([piece.node_minutes for piece in pieces]), len(nodes)
-        ),
+        node_minutes=_sums(node_into, node_minutes, len(nodes)),
         # Who ended inside the longer window has a row of its own.
         ghosts=pieces[0].ghosts,
     )
 
 
-def _merge_usage(pieces: Sequence[Window], into: _Indices, minutes: Floats, total: Floats) -> Usage:
-    whole = Usage(
-        *(np.concatenate(column) for column in zip(*(p.usage for p in pieces), strict=True))
-    )
+class _Rows:
+    """Rows of several windows, laid on one row per run."""
 
-    def mean(column: Floats) -> Floats:
-        return _sums(into, column * minutes, len(total)) / total
+    def __init__(self, pieces: Sequence[Window]) -> None:
+        self._pieces = pieces
+        every = [run for piece in pieces for run in piece.runs]
+        # The same pod is another object on another day.
+        keys = [(run.pod.slot.index, run.pod.start, run.index) for run in every]
+        self.runs = list(dict(zip(keys, every, strict=True)).values())
+        row = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        self._into = np.array([row[key] for key in keys], dtype=np.int64)
+        self._weights = self._all("minutes")
+        self.minutes = self._sums(self._weights)
 
-    def highest(column: Floats) -> Floats:
-        found = np.full(len(total), -np.inf)
-        np.maximum.at(found, into, column)
+    def _all(self, name: str) -> Floats:
+        return np.concatenate([getattr(piece, name) for piece in self._pieces])
+
+    def _sums(self, values: Floats) -> Floats:
+        return _sums(self._into, values, len(self.runs))
+
+    def _means(self, values: Floats) -> Floats:
+        return self._sums(values * self._weights) / self.minutes
+
+    def _highest(self, values: Floats) -> Floats:
+        found = np.full(len(self.runs), -np.inf)
+        np.maximum.at(found, self._into, values)
         return found
 
-    return Usage(
-        cpu=mean(whole.cpu),
-        cpu_max=highest(whole.cpu_max),
-        memory=mean(whole.memory),
-        memory_max=highest(whole.memory_max),
-        throttled=mean(whole.throttled),
-        gpu=mean(whole.gpu),
-        restarts=_sums(into, whole.restarts, len(total)),
-        oom_kills=_sums(into, whole.oom_kills, len(total)),
-        sent=mean(whole.sent),
-        received=mean(whole.received),
-    )
+    def kept(self, name: str) -> Floats:
+        """A column that never changes during a run."""
+        found = np.zeros(len(self.runs))
+        found[self._into] = self._all(name)
+        return found
+
+    def added(self, name: str) -> Floats:
+        """A column of hours."""
+        return self._sums(self._all(name))
+
+    def usage(self) -> Usage:
+        """Means weighted by minutes, the highest of highest, sums of counts."""
+        columns = zip(*(piece.usage for piece in self._pieces), strict=True)
+        whole = Usage(*(np.concatenate(column) for column in columns))
+        return Usage(*map(self._means, whole))._replace(
+            cpu_max=self._highest(whole.cpu_max),
+            memory_max=self._highest(whole.memory_max),
+            restarts=self._sums(whole.restarts),
+            oom_kills=self._sums(whole.oom_kills),
+        )
+
+
+def _overlap(begins: _Indices, finishes: _Indices, start: int, end: int) -> Floats:
+    """Minutes of each life inside ``[start, end)``."""
+    return (np.minimum(finishes, end) - np.maximum(begins, start)).astype(np.float64)
 
 
 def _sums(into: _Indices, values: Floats, count: int) -> Floats:

@@ -23,6 +23,12 @@ from finops_pipeline.units import rfc3339
 _Object = dict[str, object]
 _JOBS_KEPT_MINUTES: Final = 180  # finished jobs and their pods stay listed for so long
 _PROVISIONERS: Final = {"gp2": "kubernetes.io/aws-ebs"}
+_OWNERS: Final[dict[Kind, tuple[str, str]]] = {  # of a pod: API and kind
+    "deployment": ("apps/v1", "ReplicaSet"),
+    "statefulset": ("apps/v1", "StatefulSet"),
+    "daemonset": ("apps/v1", "DaemonSet"),
+    "cronjob": ("batch/v1", "Job"),
+}
 _QUANTITIES: Final = (("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10))
 
 
@@ -313,31 +319,12 @@ class Objects:
                 "Node", node.name, labels=node_labels(node), created=node.start
             ),
             "spec": spec,
-            "status": {
-                "capacity": capacity,
-                "allocatable": capacity | {"cpu": f"{pool.cores * 980:.0f}m"},
-                "conditions": [
-                    {
-                        "type": "Ready",
-                        "status": "True",
-                        "lastTransitionTime": rfc3339(instant(node.start)),
-                        "reason": "KubeletReady",
-                    }
-                ],
-                "addresses": [{"type": "Hostname", "address": node.name}],
-                "nodeInfo": {"kubeletVersion": "v1.35.4", "architecture": "amd64"},
-            },
+            "status": _node_status(node, capacity),
         }
 
     def _pod(self, pod: Pod) -> _Object:
         workload, is_over = pod.slot.workload, pod.end <= self._at
-        owners = {
-            "deployment": ("apps/v1", "ReplicaSet"),
-            "statefulset": ("apps/v1", "StatefulSet"),
-            "daemonset": ("apps/v1", "DaemonSet"),
-            "cronjob": ("batch/v1", "Job"),
-        }
-        owner = (*owners[workload.kind], pod.owner) if pod.owner else None
+        owner = (*_OWNERS[workload.kind], pod.owner) if pod.owner else None
         return {
             "metadata": self._metadata(
                 "Pod",
@@ -420,7 +407,7 @@ class Objects:
     def _balancer(self, balancer: LoadBalancer) -> _Object:
         # One that leads nowhere selects what no longer exists.
         workload = balancer.workload or "legacy-api"
-        service = self._service(balancer.namespace, f"{balancer.service}", workload)
+        service = self._service(balancer.namespace, balancer.service, workload)
         is_ip = balancer.address.replace(".", "").isdigit()
         ingress = [{"ip" if is_ip else "hostname": balancer.address}]
         spec = service["spec"]
@@ -565,6 +552,18 @@ class Objects:
             },
             "status": {"currentReplicas": replicas, "desiredReplicas": replicas},
         }
+
+
+def _node_status(node: Node, capacity: dict[str, str]) -> _Object:
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+    return {
+        "capacity": capacity,
+        # What the kubelet keeps for itself.
+        "allocatable": capacity | {"cpu": f"{node.pool.cores * 980:.0f}m"},
+        "conditions": [ready | {"lastTransitionTime": rfc3339(instant(node.start))}],
+        "addresses": [{"type": "Hostname", "address": node.name}],
+        "nodeInfo": {"kubeletVersion": "v1.35.4", "architecture": "amd64"},
+    }
 
 
 def _uid(*parts: int | str) -> str:

@@ -208,8 +208,8 @@ def _window(cluster: Cluster, start: datetime, end: datetime, now: datetime) -> 
 def _container_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> list[_Row]:
     columns = _columns(window)
     columns["window"] = repeat(asked)
-    columns["name"] = [_key(cluster.name, run) for run in window.runs]
-    columns["properties"] = [_properties(cluster, run) for run in window.runs]
+    named = [_named(cluster, run) for run in window.runs]
+    columns["name"], columns["properties"] = zip(*named, strict=True) if named else ((), ())
     blanks = {field: repeat(_BLANKS.get(field, 0)) for field in _Row.__struct_fields__}
     rows = [_Row(*row) for row in zip(*(blanks | columns).values(), strict=False)]
     for row, run in zip(rows, window.runs, strict=True):
@@ -223,48 +223,47 @@ def _container_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> lis
 
 def _columns(window: Window) -> dict[str, Iterable[object]]:
     """Numbers of all containers, column by column: one rounding per column, not per number."""
-    usage, hours = window.usage, window.minutes / 60
-    cpu_request, memory_request = (
-        np.nan_to_num(window.cpu_request),
-        np.nan_to_num(window.memory_request),
-    )
-    cpu_cost, memory_cost, gpu_cost = window.cpu_cost, window.memory_cost, window.gpu_cost
-    cpu_efficiency = _efficiency(usage.cpu, cpu_request)
-    memory_efficiency = _efficiency(usage.memory, memory_request)
-    cost = cpu_cost + memory_cost
-    total_efficiency = (cpu_efficiency * cpu_cost + memory_efficiency * memory_cost) / cost
-    seconds = window.minutes * 60
+    usage, seconds = window.usage, window.minutes * 60
     peaks = zip(usage.cpu_max.tolist(), usage.memory_max.round().tolist(), strict=True)
     return {
         "start": [_stamp(max(run.pod.start, window.start)) for run in window.runs],
         "end": [_stamp(min(run.pod.end, window.end)) for run in window.runs],
         "minutes": window.minutes.astype(np.int64).tolist(),
-        "cpuCores": _rounded(window.cpu_core_hours / hours),
-        "cpuCoreRequestAverage": _rounded(cpu_request),
-        "cpuCoreUsageAverage": _rounded(usage.cpu),
-        "cpuCoreHours": _rounded(window.cpu_core_hours),
-        "cpuCost": _rounded(cpu_cost),
-        "cpuEfficiency": _rounded(cpu_efficiency),
-        "gpuCount": _rounded(window.gpus),
-        "gpuRequestAverage": _rounded(window.gpus),
-        "gpuHours": _rounded(window.gpu_hours),
-        "gpuCost": _rounded(gpu_cost),
-        "networkTransferBytes": _rounded(usage.sent * seconds),
-        "networkReceiveBytes": _rounded(usage.received * seconds),
-        "ramBytes": _rounded(window.memory_byte_hours / hours),
-        "ramByteRequestAverage": _rounded(memory_request),
-        "ramByteUsageAverage": _rounded(usage.memory),
-        "ramByteHours": _rounded(window.memory_byte_hours),
-        "ramCost": _rounded(memory_cost),
-        "ramEfficiency": _rounded(memory_efficiency),
-        "totalCost": _rounded(cost + gpu_cost),
-        "totalEfficiency": _rounded(total_efficiency),
+        **{name: column.round(5).tolist() for name, column in _resources(window).items()},
+        "networkTransferBytes": (usage.sent * seconds).round(5).tolist(),
+        "networkReceiveBytes": (usage.received * seconds).round(5).tolist(),
         "rawAllocationOnly": [{"cpuCoreUsageMax": c, "ramByteUsageMax": m} for c, m in peaks],
     }
 
 
-def _rounded(column: Floats) -> list[float]:
-    return column.round(5).tolist()  # type: ignore[no-any-return]
+def _resources(window: Window) -> dict[str, Floats]:
+    usage, hours = window.usage, window.minutes / 60
+    cpu_request = np.nan_to_num(window.cpu_request)
+    memory_request = np.nan_to_num(window.memory_request)
+    cpu_cost, memory_cost, gpu_cost = window.cpu_cost, window.memory_cost, window.gpu_cost
+    cpu_efficiency = _efficiency(usage.cpu, cpu_request)
+    memory_efficiency = _efficiency(usage.memory, memory_request)
+    used_cost = cpu_efficiency * cpu_cost + memory_efficiency * memory_cost
+    return {
+        "cpuCores": window.cpu_core_hours / hours,
+        "cpuCoreRequestAverage": cpu_request,
+        "cpuCoreUsageAverage": usage.cpu,
+        "cpuCoreHours": window.cpu_core_hours,
+        "cpuCost": cpu_cost,
+        "cpuEfficiency": cpu_efficiency,
+        "gpuCount": window.gpus,
+        "gpuRequestAverage": window.gpus,
+        "gpuHours": window.gpu_hours,
+        "gpuCost": gpu_cost,
+        "ramBytes": window.memory_byte_hours / hours,
+        "ramByteRequestAverage": memory_request,
+        "ramByteUsageAverage": usage.memory,
+        "ramByteHours": window.memory_byte_hours,
+        "ramCost": memory_cost,
+        "ramEfficiency": memory_efficiency,
+        "totalCost": cpu_cost + memory_cost + gpu_cost,
+        "totalEfficiency": used_cost / (cpu_cost + memory_cost),
+    }
 
 
 def _efficiency(usage: Floats, request: Floats) -> Floats:
@@ -425,10 +424,6 @@ def _idle_row(cluster: Cluster, window: Window, asked: msgspec.Raw) -> _Row:
     )
 
 
-def _key(cluster_name: str, run: Run) -> str:
-    return f"{cluster_name}/{run.pod.node.name}/{run.namespace}/{run.pod.name}/{run.container}"
-
-
 def _encode(document: object) -> msgspec.Raw:
     return msgspec.Raw(_ENCODER.encode(document))
 
@@ -439,48 +434,58 @@ def _stamp(at: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _properties(cluster: Cluster, run: Run) -> msgspec.Raw:
-    """Properties of a container, encoded once per day and not per window."""
+def _named(cluster: Cluster, run: Run) -> tuple[str, msgspec.Raw]:
+    """Name and properties of a container, encoded once per day and not per window."""
     pod, workload = run.pod, run.pod.slot.workload
-    names = [workload.name] if workload.kind in ("deployment", "statefulset") else []
-    names += [balancer.service for balancer in cluster.balancers_of(pod)]
+    path = (cluster.name, pod.node.name, run.namespace, pod.name, run.container)
+    labels, _ = _namespace_labels(cluster, run.namespace)
+    labels = node_labels(pod.node, is_short=True) | labels | pod_labels(pod)
     controller: dict[str, object] = {}
     if pod.owner:
         kind = "job" if workload.kind == "cronjob" else workload.kind
         controller = {"controller": workload.name, "controllerKind": kind}
-    labels, annotations = _namespace_labels(cluster, run.namespace)
-    return _encode(
-        {
-            "cluster": cluster.name,
-            "node": pod.node.name,
-            "container": run.container,
-            **controller,
-            "namespace": run.namespace,
-            "pod": pod.name,
-            **({"services": names} if names else {}),
-            "providerID": pod.node.provider_id,
-            "labels": _sanitised(node_labels(pod.node, is_short=True) | labels | pod_labels(pod)),
-            **({"annotations": _sanitised(annotations)} if annotations else {}),
-            "namespaceLabels": _sanitised(labels),
-            **({"namespaceAnnotations": _sanitised(annotations)} if annotations else {}),
-        }
-    )
+    services = _services(cluster, run)
+    properties = {
+        "cluster": cluster.name,
+        "node": pod.node.name,
+        "container": run.container,
+        **controller,
+        "namespace": run.namespace,
+        "pod": pod.name,
+        **({"services": services} if services else {}),
+        "providerID": pod.node.provider_id,
+        **_annotated(cluster, run.namespace, labels),
+    }
+    return "/".join(path), _encode(properties)
+
+
+def _services(cluster: Cluster, run: Run) -> list[str]:
+    workload = run.pod.slot.workload
+    own = [workload.name] if workload.kind in ("deployment", "statefulset") else []
+    return own + [balancer.service for balancer in cluster.balancers_of(run.pod)]
+
+
+def _annotated(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> dict[str, object]:
+    """The four maps of a row; an empty one is absent."""
+    own, annotations = _namespace_labels(cluster, namespace)
+    maps = {
+        "labels": labels,
+        "annotations": annotations,
+        "namespaceLabels": own,
+        "namespaceAnnotations": annotations,
+    }
+    return {name: _sanitised(found) for name, found in maps.items() if found}
 
 
 def _ghost_properties(cluster: Cluster, run: Run) -> msgspec.Raw:
-    labels, annotations = _namespace_labels(cluster, run.namespace)
-    return _encode(
-        {
-            "cluster": cluster.name,
-            "container": run.container,
-            "namespace": run.namespace,
-            "pod": run.pod.name,
-            "labels": _sanitised(labels),
-            **({"annotations": _sanitised(annotations)} if annotations else {}),
-            "namespaceLabels": _sanitised(labels),
-            **({"namespaceAnnotations": _sanitised(annotations)} if annotations else {}),
-        }
-    )
+    labels, _ = _namespace_labels(cluster, run.namespace)
+    own = {
+        "cluster": cluster.name,
+        "container": run.container,
+        "namespace": run.namespace,
+        "pod": run.pod.name,
+    }
+    return _encode(own | _annotated(cluster, run.namespace, labels))
 
 
 def _namespace_labels(cluster: Cluster, name: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -518,7 +523,6 @@ def _asset(
     kind: tuple[str, str],
     name: str,
     provider_id: str,
-    labels: dict[str, str],
     life: tuple[int, int],
 ) -> tuple[str, dict[str, object]]:
     category, asset_type = kind
@@ -533,7 +537,7 @@ def _asset(
             "name": name,
             "providerID": provider_id,
         },
-        "labels": _sanitised(labels),
+        "labels": {},
         "window": asked,
         "start": _stamp(life[0]),
         "end": _stamp(life[1]),
@@ -542,6 +546,11 @@ def _asset(
 
 
 _BREAKDOWN: Final = {"idle": 1, "other": 0, "system": 0, "user": 0}
+_OVERHEAD: Final = {
+    "CpuOverheadFraction": 0.02,
+    "RamOverheadFraction": 0.07,
+    "OverheadCostFraction": 0.037,
+}
 
 
 def _node_asset(
@@ -550,7 +559,8 @@ def _node_asset(
     life = max(node.start, window.start), min(node.end, window.end)
     pool, hours = node.pool, minutes / 60
     kind = ("Compute", "Node")
-    key, item = _asset(cluster, asked, kind, node.name, node.provider_id, node_labels(node), life)
+    key, item = _asset(cluster, asked, kind, node.name, node.provider_id, life)
+    item["labels"] = _node_labels(node)
     return key, item | {
         "nodeType": pool.node_type,
         "cpuCores": pool.cores,
@@ -567,13 +577,14 @@ def _node_asset(
         "gpuCount": float(pool.gpus),
         "ramCost": round(pool.memory_gib * hours * pool.memory_price, 6),
         "adjustment": 0.0,
-        "overhead": {
-            "CpuOverheadFraction": 0.02,
-            "RamOverheadFraction": 0.07,
-            "OverheadCostFraction": 0.037,
-        },
+        "overhead": _OVERHEAD,
         "totalCost": round(pool.hour_price * hours, 6),
     }
+
+
+@lru_cache(maxsize=256)
+def _node_labels(node: Node) -> dict[str, str]:
+    return _sanitised(node_labels(node))
 
 
 def _disk_asset(
@@ -583,7 +594,7 @@ def _disk_asset(
     used = cluster.used_bytes(claim, window.start)
     life = window.start, window.end
     kind = ("Storage", "Disk")
-    key, item = _asset(cluster, asked, kind, claim.volume, claim.provider_id, {}, life)
+    key, item = _asset(cluster, asked, kind, claim.volume, claim.provider_id, life)
     return key, item | {
         "byteHours": round(claim.size_bytes * hours, 6),
         "bytes": claim.size_bytes,
@@ -608,7 +619,7 @@ def _balancer_asset(
         provider_id = provider_id.partition("-")[0]
     life = window.start, window.end
     kind = ("Network", "LoadBalancer")
-    key, item = _asset(cluster, asked, kind, name, provider_id, {}, life)
+    key, item = _asset(cluster, asked, kind, name, provider_id, life)
     return key, item | {
         "adjustment": 0.0,
         "totalCost": round(balancer_cost(window.end - window.start), 6),
