@@ -16,6 +16,7 @@ PACKAGES = {  # program: Debian's package
     "prometheus": "prometheus",
     "promtool": "prometheus",
     "prometheus-pushgateway": "prometheus-pushgateway",
+    "initdb": "postgresql",
 }
 # Debian keeps PostgreSQL's programs outside PATH; make test puts DuckDB 2 into an own environment.
 OTHER_FOLDERS = ("/usr/lib/postgresql/*/bin",)
