@@ -45,9 +45,11 @@ docs: .venv/.developed  ## write the generated pages under docs/ again
 # --- what the commands above need -------------------------------------------------------------
 
 # DuckDB 2 opens what 1.5 writes, not the other way round: we stay on 1.5 and test with both.
+# graphene, which Dagster's UI needs, wants python-dateutil < 3; else an older graphene is locked.
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
-	$(if $(findstring duckdb2,$1),,--upgrade-package duckdb==1.5.5) $(LOCK_ARGS) --output-file $1
+	$(if $(findstring duckdb2,$1),,--upgrade-package duckdb==1.5.5) \
+	--upgrade-package 'python-dateutil<3' $(LOCK_ARGS) --output-file $1
 
 # The files below say when something was installed: a second call does nothing.
 .venv/bin/python:
