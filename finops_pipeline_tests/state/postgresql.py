@@ -14,6 +14,7 @@ from sqlalchemy import URL, create_engine, text
 from finops_pipeline_tests import programs
 
 _USER = "postgres"  # made by Debian's package; the server refuses to run as root
+_SETUP = ("--encoding=UTF8", "--locale=C", "--no-sync")
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def server() -> Iterator[URL]:
         if os.geteuid() == 0:
             shutil.chown(folder, _USER)
         data = str(folder / "data")
-        _run("initdb", "--pgdata", data, "--auth=trust", f"--username={_USER}", "--no-sync")
+        _run("initdb", "--pgdata", data, "--auth=trust", f"--username={_USER}", *_SETUP)
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         log = str(folder / "log")
         _run("pg_ctl", "start", "--wait", "--pgdata", data, "--log", log, "--options", options)

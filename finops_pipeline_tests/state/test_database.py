@@ -1,6 +1,7 @@
 """Opening the state database: made once, migrated, and only ever used for one installation."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -30,6 +31,15 @@ def test_an_installation_keeps_its_identity(state_url):
         assert second.installation == made
 
     assert (made.is_demo, made.currency, made.created_at.tzname()) == (True, "EUR", "UTC")
+
+
+def test_whoever_opens_a_new_database_at_once_sees_one_installation(state_url):
+    def identity(_: int) -> str:
+        with open_state(state_url, is_demo=False, currency="USD") as opened:
+            return opened.installation.installation_id
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(identity, range(4)))) == 1
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(state_url):
