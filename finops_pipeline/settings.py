@@ -320,7 +320,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     try:
         settings = Settings.model_validate(given.values)
     except ValidationError as error:
-        raise _explained(error, given) from error
+        raise _explained(error, given) from None  # pydantic's own text shows secrets
     return _with_tokens(settings, environ)
 
 
@@ -334,7 +334,7 @@ def load_data_dir(path: Path | None = None, environ: Mapping[str, str] = os.envi
     try:
         return _DataDir.model_validate(given.values).data_dir
     except ValidationError as error:
-        raise _explained(error, given) from error
+        raise _explained(error, given) from None  # pydantic's own text shows secrets
 
 
 def describe() -> list[Key]:
@@ -400,7 +400,8 @@ def _gather(path: Path | None, environ: Mapping[str, str]) -> _Given:
 
 
 def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    named = path or Path(environ[CONFIG_VARIABLE]) if path or environ.get(CONFIG_VARIABLE) else None
+    variable = environ.get(CONFIG_VARIABLE)
+    named = path or (Path(variable) if variable else None)
     if named and not named.is_file():
         raise ConfigError(f"{'' if path else 'FINOPS_CONFIG: '}there is no settings file {named}")
     return named or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
@@ -413,6 +414,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: cannot be read as TOML: {error}") from error
     if re.search(r"//[^/@]*:[^/@]*@", str(values.get("state_url", ""))):
         raise ConfigError(f"{file}: state_url: holds a password: use FINOPS_STATE_URL instead")
+    if inner := [key for key in values if key.startswith("_")]:  # arguments of BaseSettings
+        raise ConfigError(f"{file}: {inner[0]}: there is no such setting")
     return values
 
 
