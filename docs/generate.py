@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import settings
-from finops_pipeline.warehouse.sql_file import Table, files, tables
+from finops_pipeline.warehouse.sql_file import SCHEMAS, Table, files, tables
 
 NOTE = "Written by `make docs` from {source}; change it there.\n"
 
@@ -26,7 +26,8 @@ def pages() -> dict[str, str]:
 def tables_page() -> str:
     """Every table with what a row is, and type and meaning of each column."""
     types = column_types()
-    sections = (table_section(table, types[table.name]) for table in tables().values())
+    left_to_right = sorted(tables().values(), key=lambda t: (SCHEMAS.index(t.schema), t.name))
+    sections = (table_section(table, types[table.name]) for table in left_to_right)
     return page("Tables", "the files under `finops_pipeline/sql/tables`", sections)
 
 
