@@ -12,7 +12,7 @@ import duckdb
 from finops_pipeline.errors import TableError
 
 # Files stay readable for DuckDB 1.5 even when a later version writes them.
-_CONFIG: dict[str, str | bool] = {
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -52,7 +52,9 @@ def _acquire(descriptor: int, path: Path, end: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > end:
-                raise TableError(f"another process keeps {path.name} (lock taken, pid {os.getpid()} gave up)") from None
+                raise TableError(
+                    f"another process keeps {path.name} (lock taken, pid {os.getpid()} gave up)"
+                ) from None
             time.sleep(0.05)
         else:
             return

@@ -28,10 +28,14 @@ def fingerprints(
     found: dict[str, dict[datetime | None, str]] = {}
     for table in tables:
         upstream = [found[name] for name in sorted(table.reads)]
-        used = [f"{name}={parameters[name]!r}" for name in sorted(table.parameters & parameters.keys())]
+        used = [
+            f"{name}={parameters[name]!r}" for name in sorted(table.parameters & parameters.keys())
+        ]
         if table.query is None:
             slots = contents.get(table.name, {})
-            found[table.name] = {slot: digest(table.version, content) for slot, content in slots.items()}
+            found[table.name] = {
+                slot: digest(table.version, content) for slot, content in slots.items()
+            }
         elif table.is_growing or table.is_view:
             found[table.name] = _by_slot(digest(table.version, *used), upstream)
         else:
@@ -53,8 +57,10 @@ def digest(*parts: str) -> str:
 def _by_slot(own: str, upstream: list[dict[datetime | None, str]]) -> dict[datetime | None, str]:
     whole = digest(own, *(slots.get(None, "") for slots in upstream))
     times = {slot for slots in upstream for slot in slots if slot is not None}
-    by_time = {slot: digest(whole, *(slots.get(slot, "") for slots in upstream)) for slot in times}
-    return {None: whole, **by_time}
+    found: dict[datetime | None, str] = {None: whole}
+    for slot in times:
+        found[slot] = digest(whole, *(slots.get(slot, "") for slots in upstream))
+    return found
 
 
 def _combined(slots: Slots) -> str:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from finops_pipeline.errors import PublicationRefused
-from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.sql_file import files
 from finops_pipeline.warehouse.warehouse import Inputs, Warehouse, open_warehouse
 
 _PUBLICATION_ID = """
-select md5(string_agg(concat_ws(' ', table_name, slot, fingerprint), '\n' order by table_name, slot))
+select md5(string_agg(concat_ws(' ', table_name, slot, fingerprint), ' ' order by table_name, slot))
 from internal.fingerprint
 where grain <> 'hour'
 """
@@ -34,23 +33,25 @@ def publish(
 ) -> Publication:
     """Bring every table up to date, run the blocking checks, replace the published file.
 
-    The lock is held from the first table to the rename, so that a publication never mixes two
-    states of the ledger. When nothing changed, the published file stays as it is.
+    Hold the lock of the warehouse (:func:`connect.locked`) from before the inputs are made until
+    this returns: then no publication mixes two states of the ledger or goes back to an older one.
+    When nothing changed, the published file stays as it is.
 
     Args:
         warehouse: the private database.
         published: the file that readers open.
-        inputs, settings, kept: as for :func:`open_warehouse`.
+        inputs: the lake and the ledger.
+        settings: what a select may name after a dollar sign.
+        kept: for how long quarter-hourly tables hold their rows.
 
     Raises:
         PublicationRefused: a blocking check has rows; the last publication stays.
         TableError: a row breaks a constraint; the last publication stays.
     """
-    with locked(warehouse):
-        with open_warehouse(warehouse, inputs, settings, kept) as tables:
-            publication = _prepare(tables)
-        if publication.is_new or not published.exists():
-            _replace(warehouse, published)
+    with open_warehouse(warehouse, inputs, settings, kept) as tables:
+        publication = _prepare(tables)
+    if publication.is_new or not published.exists():
+        _replace(warehouse, published)
     return publication
 
 
@@ -78,7 +79,9 @@ def _remember(warehouse: Warehouse, publication: Publication) -> None:
     values = {"id": publication.publication_id, "at": publication.published_at}
     warehouse.connection.execute("delete from internal.publication")
     warehouse.connection.execute("insert into internal.publication values ($id, $at)", values)
-    warehouse.connection.execute("update core.installation set publication_id = $id, published_at = $at", values)
+    warehouse.connection.execute(
+        "update core.installation set publication_id = $id, published_at = $at", values
+    )
 
 
 def _replace(warehouse: Path, published: Path) -> None:

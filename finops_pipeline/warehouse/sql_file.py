@@ -20,6 +20,8 @@ SQL_DIR = Path(__file__).parent.parent / "sql"
 
 _COLUMN = re.compile(r"^    (?P<name>[a-z_0-9]+),?\s.*?-- (?P<comment>.+)$", re.MULTILINE)
 _VIEW = re.compile(r"create view \S+\s*\(.*?\n\)\s*as\s", re.DOTALL)
+# A select reads tables of its own schema and of those before it.
+SCHEMAS = ("raw", "core", "costs", "usage", "efficiency")
 _SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
 
 
@@ -75,8 +77,8 @@ class SqlFile:
 class Table(SqlFile):
     """``sql/tables/<schema>/<name>.sql``.
 
-    Either a ``create table`` and the select that fills it; or a ``create table`` alone, for rows that
-    come from the lake (schema raw) or the ledger; or a ``create view``.
+    Either a ``create table`` and the select that fills it; or a ``create table`` alone, for rows
+    that come from the lake (schema raw) or the ledger; or a ``create view``.
     """
 
     @property
@@ -139,11 +141,14 @@ class Table(SqlFile):
 @cache
 def tables() -> dict[str, Table]:
     """Every table file by table name, each after the tables it reads."""
-    found = {table.name: table for table in map(Table, sorted((SQL_DIR / "tables").glob("*/*.sql")))}
+    found = {table.name: table for table in map(Table, (SQL_DIR / "tables").glob("*/*.sql"))}
     for table in found.values():
         if unknown := table.reads - found.keys():
-            raise TableError(f"{table.path.name} reads {', '.join(sorted(unknown))}: no such table file")
-    order = TopologicalSorter({name: sorted(table.reads) for name, table in found.items()})
+            raise TableError(
+                f"{table.path.name} reads {', '.join(sorted(unknown))}: no such table file"
+            )
+    left_to_right = sorted(found, key=lambda name: (SCHEMAS.index(found[name].schema), name))
+    order = TopologicalSorter({name: sorted(found[name].reads) for name in left_to_right})
     return {name: found[name] for name in order.static_order()}
 
 

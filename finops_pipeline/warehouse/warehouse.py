@@ -26,7 +26,6 @@ create table if not exists internal.fingerprint (
     table_name varchar, grain varchar, slot timestamptz, fingerprint varchar, filled_at timestamptz
 );
 create table if not exists internal.publication (publication_id varchar, published_at timestamptz);
-comment on schema internal is 'What the tables were made from; for the pipeline only';
 """
 
 
@@ -58,6 +57,7 @@ class Range:
 
 
 ALWAYS = Range(datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+NEVER = Range(ALWAYS.start, ALWAYS.start)
 
 
 @contextmanager
@@ -97,6 +97,11 @@ class Warehouse:
         connection.execute(_INTERNAL)
         for schema in sorted({table.schema for table in tables().values()}):
             connection.execute(f"create schema if not exists {schema}")
+        definitions = connection.execute("select table_name, version from internal.definition")
+        self._defined: dict[str, str] = dict(definitions.fetchall())
+        for table in tables().values():
+            if table.is_raw:
+                self._define(table)
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
@@ -132,12 +137,19 @@ class Warehouse:
         return self.rows(file.query or "", self._arguments(file, within))
 
     def unpublished(self) -> Range:
-        """The range of days that tables were filled in since the last publication."""
-        ((start, end),) = self.connection.execute(
-            "select min(slot), max(slot) from internal.fingerprint where grain = 'day'"
-            " and filled_at > coalesce((select max(published_at) from internal.publication), '-infinity')"
-        ).fetchall()
-        return Range(start, end + DAY) if start else Range(ALWAYS.start, ALWAYS.start)
+        """The range of days that changed in the ledger or the tables since the last publication."""
+        window = tables()["core.window"]
+        marks = self._fingerprints(window, self._inputs.day_contents())
+        changed = {slot for slot in stale(marks, self._filled(window, "day")) if slot}
+        changed |= {
+            slot.astimezone(UTC)
+            for (slot,) in self.connection.execute(
+                "select distinct slot from internal.fingerprint"
+                " where grain = 'day' and slot is not null and filled_at > coalesce("
+                "(select max(published_at) from internal.publication), '-infinity')"
+            ).fetchall()
+        }
+        return Range(min(changed), max(changed) + DAY) if changed else NEVER
 
     def show_all_raw(self) -> None:
         """Let the raw views name every current lake file."""
@@ -150,29 +162,31 @@ class Warehouse:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _define(self, table: Table) -> None:
-        version = {"name": table.name, "version": table.version}
-        known = self.rows("select 1 from internal.definition where table_name = $name and version = $version", version)
-        if known:
+        """Create a table as its file says now; a changed file makes it anew, and empty."""
+        if self._defined.get(table.name) == table.version:
             return
+        if table.is_view:
+            self._show_raw(_raw_behind(table), NEVER)
+        kind = "view" if table.is_view else "table"
+        name = f"internal.empty_{table.path.stem}" if table.is_raw else table.name
         with self._transaction():
-            for grave in ("definition", "fingerprint"):
-                self.connection.execute(f"delete from internal.{grave} where table_name = $1", [table.name])
-            if table.is_raw:
-                empty = f"internal.empty_{table.path.stem}"
-                self.connection.execute(f"drop table if exists {empty}")
-                self.connection.execute(table.ddl.replace(table.name, empty, 1))
-                self._show_raw([table], Range(ALWAYS.start, ALWAYS.start))
-            else:
-                self.connection.execute(f"drop {'view' if table.is_view else 'table'} if exists {table.name}")
-                self.connection.execute(table.ddl)
+            for grave in ("internal.definition", "internal.fingerprint"):
+                self.connection.execute(f"delete from {grave} where table_name = $1", [table.name])
+            self.connection.execute(f"drop {kind} if exists {name}")
+            self.connection.execute(table.ddl.replace(table.name, name, 1))
+            if not table.is_raw:
                 self._comment(table)
-            self.connection.execute("insert into internal.definition values ($name, $version)", version)
+            self.connection.execute(
+                "insert into internal.definition values ($1, $2)", [table.name, table.version]
+            )
 
     def _comment(self, table: Table) -> None:
         kind = "view" if table.is_view or table.is_raw else "table"
         self.connection.execute(f"comment on {kind} {table.name} is {_quoted(table.description)}")
         for column, comment in table.columns.items():
-            self.connection.execute(f"comment on column {table.name}.{column} is {_quoted(comment)}")
+            self.connection.execute(
+                f"comment on column {table.name}.{column} is {_quoted(comment)}"
+            )
 
     def _show_raw(self, raw: Iterable[Table], within: Range) -> None:
         """Point the raw views at the lake files that hold the windows of a range.
@@ -186,14 +200,18 @@ class Warehouse:
                 names = ", ".join(_quoted(str(file)) for file in files)
                 select += f" union all by name select * from read_parquet([{names}])"
                 if within != ALWAYS:
-                    select += f" where window_start >= '{within.start}' and window_start < '{within.end}'"
+                    select += (
+                        f" where window_start >= '{within.start}' and window_start < '{within.end}'"
+                    )
             self.connection.execute(f"create or replace view {table.name} as {select}")
             if within == ALWAYS:
                 self._comment(table)
 
     def _fingerprints(self, table: Table, contents: Mapping[str, Slots]) -> Slots:
         found = fingerprints(tables().values(), contents, self._settings)[table.name]
-        slots = {slot: value for slot, value in found.items() if (slot is not None) == table.is_growing}
+        slots = {
+            slot: value for slot, value in found.items() if (slot is not None) == table.is_growing
+        }
         if not table.name.endswith("quarter_hourly"):
             return slots
         oldest = max((slot for slot in slots if slot), default=ALWAYS.start) - self._kept
@@ -206,14 +224,18 @@ class Warehouse:
 
     def _filled(self, table: Table, grain: str, days: Sequence[datetime] = ()) -> Slots:
         rows = self.connection.execute(
-            "select slot, fingerprint from internal.fingerprint where table_name = $name and grain = $grain"
+            "select slot, fingerprint from internal.fingerprint"
+            " where table_name = $name and grain = $grain"
             " and (len($days) = 0 or date_trunc('day', slot) in (select unnest($days)))",
             {"name": table.name, "grain": grain, "days": list(days)},
         ).fetchall()
         return {slot and slot.astimezone(UTC): fingerprint for slot, fingerprint in rows}
 
     def _fill(
-        self, table: Table, ranges: Iterable[Range], done: Mapping[str, tuple[list[datetime | None], Slots]]
+        self,
+        table: Table,
+        ranges: Iterable[Range],
+        done: Mapping[str, tuple[list[datetime | None], Slots]],
     ) -> int:
         try:
             with self._transaction():
@@ -225,13 +247,19 @@ class Warehouse:
         return written
 
     def _fill_range(self, table: Table, part: Range) -> int:
-        where = f" where {table.time_column} >= $start and {table.time_column} < $end" if table.is_growing else ""
+        where = (
+            f" where {table.time_column} >= $start and {table.time_column} < $end"
+            if table.is_growing
+            else ""
+        )
         bounds = {"start": part.start, "end": part.end} if table.is_growing else {}
         self.connection.execute(f"delete from {table.name}{where}", bounds)
         if table.query is None:
             given = self._inputs.rows(table.name, part.start, part.end)
             self.connection.register("given", given)
-            result = self.connection.execute(f"insert into {table.name} by name select * from given")
+            result = self.connection.execute(
+                f"insert into {table.name} by name select * from given"
+            )
         else:
             self._show_raw(_raw_behind(table), part)
             result = self.connection.execute(
@@ -241,7 +269,10 @@ class Warehouse:
 
     def _remember(self, table: Table, grain: str, slots: list[datetime | None], now: Slots) -> None:
         given = pa.table(
-            {"slot": pa.array(slots, pa.timestamp("us", "UTC")), "fingerprint": [now.get(slot) for slot in slots]}
+            {
+                "slot": pa.array(slots, pa.timestamp("us", "UTC")),
+                "fingerprint": [now.get(slot) for slot in slots],
+            }
         )
         self.connection.register("given", given)
         self.connection.execute(
@@ -279,11 +310,10 @@ def _raw_behind(file: SqlFile) -> list[Table]:
 
 def _ranges(slots: Sequence[datetime | None], step: timedelta) -> list[Range]:
     """Ranges that cover slots, joined where they touch."""
-    if slots == [None]:
-        return [ALWAYS]
     ranges: list[Range] = []
     for slot in slots:
-        assert slot is not None
+        if slot is None:
+            return [ALWAYS]
         last = ranges[-1] if ranges else None
         if last and last.end == slot and slot - last.start < _LONGEST_RANGE:
             ranges[-1] = Range(last.start, slot + step)

@@ -1,0 +1,188 @@
+"""The demo: embedded cluster, pipeline and Dagster UI as processes that start and end together."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import click
+
+from finops_pipeline.errors import FinopsError
+
+_SEED_DAYS = 2  # published first: people want to see something
+_CHUNK_DAYS = 11  # then this many at a time, newest first, each published
+_PATIENCE_SECONDS = 60.0
+
+_CONFIG = """# Written by `finops demo` at each start; planted events are counted from {anchor}.
+data_dir = "{data_dir}"
+is_demo = true
+
+[ingest]
+horizon_days = {days}
+
+[[clusters]]
+name = "demo"
+opencost_url = "http://127.0.0.1:{port}/opencost"
+prometheus_url = "http://127.0.0.1:{port}/prometheus"
+"""
+
+
+class Processes:
+    """Child processes, each leading a group of its own, ended in reverse order."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Children get this environment on top of ours."""
+        self._environment = {**os.environ, **environment}
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: str, log: Path) -> subprocess.Popen[bytes]:
+        """Start a program of our own environment; what it prints goes to a file."""
+        program = Path(sys.executable).with_name(command[0])
+        with log.open("ab") as output:
+            child = subprocess.Popen(  # noqa: S603  # only our own programs
+                [str(program), *command[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment,
+                start_new_session=True,
+            )
+        self._running.append(child)
+        return child
+
+    def __enter__(self) -> Self:
+        """Nothing runs yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End every child and its own children."""
+        for child in reversed(self._running):
+            _end(child)
+
+
+def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
+    """Start everything, publish the newest two days, fill the rest, run until Ctrl-C.
+
+    Args:
+        data_dir: where the data goes; a second start continues there.
+        days: how far back it is filled.
+        ui_port: of the Dagster UI.
+
+    Raises:
+        FinopsError: a part did not start, or a tick failed; its log says why.
+    """
+    started = time.monotonic()
+    if _is_taken(ui_port):
+        raise FinopsError(f"port {ui_port} is taken: choose another with --port")
+    logs = data_dir / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    port, anchor, config = _free_port(), _anchor(data_dir), data_dir / "demo.toml"
+    config.write_text(_CONFIG.format(data_dir=data_dir, days=days, port=port, anchor=anchor))
+    environment = {"FINOPS_CONFIG": str(config), "DAGSTER_HOME": str(Path.cwd())}
+    try:
+        with Processes(environment) as processes:
+            _start_cluster(processes, port, anchor, logs / "cluster.log")
+            newest, *older = _chunks(datetime.now(UTC).date(), days)
+            _fill(processes, newest, logs / "ticks.log")
+            _start_ui(processes, ui_port, logs / "dagster.log")
+            _welcome(data_dir, ui_port, time.monotonic() - started)
+            for chunk in older:
+                _fill(processes, chunk, logs / "ticks.log")
+            click.echo("All days are filled. A tick runs every 15 minutes; Ctrl-C ends everything.")
+            signal.pause()
+    except KeyboardInterrupt:
+        click.echo("\nEnded. `make demo` continues where it was.")
+
+
+def _anchor(data_dir: Path) -> date:
+    """The day planted events are counted from: that of the first start, so that the past stays."""
+    file = data_dir / "demo-anchor"
+    if not file.exists():
+        file.write_text(datetime.now(UTC).date().isoformat())
+    return date.fromisoformat(file.read_text().strip())
+
+
+def _chunks(today: date, days: int) -> list[tuple[date, date]]:
+    """Ranges of days, both ends included: the newest two, then larger ones back in time."""
+    oldest = today - timedelta(days=days)
+    chunks = [(max(oldest, today - timedelta(days=_SEED_DAYS - 1)), today)]
+    while chunks[-1][0] > oldest:
+        last = chunks[-1][0] - timedelta(days=1)
+        chunks.append((max(oldest, last - timedelta(days=_CHUNK_DAYS - 1)), last))
+    return chunks
+
+
+def _start_cluster(processes: Processes, port: int, anchor: date, log: Path) -> None:
+    child = processes.start(
+        "finops", "simulate", "--port", str(port), "--anchor", anchor.isoformat(), log=log
+    )
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while not _is_taken(port):
+        if child.poll() is not None or time.monotonic() > end:
+            raise FinopsError(f"the embedded cluster did not start: see {log}")
+        time.sleep(0.05)
+
+
+def _fill(processes: Processes, chunk: tuple[date, date], log: Path) -> None:
+    first, last = chunk
+    click.echo(f"reading {first} to {last} … ", nl=False)
+    began = time.monotonic()
+    child = processes.start("finops", "tick", "--from", str(first), "--to", str(last), log=log)
+    if child.wait():
+        raise FinopsError(f"the tick failed: see {log}")
+    click.echo(f"published after {time.monotonic() - began:.0f} s")
+
+
+def _start_ui(processes: Processes, port: int, log: Path) -> None:
+    processes.start("dagster", "dev", "-h", "127.0.0.1", "-p", str(port), log=log)
+
+
+def _welcome(data_dir: Path, port: int, seconds: float) -> None:
+    click.echo(
+        f"""
+First numbers are published after {seconds:.0f} s. In another terminal:
+
+  .venv/bin/finops sql "from costs.daily limit 5"
+  .venv/bin/finops status
+  any DuckDB client, read-only, on {data_dir / "finops.duckdb"}
+
+Dagster UI (ready in a moment): http://127.0.0.1:{port}/asset-groups
+"""
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a child and its own children, gently first."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            click.echo(f"process {child.pid} does not end: killing it", err=True)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()

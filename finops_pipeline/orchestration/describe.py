@@ -1,0 +1,67 @@
+"""What the Dagster UI shows of a table: columns with comments, a preview, totals to plot."""
+
+from typing import Any
+
+import dagster as dg
+
+from finops_pipeline.warehouse.sql_file import Table
+from finops_pipeline.warehouse.warehouse import Warehouse
+
+_PREVIEW_ROWS = 5
+_PREVIEW_COLUMNS = 10
+_WIDEST_CELL = 40
+
+
+def key(table_name: str) -> dg.AssetKey:
+    """``costs.daily`` -> ``costs/daily``."""
+    return dg.AssetKey(table_name.split("."))
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """Its columns with their comments."""
+    columns = [dg.TableColumn(name, description=text) for name, text in table.columns.items()]
+    return dg.TableSchema(columns)
+
+
+def metadata(warehouse: Warehouse, table: Table, written: int) -> dict[str, Any]:
+    """Row counts, the newest total and a preview of a table that was just filled."""
+    ((count,),) = warehouse.connection.execute(f"select count(*) from {table.name}").fetchall()
+    newest = _newest(table)
+    shown: dict[str, Any] = {
+        "dagster/row_count": count,
+        "rows_written": written,
+        "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
+    }
+    return shown | _totals(warehouse, table)
+
+
+def _newest(table: Table) -> str:
+    order = f" order by {table.time_column} desc" if table.time_column else ""
+    return f"select * from {table.name}{order}"
+
+
+def _totals(warehouse: Warehouse, table: Table) -> dict[str, Any]:
+    """Cost and waste of the newest slot, which the UI plots run by run."""
+    costs = [name for name in ("total_cost", "waste_cost") if name in table.columns]
+    if not costs or not table.time_column:
+        return {}
+    sums = ", ".join(f"coalesce(sum({name}), 0)::double as newest_{name}" for name in costs)
+    (row,) = warehouse.rows(
+        f"select {sums} from {table.name}"
+        f" where {table.time_column} = (select max({table.time_column}) from {table.name})"
+    )
+    return row
+
+
+def preview(rows: list[dict[str, Any]]) -> str:
+    """Rows as a small Markdown table."""
+    if not rows:
+        return "no rows"
+    names = list(rows[0])[:_PREVIEW_COLUMNS]
+    lines = [names, ["---"] * len(names), *([_cell(row[name]) for name in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"

@@ -1,0 +1,132 @@
+"""Hands the warehouse what lake and ledger hold: content hashes, files, the ledger's own rows."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+
+from finops_pipeline.lake.files import Lake
+from finops_pipeline.orchestration.sources import SOURCES
+from finops_pipeline.settings import Settings
+from finops_pipeline.state.contents import Contents
+from finops_pipeline.state.database import Installation as Identity
+
+Slots = Mapping[datetime | None, str]
+
+
+class LedgerInputs:
+    """One unchanging view of everything the tables are made from."""
+
+    def __init__(
+        self,
+        contents: Contents,
+        lake: Lake,
+        settings: Settings,
+        identity: Identity,
+        horizon: tuple[datetime, datetime],
+    ) -> None:
+        """Args: a snapshot of the ledger, and the range of windows that are asked for."""
+        self._contents = contents
+        self._lake = lake
+        self._settings = settings
+        self._identity = identity
+        self._horizon = horizon
+
+    def day_contents(self) -> dict[str, Slots]:
+        """Content hash by day of the lake's and the ledger's tables."""
+        return self._all(self._contents.day_contents(), self._contents.day_marks())
+
+    def hour_contents(self, day: datetime) -> dict[str, Slots]:
+        """The same by the hours of one day."""
+        return self._all(self._contents.hour_contents(day), self._contents.hour_marks(day))
+
+    def files(self, table: str, start: datetime, end: datetime) -> list[Path]:
+        """Current lake files of a raw table that hold windows of ``[start, end)``."""
+        return [self._lake.absolute(p) for p in self._contents.current_files(table, start, end)]
+
+    def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
+        """Rows of a table of the ledger; all of them when it does not grow."""
+        if table == "core.window":
+            return self._contents.windows(start, end)
+        if table == "core.restatement":
+            return self._contents.restatements(start, end)
+        return self._small[table]
+
+    def _all(
+        self, lake: Mapping[str, Mapping[datetime, str]], marks: Mapping[datetime, str]
+    ) -> dict[str, Slots]:
+        found: dict[str, Slots] = {name: _slots(contents) for name, contents in lake.items()}
+        found |= {name: {None: _content(rows)} for name, rows in self._small.items()}
+        return found | {"core.window": _slots(marks), "core.restatement": _slots(marks)}
+
+    @cached_property
+    def _small(self) -> dict[str, pa.Table]:
+        """Tables of a few rows that are made anew each time, by name."""
+        return {
+            "core.cluster": self._clusters(),
+            "core.installation": self._installation(),
+            "core.label_key": self._label_keys(),
+        }
+
+    def _clusters(self) -> pa.Table:
+        instant = pa.timestamp("us", "UTC")
+        rows = [
+            {"cluster": cluster.name, "source": source.name, **vars(progress)}
+            for cluster in self._settings.clusters
+            for source in SOURCES
+            for progress in [self._contents.progress(source.tables, cluster.name, *self._horizon)]
+        ]
+        times = ["complete_until", "newest_window_start", "last_read_at", "last_failed_at"]
+        schema = [
+            ("cluster", pa.string()),
+            ("source", pa.string()),
+            *((name, instant) for name in times),
+        ]
+        return pa.Table.from_pylist(rows, pa.schema([*schema, ("last_failure", pa.string())]))
+
+    def _installation(self) -> pa.Table:
+        row = {
+            "installation_id": self._identity.installation_id,
+            "currency": self._identity.currency,
+            "is_demo": self._identity.is_demo,
+            "version": version("finops-pipeline"),
+        }
+        return pa.Table.from_pylist([row])
+
+    def _label_keys(self) -> pa.Table:
+        attribution = self._settings.attribution
+        labels = {
+            "team": attribution.team_labels,
+            "environment": attribution.environment_labels,
+            "project": attribution.project_labels,
+            "cost_center": attribution.cost_center_labels,
+        }
+        rows = [
+            {"owner_part": part, "position_count": position, "label": _as_opencost_writes_it(key)}
+            for part, keys in labels.items()
+            for position, key in enumerate(keys)
+        ]
+        schema = [
+            ("owner_part", pa.string()),
+            ("position_count", pa.int32()),
+            ("label", pa.string()),
+        ]
+        return pa.Table.from_pylist(rows, pa.schema(schema))
+
+
+def _slots(contents: Mapping[datetime, str]) -> Slots:
+    return {slot: content for slot, content in contents.items()}  # noqa: C416  # widens the key
+
+
+def _content(rows: pa.Table) -> str:
+    return hashlib.sha256(repr(rows.to_pylist()).encode()).hexdigest()
+
+
+def _as_opencost_writes_it(label: str) -> str:
+    """``app.kubernetes.io/name`` -> ``app_kubernetes_io_name``."""
+    return re.sub(r"[^a-zA-Z0-9_]", "_", label)

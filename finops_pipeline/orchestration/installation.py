@@ -1,0 +1,112 @@
+"""The configured installation: settings, lake, state database and clock, opened together."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from finops_pipeline import settings as configuration
+from finops_pipeline.lake.files import Lake
+from finops_pipeline.orchestration.inputs import LedgerInputs
+from finops_pipeline.settings import Settings
+from finops_pipeline.state.database import State, open_state
+from finops_pipeline.state.schedule import Schedule
+from finops_pipeline.units import window_start
+from finops_pipeline.warehouse.connect import locked
+from finops_pipeline.warehouse.publish import Publication, publish
+from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of the machine."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What every asset works on."""
+
+    settings: Settings
+    lake: Lake
+    state: State
+    clock: Clock = utc_now
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The pipeline's private database."""
+        return self.settings.data_dir / "warehouse.duckdb"
+
+    @property
+    def published_path(self) -> Path:
+        """The database that people open."""
+        return (self.settings.data_dir / "finops.duckdb").absolute()
+
+    def horizon_start(self, now: datetime) -> datetime:
+        """First instant whose window is still asked for."""
+        return window_start(now) - timedelta(days=self.settings.ingest.horizon_days)
+
+    @contextmanager
+    def warehouse(self) -> Iterator[Warehouse]:
+        """The warehouse, for one writer at a time, over one view of the ledger."""
+        with (
+            locked(self.warehouse_path),
+            self._inputs() as inputs,
+            open_warehouse(self.warehouse_path, inputs, self.parameters(), self._kept) as tables,
+        ):
+            yield tables
+
+    def publish(self) -> Publication:
+        """Bring all tables up to date, check them and replace the published file."""
+        with locked(self.warehouse_path), self._inputs() as inputs:
+            return publish(
+                self.warehouse_path, self.published_path, inputs, self.parameters(), self._kept
+            )
+
+    def parameters(self) -> dict[str, Any]:
+        """The settings that SQL files name after a dollar sign."""
+        return {
+            "horizon_days": self.settings.ingest.horizon_days,
+            "top_workloads": self.settings.metrics.top_workloads,
+        }
+
+    @property
+    def _kept(self) -> timedelta:
+        return timedelta(days=self.settings.retention.quarter_hourly_days)
+
+    @contextmanager
+    def _inputs(self) -> Iterator[LedgerInputs]:
+        now = self.clock()
+        with self.state.snapshot() as contents:
+            yield LedgerInputs(
+                contents,
+                self.lake,
+                self.settings,
+                self.state.installation,
+                (self.horizon_start(now), now),
+            )
+
+
+@contextmanager
+def open_installation(
+    settings: Settings | None = None, clock: Clock = utc_now
+) -> Iterator[Installation]:
+    """Open the installation that the settings describe; the state database is migrated if needed.
+
+    Raises:
+        ConfigError: nothing is configured, or something is wrong with it.
+        StateError: the data folder belongs to another installation.
+    """
+    chosen = settings or configuration.load()
+    schedule = Schedule(
+        timedelta(minutes=chosen.ingest.settle_minutes),
+        tuple(timedelta(hours=hours) for hours in chosen.ingest.reread_hours),
+    )
+    lake = Lake((chosen.data_dir / "lake").absolute())
+    with open_state(
+        chosen.database_url(), is_demo=chosen.is_demo, currency=chosen.currency, schedule=schedule
+    ) as state:
+        yield Installation(chosen, lake, state, clock)

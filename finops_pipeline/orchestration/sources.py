@@ -1,0 +1,103 @@
+"""The systems that are read for each cluster and window, and the raw tables that each fills."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import httpx
+
+from finops_pipeline import http
+from finops_pipeline.errors import SourceError
+from finops_pipeline.settings import Cluster
+from finops_pipeline.sources import belief, opencost, prometheus
+from finops_pipeline.sources.prometheus import Presence
+from finops_pipeline.sources.reading import Reading
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Connections to the servers of one cluster, for one tick.
+
+    Args:
+        cluster: its settings.
+        opencost: asked for costs.
+        prometheus: asked for usage, and whether to believe the costs.
+        gone: errors of servers that are not asked again in this tick.
+    """
+
+    cluster: Cluster
+    opencost: httpx.Client
+    prometheus: httpx.Client
+    gone: list[SourceError] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A system whose answer about one window fills some raw tables together.
+
+    Args:
+        name: as people know it.
+        tables: raw tables it fills.
+        read: asks for one window, by its first instant; told the time it is asked.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    read: Callable[[Clients, datetime, datetime], Reading]
+
+
+@contextmanager
+def connected(cluster: Cluster) -> Iterator[Clients]:
+    """Connections to the servers of a cluster, closed at the end."""
+    verify = cluster.ca_file or cluster.verify
+    tokens = {
+        "opencost": cluster.opencost_token,
+        "prometheus": cluster.prometheus_token,
+    }
+    plain = {name: token.get_secret_value() if token else None for name, token in tokens.items()}
+    with (
+        http.client(
+            cluster.opencost_url, token=plain["opencost"], headers=cluster.headers, verify=verify
+        ) as costs,
+        http.client(
+            cluster.prometheus_url,
+            token=plain["prometheus"],
+            headers=cluster.headers,
+            verify=verify,
+        ) as measures,
+    ):
+        yield Clients(cluster, costs, measures)
+
+
+def _read_opencost(clients: Clients, window: datetime, at: datetime) -> Reading:
+    """What OpenCost says, believed only as far as Prometheus saw the same.
+
+    Costs do not wait for Prometheus: when it cannot be asked, they are kept as unverified.
+    """
+    reading = opencost.read_window(clients.opencost, clients.cluster.name, window, at)
+    return belief.judge(reading, _presence(clients, window))
+
+
+def _presence(clients: Clients, window: datetime) -> Presence | None:
+    if clients.gone:
+        return None
+    matchers = clients.cluster.promql_matchers()
+    try:
+        return prometheus.presence(clients.prometheus, clients.cluster.name, window, matchers)
+    except SourceError as error:
+        clients.gone.append(error)
+        return None
+
+
+def _read_prometheus(clients: Clients, window: datetime, at: datetime) -> Reading:
+    return prometheus.read_window(
+        clients.prometheus, clients.cluster.name, window, at, clients.cluster.promql_matchers()
+    )
+
+
+OPENCOST = Source("opencost", ("raw.allocation", "raw.asset"), _read_opencost)
+PROMETHEUS = Source(
+    "prometheus", ("raw.container_usage", "raw.volume_usage", "raw.price"), _read_prometheus
+)
+SOURCES = (OPENCOST, PROMETHEUS)

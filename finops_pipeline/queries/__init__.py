@@ -1,0 +1,1 @@
+"""Questions to the published file, shared by the command line, delivery, reports and notebooks."""
