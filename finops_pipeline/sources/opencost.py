@@ -5,8 +5,9 @@ last wins, as in every JSON reader; the sums that ``belief`` compares notice the
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import httpx
@@ -14,7 +15,6 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw, Struct, field
-from msgspec.structs import astuple
 
 from finops_pipeline import http
 from finops_pipeline.sources.reading import (
@@ -118,22 +118,11 @@ _NEVER_NEGATIVE = (
     "storage_used_byte_hours",
 )
 _NULL = Raw(b"null")
-_NOTHING = (b"null", b"{}")
-_BRACE = ord("{")
-_MAPS = frozenset(
-    {
-        "labels",
-        "annotations",
-        "namespace_labels",
-        "namespace_annotations",
-        "volumes",
-        "load_balancers",
-    }
-)
-
+_LABELS = frozenset({"labels", "annotations", "namespace_labels", "namespace_annotations"})
+_PARTS = frozenset({"volumes", "load_balancers"})
 
 # What is not listed in the structs below is skipped unread: fields come and go with versions.
-# Maps stay text (Raw): nobody pays for labels before SQL looks into them.
+# Labels stay text (Raw): nobody pays for them before SQL looks into them.
 
 
 class _Properties(Struct, gc=False):
@@ -160,8 +149,8 @@ class _Allocation(Struct, gc=False):
     window: Raw
     minutes: float
     maxima: _Maxima | None = field(default=None, name="rawAllocationOnly")
-    volumes: Raw = field(default=_NULL, name="pvs")
-    load_balancers: Raw = field(default=_NULL, name="lbAllocations")
+    volumes: dict[str, Raw] | None = field(default=None, name="pvs")
+    load_balancers: dict[str, Raw] | None = field(default=None, name="lbAllocations")
     cpu_core_hours: float | None = field(default=None, name="cpuCoreHours")
     cpu_request_cores: float | None = field(default=None, name="cpuCoreRequestAverage")
     cpu_usage_cores: float | None = field(default=None, name="cpuCoreUsageAverage")
@@ -197,13 +186,13 @@ class _AssetProperties(Struct, gc=False):
 
 
 class _Asset(Struct, gc=False):
-    asset_kind: str = field(name="type")
+    type: str
     properties: _AssetProperties
     window: Raw
     minutes: float
     labels: Raw = _NULL
     node_type: str | None = field(default=None, name="nodeType")
-    is_spot: float | None = field(default=None, name="preemptible")
+    preemptible: float | None = None
     cpu_cores: float | None = field(default=None, name="cpuCores")
     memory_bytes: float | None = field(default=None, name="ramBytes")
     cpu_core_hours: float | None = field(default=None, name="cpuCoreHours")
@@ -239,6 +228,19 @@ class _AssetAnswer(Struct):
     data: dict[str, _Asset]
 
 
+def _paths(kind: type[Struct], inside: str = "") -> dict[str, str]:
+    return {name: inside + name for name in kind.__struct_fields__}
+
+
+# Where an item holds the value of a column.
+_PATHS = {
+    "raw.allocation": (
+        _paths(_Allocation) | _paths(_Properties, "properties.") | _paths(_Maxima, "maxima.")
+    ),
+    "raw.asset": _paths(_Asset) | _paths(_AssetProperties, "properties."),
+}
+
+_NO_MAXIMA = _Maxima()
 _ALLOCATIONS = msgspec.json.Decoder(_AllocationAnswer)
 _ASSETS = msgspec.json.Decoder(_AssetAnswer)
 _WINDOW = msgspec.json.Decoder(_Window)
@@ -289,13 +291,12 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     if len(answer.data) != 1:
         raise ValueError(f"expected the one step asked for, got {len(answer.data)}")
     names, items = _sorted(answer.data[0])
-    columns = _columns(_Allocation, items)
-    if names != list(columns["name"]):
+    if names != [item.name for item in items]:
         raise ValueError("rows are not filed under their own names")
-    _refuse_other_window(columns["window"], start)
-    columns |= _columns(_Properties, columns["properties"])
-    columns |= _columns(_Maxima, [maxima or _Maxima() for maxima in columns["maxima"]])
-    return _table("raw.allocation", cluster, start, {**columns, "allocation": names})
+    _refuse_other_window(items, start)
+    for item in items:
+        item.maxima = item.maxima or _NO_MAXIMA
+    return _table("raw.allocation", cluster, start, items, {"allocation": names})
 
 
 def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
@@ -308,12 +309,13 @@ def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     answer = _ASSETS.decode(body)
     _refuse_failure(answer.code)
     names, items = _sorted(answer.data)
-    columns = _columns(_Asset, items)
-    _refuse_other_window(columns["window"], start)
-    columns |= _columns(_AssetProperties, columns["properties"])
-    columns["asset_kind"] = [_snake_case(kind) for kind in columns["asset_kind"]]
-    columns["is_spot"] = [None if spot is None else spot > 0 for spot in columns["is_spot"]]
-    return _table("raw.asset", cluster, start, {**columns, "asset": names})
+    _refuse_other_window(items, start)
+    derived: dict[str, list[Any]] = {
+        "asset": names,
+        "asset_kind": [_snake_case(item.type) for item in items],
+        "is_spot": [None if item.preemptible is None else item.preemptible > 0 for item in items],
+    }
+    return _table("raw.asset", cluster, start, items, derived)
 
 
 def _sorted(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
@@ -321,20 +323,13 @@ def _sorted(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
     return names, [items[name] for name in names]
 
 
-def _columns(kind: type[Struct], items: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """Values of the items by field: a dict per row would cost more than the decode."""
-    fields = kind.__struct_fields__
-    values = zip(*map(astuple, items), strict=True) if items else ([] for _ in fields)
-    return dict(zip(fields, values, strict=True))
-
-
 def _refuse_failure(code: int) -> None:
     if code != httpx.codes.OK:
         raise ValueError(f"an error document, code {code}")
 
 
-def _refuse_other_window(windows: Iterable[Raw], start: datetime) -> None:
-    for text in set(map(bytes, windows)):
+def _refuse_other_window(items: Iterable[Any], start: datetime) -> None:
+    for text in {bytes(item.window) for item in items}:
         window = _WINDOW.decode(text)
         if (window.start, window.end) != (start, start + WINDOW):
             raise ValueError(
@@ -343,26 +338,38 @@ def _refuse_other_window(windows: Iterable[Raw], start: datetime) -> None:
             )
 
 
-def _table(name: str, cluster: str, start: datetime, columns: dict[str, Sequence[Any]]) -> pa.Table:
-    for column in SCHEMAS[name]:
-        if column.type == TEXT and column.name in columns:
-            tidy = _maps if column.name in _MAPS else _texts
-            columns[column.name] = tidy(columns[column.name])
-    rows = table(SCHEMAS[name], cluster, start, columns)
+def _table(
+    name: str, cluster: str, start: datetime, items: list[Any], derived: dict[str, list[Any]]
+) -> pa.Table:
+    """Column by column: a dict or tuple per row would cost as much as the decode."""
+    paths = _PATHS[name]
+    columns = {
+        column.name: _column(column, list(map(attrgetter(paths[column.name]), items)))
+        for column in SCHEMAS[name]
+        if column.name in paths and column.name not in derived
+    }
+    rows = table(SCHEMAS[name], cluster, start, columns | derived)
     _refuse_impossible(rows)
     return rows
 
 
-def _texts(values: Sequence[str | None]) -> list[str | None]:
-    """What a source leaves empty, others leave out."""
-    return [value or None for value in values]
+def _column(column: pa.Field, values: list[Any]) -> pa.Array | list[Any]:
+    if column.name in _LABELS:
+        return _labels(values)
+    if column.name in _PARTS:
+        return [msgspec.json.encode(parts) if parts else None for parts in values]
+    if column.type == TEXT:  # what one version leaves empty, another leaves out
+        return [value or None for value in values]
+    return values
 
 
-def _maps(values: Sequence[Raw]) -> list[bytes | None]:
-    texts = [None if text in _NOTHING else text for text in map(bytes, values)]
-    if any(text and text[0] != _BRACE for text in texts):
-        raise ValueError("labels, annotations, volumes or load balancers are not an object")
-    return texts
+def _labels(values: list[Raw]) -> pa.Array:
+    texts = pa.array([None if raw is _NULL else bytes(raw) for raw in values], TEXT)
+    is_null = pc.equal(texts, "null")
+    if pc.any(pc.invert(pc.or_(is_null, pc.starts_with(texts, "{")))).as_py():
+        raise ValueError("labels or annotations that are not an object")
+    is_nothing = pc.or_(is_null, pc.equal(texts, "{}"))
+    return pc.if_else(is_nothing, None, texts) if pc.any(is_nothing).as_py() else texts
 
 
 def _refuse_impossible(rows: pa.Table) -> None:

@@ -247,8 +247,8 @@ def test_a_row_without_what_it_must_have_is_refused(key: str):
         ({"cpuCoreHours": -0.1}, "cpu_core_hours is negative: -0.1"),
         ({"ramByteHours": -1}, "memory_byte_hours is negative"),
         ({"name": "other"}, "not filed under their own names"),
-        ({"pvs": [1]}, "not an object"),
-        ({"lbAllocations": "x"}, "not an object"),
+        ({"pvs": [1]}, "Expected `object | null`, got `array`"),
+        ({"lbAllocations": "x"}, "Expected `object | null`, got `str`"),
         ({"cpuCost": True}, "got `bool`"),
     ],
 )
@@ -306,6 +306,26 @@ def test_a_body_that_is_not_an_answer_is_refused(body: bytes):
         "2026-11-23T00%3A15%3A00Z&includeIdle=true: status 200: "
     )
     assert str(raised.value).endswith(repr(body[:200]))
+
+
+@pytest.mark.parametrize("labels", [[1], "x", 5, True])
+def test_labels_that_are_not_a_map_are_refused(labels: object):
+    with pytest.raises(SourceMalformed, match="not an object"):
+        read(changed(lambda item: item["properties"].update(labels=labels)))
+
+
+@pytest.mark.parametrize("nothing", [None, {}])
+def test_empty_maps_are_null(nothing: dict[str, str] | None):
+    bare = changed(
+        lambda item: item.update(
+            properties=item["properties"] | {"labels": nothing, "node": ""},
+            lbAllocations=nothing,
+            rawAllocationOnly=None,
+        )
+    )
+    columns = ("labels", "node", "load_balancers", "cpu_usage_max_cores")
+
+    assert [row(read(bare))[column] for column in columns] == [None] * 4
 
 
 def test_assets_of_another_window_are_refused():
