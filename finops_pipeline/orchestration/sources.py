@@ -1,5 +1,6 @@
 """The systems that are read for each cluster and window, and the raw tables that each fills."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +51,9 @@ class Source:
 @contextmanager
 def connected(cluster: Cluster) -> Iterator[Clients]:
     """Connections to the servers of a cluster, closed at the end."""
-    verify = cluster.ca_file or cluster.verify
+    verify = (
+        ssl.create_default_context(cafile=cluster.ca_file) if cluster.ca_file else cluster.verify
+    )
     tokens = {
         "opencost": cluster.opencost_token,
         "prometheus": cluster.prometheus_token,

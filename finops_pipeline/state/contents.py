@@ -78,7 +78,7 @@ def _once(question: _Question) -> _Question:
 class Progress:
     """How far one source of one cluster has been read."""
 
-    complete_until: datetime | None  # every window from the start up to here is read or lost
+    complete_until: datetime | None  # every window from the oldest one up to here is read or lost
     newest_window_start: datetime | None  # newest window that all tables have
     last_read_at: datetime | None  # last answer that was kept
     last_failed_at: datetime | None = None  # last attempt that failed, if none succeeded since
@@ -178,9 +178,10 @@ class Contents:
         """
         known = known_windows(self._connection, table_names, cluster, start, end)
         read = {at for at, window in known.items() if window.is_read}
-        until = next((at for at in windows(start, end) if at not in read), end)
+        oldest = min(read, default=end)
+        until = next((at for at in windows(oldest, end) if at not in read), end)
         return Progress(
-            complete_until=until if until > start else None,
+            complete_until=until if read else None,
             newest_window_start=max(read, default=None),
             **self._last_attempts(of_source(table_names, cluster, start, end)),
         )

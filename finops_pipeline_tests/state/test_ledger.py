@@ -115,14 +115,15 @@ def test_what_the_source_has_forgotten_is_lost_or_stays_as_it_was(state):
     assert state.ledger.due(["raw.asset"], "prod", TEN + 9 * DAY, TEN, TEN + HOUR) == []
 
 
-def test_complete_until_is_the_first_window_that_may_still_come(state):
+def test_complete_until_is_the_end_of_the_first_unbroken_run(state):
     def complete_until() -> datetime | None:
         with state.snapshot() as contents:
             progress: Progress = contents.progress(["raw.asset"], "prod", TEN, TEN + DAY)
         return progress.complete_until
 
-    commit(state, window(start=TEN + 2 * WINDOW))
     assert complete_until() is None
+    commit(state, window(start=TEN + 2 * WINDOW))
+    assert complete_until() == TEN + 3 * WINDOW
     commit(state, window(start=TEN))
     assert complete_until() == TEN + WINDOW
     state.ledger.lose(["raw.asset"], "prod", TEN + WINDOW, TEN + 2 * WINDOW, TEN + DAY, "gone")
