@@ -210,13 +210,13 @@ def build() -> Catalog:
 
 
 _POOLS: Final = (
-    NodePool("general", "m5.2xlarge", 8, 32, 0.031611, 0.004237),
+    NodePool("general", "c5.2xlarge", 8, 16, 0.031611, 0.004237),
     NodePool("spot", "m5.xlarge", 4, 16, 0.010642, 0.001427, is_spot=True, renewal_days=5.0),
     NodePool("memory", "r5.xlarge", 4, 32, 0.031611, 0.004237),
     NodePool("gpu", "g4dn.xlarge", 4, 16, 0.031611, 0.004237, gpus=1, gpu_price=0.331764),
     NodePool("reserve", "m5.xlarge", 4, 16, 0.031611, 0.004237),  # bought, and hardly used
-    NodePool("vector", "m5.2xlarge", 8, 32, 0.031611, 0.004237),
-    NodePool("surge", "m5.2xlarge", 8, 32, 0.031611, 0.004237),
+    NodePool("vector", "c5.2xlarge", 8, 16, 0.031611, 0.004237),
+    NodePool("surge", "c5.2xlarge", 8, 16, 0.031611, 0.004237),
 )
 
 

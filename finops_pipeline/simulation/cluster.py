@@ -134,7 +134,6 @@ class Cluster:
     """
 
     def __init__(self, seed: int, anchor: date, name: str = "demo") -> None:
-        """Place every replica; takes some 10 ms."""
         self.seed, self.anchor, self.name = seed, anchor, name
         self.catalog = catalog.build()
         self.anchor_minute = day_minute(anchor, 0.0)
@@ -176,8 +175,14 @@ class Cluster:
         return [one for one in balancers if (one.namespace, one.workload) == target]
 
     def _build_window(self, start: int, end: int) -> Window:
-        """What happened in ``[start, end)``, whole minutes since 1970; empty before the history."""
-        start = min(max(start, self.first_minute), end)
+        """What happened in ``[start, end)``, whole minutes since 1970, as far as it is known.
+
+        Raises:
+            ValueError: the window is empty, or ends before the history begins.
+        """
+        start = max(start, self.first_minute)
+        if end <= start:
+            raise ValueError(f"nothing is known of [{start}, {end})")
         edges = [start, *range(start - start % 15 + 15, end, WINDOW_MINUTES), end]
         pieces = [self._piece(first, last) for first, last in zip(edges, edges[1:], strict=False)]
         return pieces[0] if len(pieces) == 1 else _merge(pieces)
@@ -190,6 +195,8 @@ class Cluster:
         standing = np.flatnonzero((day.node_start < end) & (day.node_end > start))
         series = day.series[there]
         usage = Usage(*(column[series] for column in self._usage(start // WINDOW_MINUTES)))
+        if start % WINDOW_MINUTES:  # whatever ended, ended in the first minute of its quarter
+            usage = usage._replace(restarts=usage.restarts * 0, oom_kills=usage.oom_kills * 0)
         minutes = _overlap(day.start[there], day.end[there], start, end)
         hours = minutes / 60.0
         own = self.profile

@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -164,9 +165,16 @@ def _items(
     cluster: Cluster, resource: _Resource, namespace: str | None, at: int
 ) -> dict[str, dict[str, object]]:
     """Objects by the key they are sorted by: namespace and name."""
-    objects = {Objects.key(item): item for item in resource.build(Objects(cluster, at))}
     prefix = f"{namespace}/" if namespace else ""
-    return {key: objects[key] for key in sorted(objects) if key.startswith(prefix)}
+    objects = _every(cluster, resource, at)
+    return {key: item for key, item in objects.items() if key.startswith(prefix)}
+
+
+@lru_cache(maxsize=32)
+def _every(cluster: Cluster, resource: _Resource, at: int) -> dict[str, dict[str, object]]:
+    """Kept, so that the pages of a list are built once."""
+    objects = {Objects.key(item): item for item in resource.build(Objects(cluster, at))}
+    return {key: objects[key] for key in sorted(objects)}
 
 
 def _list(

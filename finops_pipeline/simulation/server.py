@@ -1,7 +1,7 @@
 """One HTTP origin on loopback: ``/opencost``, ``/prometheus``, ``/kubernetes``, ``/manifest``.
 
 An ``asyncio`` protocol instead of ``http.server``: one thread serves every connection, so that the
-model needs no lock, stopping leaves no thread behind, and an answer costs a third of the CPU.
+model needs no lock, stopping leaves no thread behind, and a request costs about half of the CPU.
 """
 
 import asyncio
@@ -58,7 +58,6 @@ class Service:
     """
 
     def __init__(self, cluster: Cluster, clock: Callable[[], datetime]) -> None:
-        """Start without faults."""
         self.cluster, self.clock = cluster, clock
         self.faults: dict[str, Fault] = {}
 
@@ -156,7 +155,6 @@ class Server:
     """A running pretend cluster; ``faults`` makes paths fail, by prefix such as ``/opencost``."""
 
     def __init__(self, service: Service) -> None:
-        """Prepare; ``start`` opens the port."""
         self.service = service
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -188,14 +186,20 @@ class Server:
         return f"{self.url}/kubernetes"
 
     def start(self, port: int) -> None:
-        """Open the port (0: any free one); connections are served by ``serve_forever``."""
-        listening = self._loop.run_until_complete(
-            self._loop.create_server(
-                lambda: _Connection(self.service, self._open), "127.0.0.1", port
-            )
+        """Open the port (0: any free one); connections are served by ``serve_forever``.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        opening = self._loop.create_server(
+            lambda: _Connection(self.service, self._open), "127.0.0.1", port
         )
-        self._listening = listening
-        self.port = listening.sockets[0].getsockname()[1]
+        try:
+            self._listening = self._loop.run_until_complete(opening)
+        except OSError:
+            self._loop.close()
+            raise
+        self.port = self._listening.sockets[0].getsockname()[1]
 
     def serve_forever(self) -> None:
         """Serve until ``stop``, then close every connection."""
