@@ -7,11 +7,13 @@ last wins, as in every JSON reader; the sums that ``belief`` compares notice the
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw, Struct, field
@@ -228,6 +230,9 @@ class _AssetAnswer(Struct):
     data: dict[str, _Asset]
 
 
+_Answer = TypeVar("_Answer", _AllocationAnswer, _AssetAnswer)
+
+
 def _paths(kind: type[Struct], inside: str = "") -> dict[str, str]:
     return {name: inside + name for name in kind.__struct_fields__}
 
@@ -286,8 +291,7 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         ValueError: not one step for the window asked for, or numbers that cannot be.
         msgspec.DecodeError: not the JSON we know.
     """
-    answer = _ALLOCATIONS.decode(body)
-    _refuse_failure(answer.code)
+    answer = _decoded(body, _ALLOCATIONS)
     if len(answer.data) != 1:
         raise ValueError(f"expected the one step asked for, got {len(answer.data)}")
     names, items = _sorted(answer.data[0])
@@ -306,8 +310,7 @@ def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         ValueError: not the window asked for, or numbers that cannot be.
         msgspec.DecodeError: not the JSON we know.
     """
-    answer = _ASSETS.decode(body)
-    _refuse_failure(answer.code)
+    answer = _decoded(body, _ASSETS)
     names, items = _sorted(answer.data)
     _refuse_other_window(items, start)
     derived: dict[str, list[Any]] = {
@@ -318,18 +321,21 @@ def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     return _table("raw.asset", cluster, start, items, derived)
 
 
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
+    body.decode()  # refuses what is not UTF-8: msgspec does not look into what it leaves as text
+    answer = decoder.decode(body)
+    if answer.code != httpx.codes.OK:
+        raise ValueError(f"an error document, code {answer.code}")
+    return answer
+
+
 def _sorted(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
     names = sorted(items)
     return names, [items[name] for name in names]
 
 
-def _refuse_failure(code: int) -> None:
-    if code != httpx.codes.OK:
-        raise ValueError(f"an error document, code {code}")
-
-
 def _refuse_other_window(items: Iterable[Any], start: datetime) -> None:
-    for text in {bytes(item.window) for item in items}:
+    for text in set(map(bytes, map(attrgetter("window"), items))):
         window = _WINDOW.decode(text)
         if (window.start, window.end) != (start, start + WINDOW):
             raise ValueError(
@@ -341,35 +347,52 @@ def _refuse_other_window(items: Iterable[Any], start: datetime) -> None:
 def _table(
     name: str, cluster: str, start: datetime, items: list[Any], derived: dict[str, list[Any]]
 ) -> pa.Table:
-    """Column by column: a dict or tuple per row would cost as much as the decode."""
-    paths = _PATHS[name]
-    columns = {
-        column.name: _column(column, list(map(attrgetter(paths[column.name]), items)))
+    """Columns, without a dict or tuple per row: those would cost as much as the decode."""
+    found = {
+        column: _PATHS[name][column.name]
         for column in SCHEMAS[name]
-        if column.name in paths and column.name not in derived
+        if column.name in _PATHS[name] and column.name not in derived
     }
-    rows = table(SCHEMAS[name], cluster, start, columns | derived)
+    texts = {
+        column.name: _text(column.name, list(map(attrgetter(path), items)))
+        for column, path in found.items()
+        if column.type == TEXT
+    }
+    numbers = {column.name: path for column, path in found.items() if column.type == NUMBER}
+    rows = table(SCHEMAS[name], cluster, start, texts | _numbers(items, numbers) | derived)
     _refuse_impossible(rows)
     return rows
 
 
-def _column(column: pa.Field, values: list[Any]) -> pa.Array | list[Any]:
-    if column.name in _LABELS:
+def _numbers(items: list[Any], paths: dict[str, str]) -> dict[str, pa.Array]:
+    """All of them row by row, as they lie in memory; JSON has no NaN, so that it can mean null."""
+    values = list(chain.from_iterable(map(attrgetter(*paths.values()), items)))
+    grid = np.array(values, np.float64).reshape(len(items), len(paths))
+    columns = np.ascontiguousarray(grid.T)
+    return {
+        name: pa.array(column, NUMBER, from_pandas=True)
+        for name, column in zip(paths, columns, strict=True)
+    }
+
+
+def _text(name: str, values: list[Any]) -> pa.Array | list[str | bytes | None]:
+    if name in _LABELS:
         return _labels(values)
-    if column.name in _PARTS:
+    if name in _PARTS:
         return [msgspec.json.encode(parts) if parts else None for parts in values]
-    if column.type == TEXT:  # what one version leaves empty, another leaves out
-        return [value or None for value in values]
-    return values
+    return [value or None for value in values]  # what one version leaves empty, another leaves out
 
 
 def _labels(values: list[Raw]) -> pa.Array:
-    texts = pa.array([None if raw is _NULL else bytes(raw) for raw in values], TEXT)
+    """Their text end to end: a copy of each would cost more than all else about them."""
+    borders = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), out=borders[1:])
+    buffers = (pa.py_buffer(borders), pa.py_buffer(b"".join(values)))
+    texts = pa.StringArray.from_buffers(len(values), *buffers)
     is_null = pc.equal(texts, "null")
-    if pc.any(pc.invert(pc.or_(is_null, pc.starts_with(texts, "{")))).as_py():
+    if not pc.all(pc.or_(is_null, pc.starts_with(texts, "{")), min_count=0).as_py():
         raise ValueError("labels or annotations that are not an object")
-    is_nothing = pc.or_(is_null, pc.equal(texts, "{}"))
-    return pc.if_else(is_nothing, None, texts) if pc.any(is_nothing).as_py() else texts
+    return pc.if_else(pc.or_(is_null, pc.equal(texts, "{}")), None, texts)
 
 
 def _refuse_impossible(rows: pa.Table) -> None:

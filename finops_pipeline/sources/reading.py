@@ -77,14 +77,13 @@ def parsed(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
     """What an answer says.
 
     Args:
-        answer: its body must be UTF-8 throughout; msgspec does not look into what it skips.
+        answer: what came.
         parse: raises ``ValueError`` or msgspec's errors for what it cannot read or believe.
 
     Raises:
         SourceMalformed: naming the request, the reason and the first 200 bytes.
     """
     try:
-        answer.body.decode()
         return parse(answer.body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise answer.malformed(error) from error
