@@ -1,10 +1,12 @@
 """What the Dagster UI shows of a table: columns with comments, a preview, totals to plot."""
 
+from functools import cache
 from typing import Any
 
 import dagster as dg
+import duckdb
 
-from finops_pipeline.warehouse.sql_file import Table
+from finops_pipeline.warehouse.sql_file import SCHEMAS, Table, tables
 from finops_pipeline.warehouse.warehouse import Warehouse
 
 _PREVIEW_ROWS = 5
@@ -18,9 +20,39 @@ def key(table_name: str) -> dg.AssetKey:
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """Its columns with their comments."""
-    columns = [dg.TableColumn(name, description=text) for name, text in table.columns.items()]
-    return dg.TableSchema(columns)
+    """Its columns with their types and comments."""
+    types = _column_types()
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                type=types[table.name, name][0],
+                description=_as_markdown(comment),
+                constraints=dg.TableColumnConstraints(nullable=types[table.name, name][1]),
+            )
+            for name, comment in table.columns.items()
+        ]
+    )
+
+
+@cache
+def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
+    """Type and nullability by table and column, as DuckDB understands the table files."""
+    with duckdb.connect() as connection:
+        for schema in SCHEMAS:
+            connection.execute(f"create schema {schema}")
+        for table in tables().values():
+            connection.execute(table.ddl)
+        rows = connection.execute(
+            "select schema_name || '.' || table_name, column_name, lower(data_type), is_nullable"
+            " from duckdb_columns()"
+        ).fetchall()
+    return {(table, column): (kind, nullable) for table, column, kind, nullable in rows}
+
+
+def _as_markdown(text: str) -> str:
+    """The UI renders comments: ``__idle__`` would become a bold idle."""
+    return text.replace("_", "\\_").replace("*", "\\*")
 
 
 def metadata(warehouse: Warehouse, table: Table, written: int) -> dict[str, Any]:
@@ -30,6 +62,7 @@ def metadata(warehouse: Warehouse, table: Table, written: int) -> dict[str, Any]
     shown: dict[str, Any] = {
         "dagster/row_count": count,
         "rows_written": written,
+        "ask": dg.MetadataValue.text(f'finops sql "from {table.name} limit 10"'),
         "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
     }
     return shown | _totals(warehouse, table)

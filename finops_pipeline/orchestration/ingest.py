@@ -29,7 +29,6 @@ class Progress:
 
     cluster: str
     window_counts: dict[date, int] = field(default_factory=dict)
-    row_counts: dict[date, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     is_over: bool = False  # the source is gone or the time is up: the rest stays due
 
@@ -37,9 +36,7 @@ class Progress:
         """Count readings that are recorded."""
         for reading in readings:
             day = reading.window_start.date()
-            rows = sum(table.num_rows for table in reading.tables.values())
             self.window_counts[day] = self.window_counts.get(day, 0) + 1
-            self.row_counts[day] = self.row_counts.get(day, 0) + rows
 
 
 def read_due(

@@ -45,6 +45,10 @@ class Installation:
         """The database that people open."""
         return (self.settings.data_dir / "finops.duckdb").absolute()
 
+    def marks(self) -> dict[str, str]:
+        """What must stand beside every figure that is shown: that a demo is pretended."""
+        return {"demo": "pretended data of the embedded cluster"} if self.settings.is_demo else {}
+
     def horizon_start(self, now: datetime) -> datetime:
         """First instant whose window is still asked for."""
         return window_start(now) - timedelta(days=self.settings.ingest.horizon_days)

@@ -1,16 +1,17 @@
 """The raw assets: what each source said of the windows of a day, as files of the lake."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, timedelta
 from typing import Any
 
 import dagster as dg
 
 from finops_pipeline.orchestration.describe import column_schema, key
 from finops_pipeline.orchestration.ingest import Progress, read_due
+from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.orchestration.sources import OPENCOST, PROMETHEUS, Source
-from finops_pipeline.units import day_start
+from finops_pipeline.settings import Cluster
 from finops_pipeline.warehouse.sql_file import tables
 
 # No source remembers more; the partitions of the UI begin here.
@@ -37,13 +38,14 @@ def raw_assets(source: Source) -> dg.AssetsDefinition:
         days = context.partition_time_window
         with installation.open() as opened:
             given = read_due(source, opened, days.start.astimezone(UTC), days.end.astimezone(UTC))
-        for failure in (failure for progress in given for failure in progress.failures):
+            shown = _links(source, opened.settings.clusters) | opened.marks()
+            for name in source.tables:
+                for day in map(date.fromisoformat, context.partition_keys):
+                    counts = _counts(opened, given, name, day)
+                    context.add_asset_metadata(counts, key(name), partition_key=day.isoformat())
+                yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
+        for failure in _failures(given):
             context.log.warning(failure)
-        for name in source.tables:
-            for day in context.partition_keys:
-                counts = _counts(given, date.fromisoformat(day))
-                context.add_asset_metadata(counts, asset_key=key(name), partition_key=day)
-            yield dg.MaterializeResult(asset_key=key(name))
 
     return read
 
@@ -62,14 +64,33 @@ def _spec(name: str, source: Source) -> dg.AssetSpec:
     )
 
 
-def _counts(given: list[Progress], day: date) -> dict[str, Any]:
+def _links(source: Source, clusters: Iterable[Cluster]) -> dict[str, Any]:
+    """Where the answers come from, to click on."""
+    urls = {cluster.name: getattr(cluster, f"{source.name}_url") for cluster in clusters}
+    return {f"{source.name} of {name}": dg.MetadataValue.url(url) for name, url in urls.items()}
+
+
+def _counts(
+    installation: Installation, given: list[Progress], table_name: str, day: date
+) -> dict[str, Any]:
+    """What the day of a table holds, and what this run read of it."""
     windows = {progress.cluster: progress.window_counts.get(day, 0) for progress in given}
-    failures = [failure for progress in given for failure in progress.failures]
+    held = [
+        window
+        for progress in given
+        for window in installation.state.ledger.day([table_name], progress.cluster, day).values()
+    ]
     return {
+        "dagster/partition_row_count": sum(window.row_count or 0 for window in held),
+        "windows_held": sum(window.file is not None for window in held),
         "windows_read": sum(windows.values()),
         "windows_read_by_cluster": windows,
-        "failures": dg.MetadataValue.md("\n".join(f"- {text}" for text in failures) or "none"),
+        "failures": dg.MetadataValue.md("\n".join(f"- {f}" for f in _failures(given)) or "none"),
     }
+
+
+def _failures(given: list[Progress]) -> list[str]:
+    return [failure for progress in given for failure in progress.failures]
 
 
 ASSETS = [raw_assets(OPENCOST), raw_assets(PROMETHEUS)]
@@ -81,8 +102,3 @@ def day_tags(start: date, end: date) -> dict[str, str]:
         "dagster/asset_partition_range_start": start.isoformat(),
         "dagster/asset_partition_range_end": end.isoformat(),
     }
-
-
-def span(first: date, last: date) -> tuple[datetime, datetime]:
-    """Instants of the days from ``first`` to ``last``, both included."""
-    return day_start(first), day_start(last) + timedelta(days=1)

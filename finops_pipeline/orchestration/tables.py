@@ -27,7 +27,8 @@ def table_asset(table: Table) -> dg.AssetsDefinition:
     def fill(installation: InstallationResource) -> dg.MaterializeResult[None]:
         with installation.open() as opened, opened.warehouse() as warehouse:
             written = warehouse.refresh_table(table)
-            return dg.MaterializeResult(metadata=metadata(warehouse, table, written))
+            shown = metadata(warehouse, table, written) | opened.marks()
+        return dg.MaterializeResult(metadata=shown)
 
     return fill
 
@@ -50,9 +51,10 @@ def published(installation: InstallationResource) -> dg.MaterializeResult[None]:
     with installation.open() as opened:
         publication = opened.publish()
         size = opened.published_path.stat().st_size
-        path = str(opened.published_path)
+        path, marks = str(opened.published_path), opened.marks()
     return dg.MaterializeResult(
         metadata={
+            **marks,
             "path": dg.MetadataValue.path(path),
             "publication_id": publication.publication_id,
             "published_at": publication.published_at.isoformat(),
