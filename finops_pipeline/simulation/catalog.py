@@ -52,10 +52,15 @@ class NodePool:
 
 @dataclass(frozen=True)
 class Machine:
-    """One place for a node in a pool, filled from ``born`` to ``gone`` (days from the anchor)."""
+    """One place for a node in a pool, filled from ``born`` to ``gone`` (days from the anchor).
+
+    One with a ``workday_ratio`` is added by an autoscaler in the morning of that share of workdays
+    and removed at night.
+    """
 
     pool: str
     zone: str
+    workday_ratio: float | None = None
     born: float = -HISTORY_DAYS - 30.0
     gone: float = FOREVER
 
@@ -92,7 +97,7 @@ class Volume:
 class Workload:
     """What a team deploys.
 
-    ``replicas`` run always, ``day_replicas`` more in working hours (an autoscaler's doing).
+    ``replicas`` run always; ``day_replicas`` more come and go with the nodes of ``DAY_POOL``.
     CronJobs start every ``every_minutes`` and run for up to ``longest_minutes``.
     ``born`` and ``gone`` are days from the anchor.
     """
@@ -176,6 +181,7 @@ class Catalog:
 
 
 # Currency per GiB and hour: the list prices per GiB and month over 730.
+DAY_POOL: Final = "day"
 STORAGE_PRICES: Final = {"gp3": 0.08 / 730, "gp2": 0.10 / 730, "io2": 0.125 / 730}
 LOAD_BALANCER_PRICE: Final = 0.0252  # currency per hour
 ZONES: Final = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
@@ -215,18 +221,24 @@ _POOLS: Final = (
     NodePool("memory", "r5.xlarge", 4, 32, 0.031611, 0.004237),
     NodePool("gpu", "g4dn.xlarge", 4, 16, 0.031611, 0.004237, gpus=1, gpu_price=0.331764),
     NodePool("reserve", "m5.xlarge", 4, 16, 0.031611, 0.004237),  # bought, and hardly used
+    NodePool(DAY_POOL, "c5.xlarge", 4, 8, 0.031611, 0.004237),
     NodePool("vector", "c5.2xlarge", 8, 16, 0.031611, 0.004237),
     NodePool("surge", "c5.2xlarge", 8, 16, 0.031611, 0.004237),
 )
 
 
+# The first is needed on every workday, the last on busy ones only.
+_DAY_RATIOS: Final = (1.0, 0.9, 0.6, 0.3)
+
+
 def _machines() -> tuple[Machine, ...]:
     return (
-        *(Machine("general", ZONES[i % 3]) for i in range(5)),
+        *(Machine("general", ZONES[i % 3]) for i in range(4)),
         Machine("general", ZONES[2], born=-150.0),  # the cluster grew
         Machine("general", ZONES[0], born=-60.0),
         *(Machine("spot", ZONES[i % 3]) for i in range(4)),
         *(Machine("memory", ZONES[i % 3]) for i in range(3)),
+        *(Machine(DAY_POOL, ZONES[i % 3], share) for i, share in enumerate(_DAY_RATIOS)),
         Machine("gpu", ZONES[0]),
         *(Machine("reserve", ZONES[1 + i]) for i in range(2)),
         Machine("vector", ZONES[1], born=STEP_DAY),  # the step
@@ -320,6 +332,7 @@ def _shop() -> tuple[Workload, ...]:
             "deployment",
             (Container("products", 0.4, 0.22, 768, 560), _sidecar()),
             replicas=2,
+            day_replicas=2,
             spare_replicas=(-140.0, -55.0),  # slow growth
             labels={"cost_center": "cc-4300"},
         ),
@@ -454,8 +467,9 @@ def _search() -> tuple[Workload, ...]:
             "search",
             "query",
             "deployment",
-            (Container("query", 0.6, 0.4, 1024, 820), _sidecar()),
+            (Container("query", 0.6, 0.4, 1024, 820),),
             replicas=3,
+            day_replicas=2,
             labels=_SEARCH,
         ),
         Workload(
@@ -595,8 +609,9 @@ def _ml() -> tuple[Workload, ...]:
             "ml",
             "recommender",
             "deployment",
-            (Container("serve", 0.7, 0.34, 1536, 1180), _sidecar()),
+            (Container("serve", 0.7, 0.34, 1536, 1180),),
             replicas=2,
+            day_replicas=3,
         ),
         Workload(
             "ml",
@@ -810,4 +825,6 @@ _AUTOSCALERS: Final = (
     Autoscaler("checkout", "web", 3, 6),
     Autoscaler("payments", "api", 3, 5),
     Autoscaler("catalog", "products", 2, 8, target_percent=60),
+    Autoscaler("search", "query", 3, 5),
+    Autoscaler("ml", "recommender", 2, 5),
 )

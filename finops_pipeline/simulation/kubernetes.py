@@ -132,6 +132,13 @@ def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime
         return Answer(_ENCODER.encode(refused.status), refused.code)
 
 
+def method_not_allowed() -> Answer:
+    """The answer to anything but a GET: the pretend API cannot be changed."""
+    message = "the server does not allow this method on the requested resource"
+    refused = _Refused(405, "MethodNotAllowed", message, details={})
+    return Answer(_ENCODER.encode(refused.status), refused.code)
+
+
 def _document(
     cluster: Cluster, found: re.Match[str], params: Mapping[str, str], now: int
 ) -> dict[str, object]:

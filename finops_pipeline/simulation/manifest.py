@@ -155,6 +155,7 @@ class Manifest:
     unused_load_balancer: UnusedLoadBalancer
     idle_nodes: Pool
     spot_nodes: Pool
+    workday_nodes: Pool  # at most so many, from 06:00 to 21:00 UTC
     namespaces_without_team: tuple[str, ...]
 
 
@@ -195,6 +196,7 @@ class _Planter:
             unused_load_balancer=self.unused_load_balancer(),
             idle_nodes=self.pool("reserve"),
             spot_nodes=self.pool("spot"),
+            workday_nodes=self.pool(catalog.DAY_POOL),
             namespaces_without_team=self.namespaces_without_team(),
         )
 

@@ -7,7 +7,7 @@ and counted twice where no pod stands behind them, ghost rows of pods that just 
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import repeat
 from typing import Final
@@ -37,6 +37,7 @@ _PAIR: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ),(\d{4}-\d\d-\d\dT\
 _UNIX: Final = re.compile(r"(\d{9,11}),(\d{9,11})")
 _DURATION: Final = re.compile(r"(\d{1,4})([mhd])")
 _UNIT_MINUTES: Final = {"m": 1, "h": 60, "d": DAY_MINUTES}
+_LONGEST: Final = timedelta(days=31)
 _NOT_SERVED: Final = frozenset({"accumulate", "aggregate", "filter", "step"})
 
 
@@ -129,15 +130,22 @@ def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime
         start, end = _parse_window(text, now)
     except IllegalWindow:
         return _illegal(path, text)
-    if refused := sorted(_NOT_SERVED & params.keys()):
-        return Answer(f"the pretend cluster does not serve {refused}\n".encode(), 400, TEXT)
     if end < start:
         return _backwards(path, start, end)
+    if reason := _not_served(params, end - start):
+        return Answer(f"the pretend cluster does not serve {reason}\n".encode(), 400, TEXT)
     if path == "/assets":
         return _success(assets(cluster, start, end, now))
     has_idle = params.get("includeIdle", "false") == "true"
     rows = allocations(cluster, start, end, now, includes_idle=has_idle)
     return _success([rows] if start < end else [])
+
+
+def _not_served(params: Mapping[str, str], length: timedelta) -> str:
+    """What a real server would do and this one refuses rather than ignores; '' if nothing."""
+    if length > _LONGEST:
+        return f"more than {_LONGEST.days} days at once"
+    return ", ".join(sorted(_NOT_SERVED & params.keys()))
 
 
 def allocations(

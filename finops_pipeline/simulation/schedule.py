@@ -11,6 +11,7 @@ from typing import Final
 
 from finops_pipeline.simulation import noise
 from finops_pipeline.simulation.catalog import (
+    DAY_POOL,
     FOREVER,
     RHYTHMS,
     Catalog,
@@ -25,6 +26,8 @@ DAY_MINUTES: Final = 1440
 WINDOW_MINUTES: Final = 15
 # Nodes come and go on the quarter hour, so that a window's price per node is one number.
 _NODE_GRID: Final = WINDOW_MINUTES
+_NODE_HOURS: Final = (6, 21)  # of a node that is there by day (UTC)
+_WORKDAYS: Final = 5
 
 
 def minute(instant: datetime) -> int:
@@ -35,6 +38,11 @@ def minute(instant: datetime) -> int:
 def instant(minutes: int) -> datetime:
     """The instant of whole minutes since 1970, UTC."""
     return datetime.fromtimestamp(minutes * 60, tz=UTC)
+
+
+def weekday(day: int) -> int:
+    """Day of the week of a day counted since 1970, which began on a Thursday; Monday is 0."""
+    return (day + 3) % 7
 
 
 def day_minute(anchor: date, days: float) -> int:
@@ -92,10 +100,20 @@ class Place:
 
     def number_at(self, at: int) -> int:
         """Number of the node that stands here at a minute."""
+        if self.machine.workday_ratio is not None:
+            return at // DAY_MINUTES
         return self.renewals.number_at(at)
+
+    def stands_on(self, day: int) -> bool:
+        """Whether an autoscaler adds a node here on a day, counted since 1970."""
+        chance = noise.below(1000, self.renewals.key, "day", day) / 1000
+        return weekday(day) < _WORKDAYS and chance < (self.machine.workday_ratio or 0.0)
 
     def node(self, number: int) -> Node:
         """The node of a number, clipped to the machine's own times."""
+        start, end = self.renewals.start(number), self.renewals.start(number + 1)
+        if self.machine.workday_ratio is not None:
+            start, end = (number * DAY_MINUTES + hour * 60 for hour in _NODE_HOURS)
         octet = 10 + (37 * number + 11 * self.index) % 230
         return Node(
             machine=self.index,
@@ -104,12 +122,17 @@ class Place:
             provider_id="i-" + noise.hexadecimal(17, self.renewals.key, "node", number),
             pool=self.pool,
             zone=self.machine.zone,
-            start=max(self.born, self.renewals.start(number)),
-            end=min(self.gone, self.renewals.start(number + 1)),
+            start=max(self.born, start),
+            end=min(self.gone, end),
         )
 
     def nodes(self, start: int, end: int) -> Iterator[Node]:
         """Nodes that stood here in ``[start, end)``, oldest first."""
+        if self.machine.workday_ratio is not None:
+            days = range(start // DAY_MINUTES, (end - 1) // DAY_MINUTES + 1)
+            found = (self.node(day) for day in days if self.stands_on(day))
+            yield from (node for node in found if node.start < end and node.end > start)
+            return
         at, end = max(start, self.born), min(end, self.gone)
         while at < end:
             node = self.node(self.number_at(at))
@@ -152,6 +175,8 @@ class Slot:
         """Times the slot is filled that reach into ``[start, end)``: ever, by day, or per job."""
         if self.workload.kind == "cronjob":
             yield from self._jobs(start, end)
+        elif self.workload.kind == "daemonset":
+            yield from ((node.start, node.end) for node in self.place.nodes(start, end))
         elif self.is_daytime:
             yield from self._working_hours(start, end)
         elif self.born < end and self.gone > start:
@@ -175,12 +200,12 @@ class Slot:
                 yield begin, begin + length
 
     def _working_hours(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        for day in range(start // DAY_MINUTES - 1, end // DAY_MINUTES + 1):
-            late = 20 * self.ordinal + noise.below(15, self.key, "up", day)
-            early = 20 * self.ordinal + noise.below(15, self.key, "down", day)
-            begin = day * DAY_MINUTES + 7 * 60 + late
-            finish = day * DAY_MINUTES + 21 * 60 - early
-            if begin < end and finish > start and self.born <= begin < self.gone:
+        """Inside the hours of the node that an autoscaler adds for it, if it does."""
+        for node in self.place.nodes(start, end):
+            late = noise.below(30, self.key, "up", node.number)
+            early = noise.below(30, self.key, "down", node.number)
+            begin, finish = node.start + 20 + late, node.end - 20 - early
+            if begin < end and finish > start:
                 yield begin, finish
 
 
@@ -282,15 +307,11 @@ class _Room:
             pool.gpus - sum(rival[4] for rival in rivals),
         )
 
-    def fits(
-        self, workload: Workload, born: int, gone: int, need: tuple[float, float, int]
-    ) -> bool:
+    def fits(self, pool: str, born: int, gone: int, need: tuple[float, float, int]) -> bool:
         """Whether a replica may stand here for all of its life."""
-        if workload.kind == "daemonset":
-            return True
         stands = self.place.born <= born and self.place.gone >= gone
         enough = all(have >= want for have, want in zip(self.left(born, gone), need, strict=True))
-        return self.place.pool.name == workload.pool and stands and enough
+        return self.place.pool.name == pool and stands and enough
 
 
 def slots(catalog: Catalog, places: list[Place], seed: int, anchor: date) -> list[Slot]:
@@ -305,8 +326,11 @@ def slots(catalog: Catalog, places: list[Place], seed: int, anchor: date) -> lis
     for workload in sorted(catalog.workloads, key=lambda workload: workload.kind != "daemonset"):
         for ordinal, (is_daytime, born) in enumerate(_replicas(workload, len(places))):
             begin, end = day_minute(anchor, born), day_minute(anchor, workload.gone)
-            room = rooms[ordinal] if workload.kind == "daemonset" else None
-            place = _settle(workload, rooms if room is None else [room], begin, end)
+            pool, eligible = DAY_POOL if is_daytime else workload.pool, rooms
+            if workload.kind == "daemonset":
+                own = rooms[ordinal].place
+                pool, eligible, begin, end = own.pool.name, [rooms[ordinal]], own.born, own.gone
+            place = _settle(workload, pool, eligible, begin, end)
             series = found[-1].first_series + len(found[-1].workload.containers) if found else 0
             found.append(
                 _slot(len(found), workload, ordinal, is_daytime, place, begin, end, seed, series)
@@ -321,16 +345,16 @@ def _replicas(workload: Workload, machine_count: int) -> Iterator[tuple[bool, fl
     yield from ((True, workload.born) for _ in range(workload.day_replicas))
 
 
-def _settle(workload: Workload, rooms: list[_Room], born: int, gone: int) -> Place:
+def _settle(workload: Workload, pool: str, rooms: list[_Room], born: int, gone: int) -> Place:
     cores = sum(max(c.cpu_request or 0.0, most_cores(workload, c)) for c in workload.containers)
     memory = sum(
         max((c.memory_request or 0.0) * 2**20, most_memory_bytes(c)) for c in workload.containers
     )
     gpus = sum(c.gpus for c in workload.containers)
     need = (cores, memory, gpus)
-    fitting = [room for room in rooms if room.fits(workload, born, gone, need)]
+    fitting = [room for room in rooms if room.fits(pool, born, gone, need)]
     if not fitting:
-        raise ValueError(f"no {workload.pool} machine has room for {workload.name}")
+        raise ValueError(f"no {pool} machine has room for {workload.name}")
     # The emptiest machine, as the default scheduler does; on equal terms the first.
     room = max(fitting, key=lambda room: (room.left(born, gone), -room.place.index))
     room.taken.append((born, gone, *need))
@@ -353,8 +377,6 @@ def _slot(
     period = round(workload.rollout_days * DAY_MINUTES)
     rollouts = Renewals(noise.key(seed, "rollout", *name), period) if is_rolled else None
     slot_key = noise.key(seed, "slot", *name, ordinal, int(workload.born * 96))
-    if workload.kind == "daemonset":
-        born, gone = place.born, place.gone
     return Slot(
         index=index,
         key=slot_key,

@@ -78,7 +78,9 @@ class Service:
         if name not in _DIALECTS:
             return not_found()
         if request.method != "GET" and (name, request.method) != ("prometheus", "POST"):
-            return Answer(b"Method Not Allowed\n", 405, TEXT)
+            is_api = name == "kubernetes"
+            refusal = Answer(b"Method Not Allowed\n", 405, TEXT)
+            return kubernetes.method_not_allowed() if is_api else refusal
         found: Answer = _DIALECTS[name].answer(
             self.cluster, "/" + "".join(rest), request.params, self.clock()
         )

@@ -21,6 +21,7 @@ from finops_pipeline.simulation.schedule import (
     day_minute,
     most_cores,
     most_memory_bytes,
+    weekday,
 )
 
 Floats = NDArray[np.float64]
@@ -106,8 +107,7 @@ class Profile:
     def _activity(self, minute: int) -> Floats:
         """The share of the mean that day and week leave, around 1."""
         hour = minute % DAY_MINUTES / 60
-        # 1970 began on a Thursday.
-        is_weekend = (minute // DAY_MINUTES + 3) % 7 >= _SATURDAY
+        is_weekend = weekday(minute // DAY_MINUTES) >= _SATURDAY
         daily = 1 + self.swing * np.cos((hour - self.peak_hour) * (np.pi / 12))
         return daily * self.weekend if is_weekend else daily
 

@@ -204,6 +204,7 @@ def test_refusals_read_as_recorded(cluster):
     kind = json.loads(ask(cluster, "/api/v1/secrets").body)
     limit = json.loads(ask(cluster, PATHS["pods"], limit="abc").body)
 
+    assert json.loads(kubernetes.method_not_allowed().body) == recorded("method_405.json")
     assert ghost == recorded("notfound_404_object.json")
     assert kind == recorded("notfound_404_kind.json")
     assert limit == recorded("badrequest_limit.json")

@@ -277,6 +277,21 @@ def test_idle_and_spot_nodes_are_there(cluster):
     assert sum(row["totalCost"] for row in used) < 0.1 * idle_cost
 
 
+def test_an_autoscaler_adds_nodes_on_workdays_and_none_on_weekends(cluster):
+    pool = "eks_amazonaws_com_nodegroup"
+
+    def count(at: datetime) -> int:
+        return sum(item["labels"].get(pool) == "day" for item in assets(cluster, at))
+
+    days = [WEEKDAY.replace(hour=12) - i * DAY for i in range(28)]
+    workdays = [count(day) for day in days if day.weekday() < 5]
+    assert {count(day) for day in days if day.weekday() >= 5} == {0}
+    assert min(workdays) >= 1
+    assert max(workdays) <= MANIFEST.workday_nodes.node_count
+    assert len(set(workdays)) > 1
+    assert count(WEEKDAY) == 0  # at night
+
+
 def test_namespaces_without_a_team_have_none_anywhere(cluster):
     teamless: set[str] = set()
     named: set[str] = set()

@@ -281,5 +281,6 @@ def test_no_window_and_relative_windows(cluster):
 
 def test_what_is_not_served_is_said(cluster):
     assert ask(cluster, "/allocation", span(NOON), aggregate="namespace").status == 400
+    assert ask(cluster, "/assets", span(NOON, timedelta(days=32))).status == 400
     assert opencost.answer(cluster, "/nosuch", {}, NOW).status == 404
     assert opencost.answer(cluster, "/healthz", {}, NOW).status == 200

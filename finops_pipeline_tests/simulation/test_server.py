@@ -76,6 +76,7 @@ def test_a_query_may_come_as_a_form(server, client):
 
     assert client.post(url, data=query).json() == client.get(url, params=query).json()
     assert client.post(f"{server.opencost_url}/allocation").status_code == 405
+    assert client.delete(f"{server.kubernetes_url}/api/v1/nodes").json()["code"] == 405
 
 
 def test_faults_answer_instead_of_one_path_only(server, client):
