@@ -285,7 +285,7 @@ def _shop() -> tuple[Workload, ...]:
             "deployment",
             (Container("web", 0.35, 0.24, 512, 380, memory_limit=768), _sidecar()),
             replicas=3,
-            day_replicas=3,
+            day_replicas=2,
             network_bytes=400_000,
         ),
         Workload(
@@ -822,7 +822,7 @@ _LOAD_BALANCERS: Final = (
 )
 
 _AUTOSCALERS: Final = (
-    Autoscaler("checkout", "web", 3, 6),
+    Autoscaler("checkout", "web", 3, 5),
     Autoscaler("payments", "api", 3, 5),
     Autoscaler("catalog", "products", 2, 8, target_percent=60),
     Autoscaler("search", "query", 3, 5),
