@@ -14,6 +14,7 @@ from finops_pipeline.errors import SourceError, SourceUnavailable
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.record import record
 from finops_pipeline.orchestration.sources import SOURCES, Clients, Source, connected
+from finops_pipeline.orchestration.tidy import compact, sweep
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.schedule import Due
@@ -50,12 +51,14 @@ def read_due(
     until = time.monotonic() + installation.settings.ingest.budget_seconds
     clusters = installation.settings.clusters
     with ThreadPoolExecutor(min(len(clusters), _MOST_CLUSTERS_AT_ONCE)) as threads:
-        return list(
-            threads.map(
-                lambda cluster: _read_cluster(source, installation, cluster, (start, end), until),
-                clusters,
-            )
+        given = threads.map(
+            lambda cluster: _read_cluster(source, installation, cluster, (start, end), until),
+            clusters,
         )
+    ledger, now = installation.state.ledger, installation.clock()
+    compact(installation.lake, ledger, source.tables, now)
+    sweep(installation.lake, ledger, now)
+    return list(given)
 
 
 def due_windows(

@@ -16,8 +16,7 @@ from finops_pipeline.lake.files import Lake, LakeFile
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Schedule
-from finops_pipeline.state.window import FINAL, PROVISIONAL, Key, StoredFile, Window
-from finops_pipeline.units import DAY
+from finops_pipeline.state.window import FINAL, LOST, PROVISIONAL, Key, StoredFile, Window
 
 # Column whose sum stands in ledger and restatements, so that one number tells what a change meant.
 MEASURES = {
@@ -27,7 +26,6 @@ MEASURES = {
     "raw.volume_usage": "used_bytes",
 }
 FACTS = "finops.windows"  # key under which a lake file says what the ledger knew of its windows
-KEPT_AFTER_DROP = 2 * DAY  # a publication may name a file for as long
 
 _ATTEMPTS = 10  # a second writer of the same windows is rare, a tenth one a mistake
 _EXACT = pa.decimal128(38, 10)
@@ -73,11 +71,31 @@ def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> Recorded:
     raise StateError(f"{cluster}, {day}: other processes keep writing the same windows")
 
 
-def sweep(lake: Lake, ledger: Ledger, now: datetime) -> None:
-    """Delete the files that nothing has named for two days: replaced ones, and a crash's."""
-    before = now - KEPT_AFTER_DROP
-    lake.remove(ledger.forget_files(before))
-    lake.sweep(ledger.named_files(), before)
+def gather(
+    lake: Lake, ledger: Ledger, table_name: str, cluster: str, day: date, at: datetime
+) -> bool:
+    """Put the windows of a finished day into one file; what they say stays as it is.
+
+    Returns:
+        False when a window may still change, or another writer was faster.
+
+    Raises:
+        LakeError: a file is damaged.
+    """
+    before = ledger.day([table_name], cluster, day)
+    held = [window for window in before.values() if window.file]
+    if any(window.status not in (FINAL, LOST) for window in before.values()):
+        return False
+    tables = {path: lake.read(path, ledger.file_sha256(path)) for path in _paths(held)}
+    rows = {
+        window.window_start: _only(tables[window.file], window.window_start)
+        for window in held
+        if window.file
+    }
+    facts = {FACTS: json.dumps([_facts(window) for window in held])}
+    file = lake.write(table_name, cluster, rows, facts)
+    after = [replace(window, file=file.path) for window in held]
+    return ledger.commit(before, after, [StoredFile(**vars(file))], at)
 
 
 def _latest(readings: Iterable[Reading]) -> dict[Key, Reading]:
@@ -182,7 +200,15 @@ def _kept_rows(lake: Lake, ledger: Ledger, group: Sequence[Window]) -> dict[Key,
         return {}
     path = moving[0].file
     rows = lake.read(path, ledger.file_sha256(path))
-    return {w.key: rows.filter(pc.field("window_start") == w.window_start) for w in moving}
+    return {window.key: _only(rows, window.window_start) for window in moving}
+
+
+def _only(rows: pa.Table, window_start: datetime) -> pa.Table:
+    return rows.filter(pc.field("window_start") == window_start)
+
+
+def _paths(windows: Iterable[Window]) -> list[str]:
+    return sorted({window.file for window in windows if window.file})
 
 
 def _facts(window: Window) -> dict[str, object]:

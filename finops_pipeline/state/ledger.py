@@ -8,7 +8,7 @@ from datetime import date, datetime
 from itertools import product
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select, tuple_, update
 
 from finops_pipeline.state.connect import upsert, writing
 from finops_pipeline.state.known import known_windows
@@ -137,6 +137,23 @@ class Ledger:
             now = _lock(connection, {window.day for window in asked}, at)
             given_up = [_given_up(now.get(window.key, window), reason) for window in asked]
             _put(connection, now, given_up, at)
+
+    def scattered_days(self, table_names: Iterable[str], before: date) -> list[Day]:
+        """Days of tables and clusters that lie in several current files, oldest first."""
+        place = (lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
+        query = (
+            select(*place)
+            .where(
+                lake_file.c.table_name.in_(table_names),
+                lake_file.c.day < before,
+                lake_file.c.dropped_at.is_(None),
+            )
+            .group_by(*place)
+            .having(func.count() > 1)
+            .order_by(lake_file.c.day, lake_file.c.table_name, lake_file.c.cluster)
+        )
+        with self._engine.connect() as connection:
+            return [(name, cluster, day) for name, cluster, day in connection.execute(query)]
 
     def named_files(self) -> set[str]:
         """Paths of all files that are current, or were when they were last looked at."""

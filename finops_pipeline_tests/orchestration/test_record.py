@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from finops_pipeline.errors import LakeError
 from finops_pipeline.lake.content import content_sha256
 from finops_pipeline.lake.files import Lake
-from finops_pipeline.orchestration.record import FACTS, MEASURES, Recorded, record, sweep
+from finops_pipeline.orchestration.record import FACTS, MEASURES, Recorded, record
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.database import State, open_state
 from finops_pipeline.state.ledger import Ledger
@@ -268,28 +268,6 @@ def test_a_crash_shows_nothing_of_what_was_read(lake, state, point):
 
     assert record(lake, state.ledger, readings) == Recorded(2, 2, 2, 2)
     assert [cost for _, cost in current_rows(lake, state)] == [0.2, 0.2]
-
-
-def test_files_are_swept_two_days_after_they_were_replaced(lake, state):
-    record(lake, state.ledger, [reading([0.1])])
-    record(lake, state.ledger, [reading([0.2], at=SOON + HOUR)])
-    (current,) = {window.file for window in ledger_rows(state)}
-
-    sweep(lake, state.ledger, SOON + HOUR + 2 * DAY)
-    assert len(list(lake.paths())) == 2
-    sweep(lake, state.ledger, SOON + HOUR + 2 * DAY + timedelta(seconds=1))
-    assert list(lake.paths()) == [current]
-
-
-def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):
-    left = CrashingLake(lake.root, 1, True)
-    with pytest.raises(Crash):
-        record(left, state.ledger, [reading([0.1])])
-
-    sweep(lake, state.ledger, datetime.now(UTC) + DAY)
-    assert len(list(lake.paths())) == 1
-    sweep(lake, state.ledger, datetime.now(UTC) + 3 * DAY)
-    assert list(lake.paths()) == []
 
 
 def test_of_many_writers_of_one_window_the_newest_reading_wins(lake, state):
