@@ -233,18 +233,6 @@ class _AssetAnswer(Struct):
 _Answer = TypeVar("_Answer", _AllocationAnswer, _AssetAnswer)
 
 
-def _paths(kind: type[Struct], inside: str = "") -> dict[str, str]:
-    return {name: inside + name for name in kind.__struct_fields__}
-
-
-# Where an item holds the value of a column.
-_PATHS = {
-    "raw.allocation": (
-        _paths(_Allocation) | _paths(_Properties, "properties.") | _paths(_Maxima, "maxima.")
-    ),
-    "raw.asset": _paths(_Asset) | _paths(_AssetProperties, "properties."),
-}
-
 _NO_MAXIMA = _Maxima()
 _ALLOCATIONS = msgspec.json.Decoder(_AllocationAnswer)
 _ASSETS = msgspec.json.Decoder(_AssetAnswer)
@@ -298,9 +286,13 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     if names != [item.name for item in items]:
         raise ValueError("rows are not filed under their own names")
     _refuse_other_window(items, start)
-    for item in items:
-        item.maxima = item.maxima or _NO_MAXIMA
-    return _table("raw.allocation", cluster, start, items, {"allocation": names})
+    columns = {
+        "allocation": names,
+        **_columns("raw.allocation", _Allocation, items),
+        **_columns("raw.allocation", _Properties, [item.properties for item in items]),
+        **_columns("raw.allocation", _Maxima, [item.maxima or _NO_MAXIMA for item in items]),
+    }
+    return _possible(table(SCHEMAS["raw.allocation"], cluster, start, columns))
 
 
 def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
@@ -313,12 +305,14 @@ def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     answer = _decoded(body, _ASSETS)
     names, items = _sorted(answer.data)
     _refuse_other_window(items, start)
-    derived: dict[str, list[Any]] = {
+    columns = {
         "asset": names,
         "asset_kind": [_snake_case(item.type) for item in items],
         "is_spot": [None if item.preemptible is None else item.preemptible > 0 for item in items],
+        **_columns("raw.asset", _Asset, items),
+        **_columns("raw.asset", _AssetProperties, [item.properties for item in items]),
     }
-    return _table("raw.asset", cluster, start, items, derived)
+    return _possible(table(SCHEMAS["raw.asset"], cluster, start, columns))
 
 
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
@@ -335,7 +329,9 @@ def _sorted(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
 
 
 def _refuse_other_window(items: Iterable[Any], start: datetime) -> None:
-    for text in set(map(bytes, map(attrgetter("window"), items))):
+    texts = list(map(attrgetter("window"), items))
+    are_alike = b"".join(texts) == b"".join(texts[:1]) * len(texts)  # else each is read
+    for text in texts[:1] if are_alike else texts:
         window = _WINDOW.decode(text)
         if (window.start, window.end) != (start, start + WINDOW):
             raise ValueError(
@@ -344,34 +340,29 @@ def _refuse_other_window(items: Iterable[Any], start: datetime) -> None:
             )
 
 
-def _table(
-    name: str, cluster: str, start: datetime, items: list[Any], derived: dict[str, list[Any]]
-) -> pa.Table:
-    """Columns, without a dict or tuple per row: those would cost as much as the decode."""
-    found = {
-        column: _PATHS[name][column.name]
-        for column in SCHEMAS[name]
-        if column.name in _PATHS[name] and column.name not in derived
-    }
+def _columns(table_name: str, kind: type[Struct], items: list[Any]) -> dict[str, Any]:
+    """Columns of a table that the fields of one kind of item fill.
+
+    No dict or tuple is kept per row: that would cost as much as the decode.
+    """
+    own = [column for column in SCHEMAS[table_name] if column.name in kind.__struct_fields__]
     texts = {
-        column.name: _text(column.name, list(map(attrgetter(path), items)))
-        for column, path in found.items()
+        column.name: _text(column.name, list(map(attrgetter(column.name), items)))
+        for column in own
         if column.type == TEXT
     }
-    numbers = {column.name: path for column, path in found.items() if column.type == NUMBER}
-    rows = table(SCHEMAS[name], cluster, start, texts | _numbers(items, numbers) | derived)
-    _refuse_impossible(rows)
-    return rows
+    return texts | _numbers([column.name for column in own if column.type == NUMBER], items)
 
 
-def _numbers(items: list[Any], paths: dict[str, str]) -> dict[str, pa.Array]:
+def _numbers(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
     """All of them row by row, as they lie in memory; JSON has no NaN, so that it can mean null."""
-    values = list(chain.from_iterable(map(attrgetter(*paths.values()), items)))
-    grid = np.array(values, np.float64).reshape(len(items), len(paths))
-    columns = np.ascontiguousarray(grid.T)
+    if not names:
+        return {}
+    values = list(chain.from_iterable(map(attrgetter(*names), items)))
+    columns = np.array(values, np.float64).reshape(len(items), len(names)).T
     return {
-        name: pa.array(column, NUMBER, from_pandas=True)
-        for name, column in zip(paths, columns, strict=True)
+        name: pa.array(np.ascontiguousarray(column), NUMBER, from_pandas=True)
+        for name, column in zip(names, columns, strict=True)
     }
 
 
@@ -385,6 +376,8 @@ def _text(name: str, values: list[Any]) -> pa.Array | list[str | bytes | None]:
 
 def _labels(values: list[Raw]) -> pa.Array:
     """Their text end to end: a copy of each would cost more than all else about them."""
+    if values.count(_NULL) == len(values):
+        return pa.nulls(len(values), TEXT)
     borders = np.zeros(len(values) + 1, np.int32)
     np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), out=borders[1:])
     buffers = (pa.py_buffer(borders), pa.py_buffer(b"".join(values)))
@@ -392,16 +385,18 @@ def _labels(values: list[Raw]) -> pa.Array:
     is_null = pc.equal(texts, "null")
     if not pc.all(pc.or_(is_null, pc.starts_with(texts, "{")), min_count=0).as_py():
         raise ValueError("labels or annotations that are not an object")
-    return pc.if_else(pc.or_(is_null, pc.equal(texts, "{}")), None, texts)
+    is_nothing = pc.or_(is_null, pc.equal(texts, "{}"))
+    return pc.if_else(is_nothing, None, texts) if pc.any(is_nothing).as_py() else texts
 
 
-def _refuse_impossible(rows: pa.Table) -> None:
+def _possible(rows: pa.Table) -> pa.Table:
     minutes = pc.min_max(rows["minutes"]).as_py()
     if rows.num_rows and not 0 < minutes["min"] <= minutes["max"] <= _MOST_MINUTES:
         raise ValueError(f"{minutes['min']} to {minutes['max']} minutes in a window of 15")
     for name in _NEVER_NEGATIVE:
         if name in rows.column_names and (pc.min(rows[name]).as_py() or 0) < 0:
             raise ValueError(f"{name} is negative: {pc.min(rows[name]).as_py()}")
+    return rows
 
 
 def _snake_case(kind: str) -> str:

@@ -1,0 +1,97 @@
+"""From the bytes of an OpenCost answer to a Parquet file on disk: CPU and memory.
+
+The CPU is a ratio to ``json.loads`` on the same bytes, taken in turns: whatever slows the machine
+slows both.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from finops_pipeline.lake.content import content_sha256
+from finops_pipeline.lake.files import Lake
+from finops_pipeline.sources import opencost
+from finops_pipeline_tests.servers import ANSWERS, body
+
+LARGE = ANSWERS / "opencost" / "large" / "alloc_15m_1.json.gz"  # 3,000 containers, 5.9 MB
+START = datetime(2026, 11, 23, 23, tzinfo=UTC)
+ROUNDS = 15
+MOST_CPU_RATIO = 0.7
+MOST_MEBIBYTES = 300
+ROWS = 10_000
+
+
+def main() -> None:
+    """Print one line per figure."""
+    with TemporaryDirectory() as folder:
+        tell("decode_cpu_ratio", cpu_ratio(body(LARGE), Path(folder)), MOST_CPU_RATIO)
+        tell("decode_10000_rows_peak_mib", peak_mebibytes(Path(folder)), MOST_MEBIBYTES)
+
+
+def tell(name: str, value: float, goal: float) -> None:
+    """One figure beside its goal."""
+    print(f"figure {name} {value:.3g} goal <= {goal}")
+
+
+def cpu_ratio(answer: bytes, folder: Path) -> float:
+    """CPU of bytes to a file on disk over that of ``json.loads``; medians."""
+    pairs = [
+        (cpu_seconds(lambda: store(answer, folder)), cpu_seconds(lambda: json.loads(answer)))
+        for _ in range(ROUNDS)
+    ]
+    stored, loaded = zip(*pairs[1:], strict=True)  # the first warms up both
+    return float(statistics.median(stored) / statistics.median(loaded))
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """CPU of this process."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def store(answer: bytes, folder: Path) -> None:
+    """What a reading goes through: decode, check, sort, hash, write."""
+    rows = opencost.allocation_rows(answer, "bench", START)
+    facts = {"content_sha256": content_sha256(rows)}
+    Lake(folder).write("raw.allocation", "bench", {START: rows}, facts)
+
+
+def peak_mebibytes(folder: Path) -> float:
+    """Largest resident size of a process that imports what it needs and stores many rows."""
+    answer = folder / "answer.json"
+    answer.write_bytes(many_rows(body(LARGE), ROWS))
+    command = [sys.executable, "-m", "bench.bench_decode", str(answer), str(folder)]
+    return float(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def many_rows(answer: bytes, count: int) -> bytes:
+    """The recorded rows again and again under new names, as many as asked for."""
+    document = json.loads(answer)
+    recorded = list(document["data"][0].values())
+    document["data"][0] = {
+        f"{row['name']}-{number:06}": {**row, "name": f"{row['name']}-{number:06}"}
+        for number, row in ((number, recorded[number % len(recorded)]) for number in range(count))
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def store_and_tell_peak(answer: Path, folder: Path) -> None:
+    """Print this process's own peak; ``ru_maxrss`` would hold that of the parent as well."""
+    store(answer.read_bytes(), folder)
+    status = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
+    print(int(peak) / 1024)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        store_and_tell_peak(*map(Path, sys.argv[1:]))
+    else:
+        main()
