@@ -64,6 +64,17 @@ def test_usage_stays_inside_limits_and_below_its_own_highest(seed, quarter):
     assert ((seen.minutes > 0) & (seen.minutes <= 15)).all()
 
 
+@settings(max_examples=40)
+@given(SEEDS, QUARTERS)
+def test_a_container_is_one_row_of_a_window(seed, quarter):
+    seen = window(_CLUSTERS[seed], quarter)
+    keys = [(run.namespace, run.pod.name, run.container) for run in seen.runs]
+
+    assert len(keys) == len(set(keys))
+    ghosts = {(run.namespace, run.pod.name, run.container) for run in seen.ghosts}
+    assert not ghosts & set(keys)
+
+
 @settings(max_examples=15)
 @given(QUARTERS)
 def test_equal_seed_and_anchor_give_equal_windows_in_any_order(quarter):
