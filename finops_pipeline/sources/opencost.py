@@ -124,16 +124,17 @@ _LABELS = frozenset({"labels", "annotations", "namespace_labels", "namespace_ann
 _PARTS = frozenset({"volumes", "load_balancers"})
 
 # What is not listed in the structs below is skipped unread: fields come and go with versions.
-# Labels stay text (Raw): nobody pays for them before SQL looks into them.
+# Labels stay text (Raw): nobody pays for them before SQL looks into them. Fields stand in the order
+# of the answer, where msgspec looks for the next one first.
 
 
 class _Properties(Struct, gc=False):
     node: str | None = None
-    namespace: str | None = None
-    workload_kind: str | None = field(default=None, name="controllerKind")
-    workload: str | None = field(default=None, name="controller")
-    pod: str | None = None
     container: str | None = None
+    workload: str | None = field(default=None, name="controller")
+    workload_kind: str | None = field(default=None, name="controllerKind")
+    namespace: str | None = None
+    pod: str | None = None
     labels: Raw = _NULL
     annotations: Raw = _NULL
     namespace_labels: Raw = field(default=_NULL, name="namespaceLabels")
@@ -150,36 +151,36 @@ class _Allocation(Struct, gc=False):
     properties: _Properties
     window: Raw
     minutes: float
-    maxima: _Maxima | None = field(default=None, name="rawAllocationOnly")
-    volumes: dict[str, Raw] | None = field(default=None, name="pvs")
-    load_balancers: dict[str, Raw] | None = field(default=None, name="lbAllocations")
-    cpu_core_hours: float | None = field(default=None, name="cpuCoreHours")
     cpu_request_cores: float | None = field(default=None, name="cpuCoreRequestAverage")
     cpu_usage_cores: float | None = field(default=None, name="cpuCoreUsageAverage")
-    memory_byte_hours: float | None = field(default=None, name="ramByteHours")
-    memory_request_bytes: float | None = field(default=None, name="ramByteRequestAverage")
-    memory_usage_bytes: float | None = field(default=None, name="ramByteUsageAverage")
+    cpu_core_hours: float | None = field(default=None, name="cpuCoreHours")
+    source_cpu_cost: float | None = field(default=None, name="cpuCost")
+    cpu_adjustment_cost: float | None = field(default=None, name="cpuCostAdjustment")
     gpu_hours: float | None = field(default=None, name="gpuHours")
-    storage_byte_hours: float | None = field(default=None, name="pvByteHours")
+    source_gpu_cost: float | None = field(default=None, name="gpuCost")
+    gpu_adjustment_cost: float | None = field(default=None, name="gpuCostAdjustment")
     network_transmit_bytes: float | None = field(default=None, name="networkTransferBytes")
     network_receive_bytes: float | None = field(default=None, name="networkReceiveBytes")
-    source_cpu_cost: float | None = field(default=None, name="cpuCost")
-    source_memory_cost: float | None = field(default=None, name="ramCost")
-    source_gpu_cost: float | None = field(default=None, name="gpuCost")
-    source_storage_cost: float | None = field(default=None, name="pvCost")
     source_network_cost: float | None = field(default=None, name="networkCost")
-    source_load_balancer_cost: float | None = field(default=None, name="loadBalancerCost")
-    source_shared_cost: float | None = field(default=None, name="sharedCost")
-    source_external_cost: float | None = field(default=None, name="externalCost")
-    source_total_cost: float | None = field(default=None, name="totalCost")
-    cpu_adjustment_cost: float | None = field(default=None, name="cpuCostAdjustment")
-    memory_adjustment_cost: float | None = field(default=None, name="ramCostAdjustment")
-    gpu_adjustment_cost: float | None = field(default=None, name="gpuCostAdjustment")
-    storage_adjustment_cost: float | None = field(default=None, name="pvCostAdjustment")
     network_adjustment_cost: float | None = field(default=None, name="networkCostAdjustment")
+    source_load_balancer_cost: float | None = field(default=None, name="loadBalancerCost")
     load_balancer_adjustment_cost: float | None = field(
         default=None, name="loadBalancerCostAdjustment"
     )
+    storage_byte_hours: float | None = field(default=None, name="pvByteHours")
+    source_storage_cost: float | None = field(default=None, name="pvCost")
+    volumes: dict[str, Raw] | None = field(default=None, name="pvs")
+    storage_adjustment_cost: float | None = field(default=None, name="pvCostAdjustment")
+    memory_request_bytes: float | None = field(default=None, name="ramByteRequestAverage")
+    memory_usage_bytes: float | None = field(default=None, name="ramByteUsageAverage")
+    memory_byte_hours: float | None = field(default=None, name="ramByteHours")
+    source_memory_cost: float | None = field(default=None, name="ramCost")
+    memory_adjustment_cost: float | None = field(default=None, name="ramCostAdjustment")
+    source_external_cost: float | None = field(default=None, name="externalCost")
+    source_shared_cost: float | None = field(default=None, name="sharedCost")
+    source_total_cost: float | None = field(default=None, name="totalCost")
+    maxima: _Maxima | None = field(default=None, name="rawAllocationOnly")
+    load_balancers: dict[str, Raw] | None = field(default=None, name="lbAllocations")
 
 
 class _AssetProperties(Struct, gc=False):
@@ -371,7 +372,8 @@ def _text(name: str, values: list[Any]) -> pa.Array | list[str | bytes | None]:
         return _labels(values)
     if name in _PARTS:
         return [msgspec.json.encode(parts) if parts else None for parts in values]
-    return [value or None for value in values]  # what one version leaves empty, another leaves out
+    # What one version leaves empty, another leaves out.
+    return [value or None for value in values] if "" in values else values
 
 
 def _labels(values: list[Raw]) -> pa.Array:
