@@ -16,6 +16,7 @@ import numpy as np
 
 from finops_pipeline.errors import FinopsError
 from finops_pipeline.simulation.answer import Answer, not_found
+from finops_pipeline.simulation.catalog import LOAD_BALANCER_PRICE
 from finops_pipeline.simulation.cluster import Cluster, Run, Window, storage_price
 from finops_pipeline.simulation.schedule import WINDOW_MINUTES, minute
 from finops_pipeline.simulation.usage import Floats
@@ -150,6 +151,13 @@ class _View(NamedTuple):
             for claim in self.cluster.claims(self.window.start)
         ]
 
+    def balancers(self) -> _Samples:
+        """A price per load balancer."""
+        return [
+            (_head(namespace=one.namespace, service_name=one.service), LOAD_BALANCER_PRICE)
+            for one in self.cluster.catalog.load_balancers
+        ]
+
     def node_cost_rate(self) -> float:
         """Currency per hour of all nodes, each counted for as long as it was there."""
         prices, minutes = self.window.node_prices("hour_price"), self.window.node_minutes
@@ -184,6 +192,7 @@ QUANTITIES: Final[dict[str, Callable[[_View], _Samples]]] = {
     "gpu_hour_price": lambda v: v.nodes("gpu_price"),
     "node_hour_price": lambda v: v.nodes("hour_price"),
     "storage_gib_hour_price": lambda v: v.volumes(),
+    "load_balancer_hour_price": lambda v: v.balancers(),
     "running_sample_count": lambda v: v.containers(v.window.minutes),
     "opencost_sample_ratio": lambda v: v.whole(1.0),
     "kube_state_sample_ratio": lambda v: v.whole(1.0),

@@ -74,6 +74,7 @@ SCHEMAS = {
             "gpu_hour_price": NUMBER,
             "node_hour_price": NUMBER,
             "storage_gib_hour_price": NUMBER,
+            "load_balancer_hour_price": NUMBER,
         },
         required=("price_kind", "name"),
     ),
@@ -209,6 +210,10 @@ QUERIES = {
             "max by (persistentvolume) "
             '(avg_over_time(pv_hourly_cost{persistentvolume!="",MATCHERS}[15m]))'
         ),
+        "load_balancer_hour_price": (
+            "max by (namespace, service_name) "
+            '(avg_over_time(kubecost_load_balancer_cost{service_name!="",MATCHERS}[15m]))'
+        ),
     },
     "presence": {
         "running_sample_count": _largest(
@@ -256,6 +261,7 @@ class _Labels(Struct, gc=False):
     claim: str = field(default="", name="persistentvolumeclaim")
     node: str = ""
     volume: str = field(default="", name="persistentvolume")
+    service: str = field(default="", name="service_name")
 
 
 class _Sample(Struct, gc=False):
@@ -407,6 +413,8 @@ def _claim(labels: _Labels) -> _Key:
 
 
 def _priced(labels: _Labels) -> _Key:
+    if labels.service:
+        return "load_balancer", f"{labels.namespace}/{labels.service}"
     return ("node", labels.node) if labels.node else ("volume", labels.volume)
 
 

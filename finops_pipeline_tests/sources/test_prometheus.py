@@ -134,6 +134,12 @@ def prices() -> list[Series]:
         ("node_total_hourly_cost", node, constant(0.2), ALWAYS),
         ("node_total_hourly_cost", {"node": "n3"}, constant(0.5), range(3)),
         ("pv_hourly_cost", {"persistentvolume": "pv-1"}, constant(0.0001), ALWAYS),
+        (
+            "kubecost_load_balancer_cost",
+            {"namespace": "shop", "service_name": "lb"},
+            constant(0.0252),
+            ALWAYS,
+        ),
     ]
 
 
@@ -325,6 +331,9 @@ def test_prices_are_weighted_by_the_time_they_held(client: httpx.Client):
     read = prometheus.read_window(client, "prod", TEN, TEN + WINDOW, MATCHERS)
 
     rows = [list(row.values())[2:] for row in read.tables["raw.price"].to_pylist()]
+    balancer, *rows = rows
+    assert balancer == ["load_balancer", "shop/lb", *[None] * 5, pytest.approx(0.0252)]
+    assert [row.pop() for row in rows] == [None] * len(rows)
     assert rows == [
         ["node", "n1", pytest.approx(0.05), 0.004, 0.0, pytest.approx(0.2), None],
         ["node", "n2", 0.02, None, None, None, None],

@@ -86,7 +86,9 @@ def test_idle_is_what_the_node_costs_beyond_its_containers(data):
 
 def test_the_sources_own_idle_row_is_not_counted_again(data):
     data.given("raw.asset", NODE)
-    data.given("raw.allocation", {"allocation": "__idle__", "cluster": "prod", "source_cpu_cost": 9})
+    data.given(
+        "raw.allocation", {"allocation": "__idle__", "cluster": "prod", "source_cpu_cost": 9}
+    )
 
     assert [row["cost_kind"] for row in lines(data)] == ["idle"]
 
@@ -109,9 +111,12 @@ def test_containers_and_idle_add_up_to_the_node_exactly(hours, price):
 
     total = sum(row["cpu_cost"] for row in lines(data))
 
-    assert total == data.rows(
-        "select cast(4.0 * cpu_core_hour_price as decimal(28, 10)) as cost from core.price"
-    )[0]["cost"]
+    assert (
+        total
+        == data.rows(
+            "select cast(4.0 * cpu_core_hour_price as decimal(28, 10)) as cost from core.price"
+        )[0]["cost"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +148,12 @@ def test_two_teams_share_a_load_balancer_to_the_last_decimal(data):
     balancer = '{"prod/shop/lb":{"service":"shop/lb","cost":0.001}}'
     data.given(
         "raw.asset",
-        {"cluster": "prod", "asset_kind": "load_balancer", "name": "shop/lb", "source_total_cost": 0.00625},
+        {
+            "cluster": "prod",
+            "asset_kind": "load_balancer",
+            "name": "shop/lb",
+            "source_total_cost": 0.00625,
+        },
     )
     data.given(
         "raw.allocation",
@@ -156,10 +166,26 @@ def test_two_teams_share_a_load_balancer_to_the_last_decimal(data):
     assert max(shares) - min(shares) <= Decimal("1e-10")
 
 
+def test_a_load_balancer_costs_hours_times_its_price(data):
+    balancer = {"cluster": "prod", "asset_kind": "load_balancer", "name": "shop/lb"}
+    price = {"cluster": "prod", "price_kind": "load_balancer", "name": "shop/lb"}
+    data.given("raw.asset", {**balancer, "source_total_cost": 0.00672})
+    data.given("raw.price", {**price, "load_balancer_hour_price": 0.0252})
+
+    (line,) = lines(data)
+
+    assert line["load_balancer_cost"] == Decimal("0.0063")
+
+
 def test_a_load_balancer_without_pods_is_unmounted_once(data):
     data.given(
         "raw.asset",
-        {"cluster": "prod", "asset_kind": "load_balancer", "name": "shop/old", "source_total_cost": 0.00672},
+        {
+            "cluster": "prod",
+            "asset_kind": "load_balancer",
+            "name": "shop/old",
+            "source_total_cost": 0.00672,
+        },
     )
     data.given(
         "raw.allocation",

@@ -93,13 +93,15 @@ balancer_share as (
     from raw.allocation, json_each(load_balancers)
     where load_balancers is not null
 ),
+-- The cost in /assets is a resolution step too high, so hours x price comes first here, too.
 balancer as (
     select
         cluster,
         window_start,
         name,
-        cast(coalesce(source_total_cost, 0) as decimal(28, 10)) as cost
+        cast(coalesce(minutes / 60 * load_balancer_hour_price, source_total_cost, 0) as decimal(28, 10)) as cost
     from raw.asset
+    left join (from raw.price where price_kind = 'load_balancer') using (cluster, window_start, name)
     where asset_kind = 'load_balancer'
 ),
 -- Rounding the running sum instead of each share makes the shares add up to the balancer exactly.
@@ -109,9 +111,13 @@ balanced as (
         window_start,
         allocation,
         cast(cost * weight_until / last_weight as decimal(28, 10))
-            - cast(cost * (weight_until - weight) / last_weight as decimal(28, 10)) as cost
+            - cast(cost * weight_before / last_weight as decimal(28, 10)) as cost
     from (
-        select *, max(weight_until) over (partition by cluster, window_start, name) as last_weight
+        select *,
+            lag(weight_until, 1, 0) over (
+                partition by cluster, window_start, name order by allocation
+            ) as weight_before,
+            max(weight_until) over (partition by cluster, window_start, name) as last_weight
         from balancer_share
     )
     join balancer using (cluster, window_start, name)
