@@ -7,12 +7,13 @@ say; with CI=true it fails instead.
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 import stamina
 
-from finops_pipeline_tests import programs
+from finops_pipeline_tests import demo_data, programs
 
 # A loaded machine is slow for no fault of the code; equal input on every run, everywhere.
 hypothesis.settings.register_profile("here", deadline=None)
@@ -31,6 +32,12 @@ def _retries_do_not_wait() -> Iterator[None]:
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("FINOPS_", "DAGSTER_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def published_demo(_retries_do_not_wait: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``finops.toml`` and the data of a demo; to be read only."""
+    return demo_data.publish(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(params=["UTC", "Pacific/Kiritimati", "America/St_Johns"])

@@ -1,4 +1,4 @@
-"""Opens the published file: read-only, in UTC, able to read nothing but itself and the lake."""
+"""Opens the published file: read-only, in UTC, able to reach nothing but itself and the lake."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from finops_pipeline.errors import NotPublished, QueryError
-from finops_pipeline.warehouse.connect import connect_read_only
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILE_NAME = "finops.duckdb"
+_READS = {duckdb.StatementType.SELECT, duckdb.StatementType.CREATE}
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Answer:
 def open_published(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The file as it was published last; later publications do not change it while it is open.
 
+    It may be opened as often as wanted, in one process too: each opening is a database of its own.
+
     Raises:
         NotPublished: there is none in this folder.
     """
@@ -43,8 +45,11 @@ def open_published(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"{path} does not exist yet: 'make demo' fills it with a pretend cluster,"
             " 'make run' from the clusters in finops.toml"
         )
-    connection = connect_read_only(path)
+    # DuckDB keeps one database per file and process: a second connection to the file itself would
+    # get the old publication, with its settings already locked.
+    connection = duckdb.connect(":memory:")
     try:
+        _attach(connection, path)
         _lock_down(connection, data_dir)
         yield connection
     finally:
@@ -59,11 +64,10 @@ def ask(
     Raises:
         QueryError: it is wrong, or asks for more than the published file and the lake.
     """
-    try:
+    with _explained():
+        _must_only_read(query)
         cursor = connection.execute(query, dict(arguments or {}))
         return Answer([column[0] for column in cursor.description or []], cursor.fetchall())
-    except duckdb.Error as error:
-        raise QueryError(str(error)) from error
 
 
 def frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pd.DataFrame":
@@ -72,10 +76,9 @@ def frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pd.DataFrame":
     Raises:
         QueryError: as for :func:`ask`.
     """
-    try:
+    with _explained():
+        _must_only_read(query)
         return connection.execute(query).df()
-    except duckdb.Error as error:
-        raise QueryError(str(error)) from error
 
 
 def published_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
@@ -84,9 +87,42 @@ def published_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     return instant if isinstance(instant, datetime) else None
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    """DuckDB's message as one sentence, without the lines that point into the query."""
+    try:
+        yield
+    except duckdb.Error as error:
+        message, _, _ = str(error).partition("\n\nLINE ")
+        raise QueryError(" ".join(message.split())) from error
+
+
+def _must_only_read(query: str) -> None:
+    """Refuse statements that could write: a file may be written wherever one may be read.
+
+    What DuckDB makes of ``pivot`` is a create and a select; in a file that is opened read-only
+    nothing else can be created.
+    """
+    kinds = [statement.type for statement in duckdb.extract_statements(query)]
+    if refused := [kind.name for kind in kinds if kind not in _READS]:
+        raise QueryError(f"only a select is answered, not {refused[0].lower()}")
+    if not kinds:
+        raise QueryError("the query is empty")
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    connection.execute("set TimeZone = 'UTC'")  # whatever the machine's time zone is
+    connection.execute(f"attach {_quoted(str(path))} as finops (read_only)")
+    connection.execute("use finops")
+
+
 def _lock_down(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
     # In this order: each later statement would forbid the one before.
-    lake = str((data_dir / "lake").absolute()).replace("'", "''")
-    connection.execute(f"set allowed_directories = ['{lake}/']")
+    lake = str((data_dir / "lake").absolute())
+    connection.execute(f"set allowed_directories = [{_quoted(f'{lake}/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

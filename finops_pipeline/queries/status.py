@@ -47,6 +47,12 @@ def published_status(connection: duckdb.DuckDBPyConnection) -> Published:
     return Published(is_demo, currency, published_at, ask(connection, _CLUSTERS).dicts())
 
 
+def is_demo(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the data comes from the embedded pretend cluster."""
+    ((answer,),) = ask(connection, "select is_demo from core.installation").rows
+    return bool(answer)
+
+
 def age(instant: datetime, now: datetime) -> str:
     """``12 min ago``, for people."""
     minutes = (now - instant) // timedelta(minutes=1)

@@ -1,0 +1,146 @@
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+
+import finops_pipeline
+from finops_pipeline.errors import NotPublished, QueryError
+from finops_pipeline.queries.published import ask, open_published, published_at
+from finops_pipeline.queries.status import age, is_demo, published_status
+
+
+@pytest.fixture
+def connection(published_demo):
+    with open_published(published_demo / "data") as opened:
+        yield opened
+
+
+def test_answers_a_select_by_column(connection):
+    query = "select 1 as one, $text as text"
+
+    assert ask(connection, query, {"text": "a"}).dicts() == [{"one": 1, "text": "a"}]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "describe costs.daily",
+        "summarize core.cluster",
+        "show all tables",
+        "with team as (select 1) from team",
+        "pivot core.window on status using count(*) group by cluster",
+        "select count(*) from raw.allocation",
+    ],
+)
+def test_answers_every_kind_of_select(connection, query):
+    assert ask(connection, query).rows
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("selec 1", 'Parser Error: syntax error at or near "selec"'),
+        ("from costs.weekly", "Table with name weekly does not exist"),
+        ("select $team", "Values were not provided"),
+        ("select 'a'::int", "Could not convert string 'a' to INT32"),
+        ("  ", "the query is empty"),
+    ],
+)
+def test_says_in_one_line_what_is_wrong(connection, query, said):
+    with pytest.raises(QueryError, match=said) as caught:
+        ask(connection, query)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "delete from costs.daily",
+        "create table costs.mine as select 1",
+        "copy (select 1 as a) to '{lake}/mine.parquet'",
+        "explain analyze copy (select 1 as a) to '{lake}/mine.parquet'",
+        "prepare mine as copy (select 1 as a) to '{lake}/mine.parquet'",
+        "select 1; export database '{lake}/mine'",
+        "attach '{lake}/mine.duckdb'",
+        "set enable_external_access = true",
+        "from read_csv('{lake}/../../finops.toml')",
+        "from read_blob('/etc/hostname')",
+    ],
+)
+def test_reaches_nothing_but_the_tables_and_never_writes(connection, published_demo, query):
+    lake = published_demo / "data" / "lake"
+    before = sorted(lake.iterdir())
+
+    with pytest.raises(QueryError):
+        ask(connection, query.format(lake=lake))
+
+    assert sorted(lake.iterdir()) == before
+
+
+def test_an_opening_sees_what_was_published_last_though_an_older_one_is_open(
+    published_demo, tmp_path
+):
+    folder = tmp_path / "it's data"
+    folder.mkdir()
+    file = shutil.copy(published_demo / "data" / "finops.duckdb", folder)
+    with duckdb.connect(folder / "newer.duckdb") as newer:
+        newer.execute("create table later as select 1 as one")
+    with open_published(folder) as before:
+        (folder / "newer.duckdb").rename(file)
+
+        with open_published(folder) as after:
+            assert ask(after, "from later").rows == [(1,)]
+        assert is_demo(before)
+
+
+def test_instants_are_in_utc_on_any_machine(time_zone, connection):
+    assert ask(connection, "select '2026-03-01 00:30:00+00'::timestamptz::varchar").rows == [
+        ("2026-03-01 00:30:00+00",)
+    ]
+
+
+def test_frame_for_notebooks_has_the_same_rows(published_demo, connection):
+    query = "select team, sum(total_cost)::double as cost from costs.daily group by all order by 1"
+
+    frame = finops_pipeline.read(query, published_demo / "data")
+
+    assert [tuple(row) for row in frame.itertuples(index=False)] == ask(connection, query).rows
+
+
+def test_frame_refuses_what_writes(published_demo):
+    with pytest.raises(QueryError, match="only a select is answered, not copy"):
+        finops_pipeline.read("copy (select 1) to 'mine.csv'", published_demo / "data")
+
+
+def test_says_what_to_do_where_nothing_is_published(tmp_path):
+    with pytest.raises(NotPublished, match=r"finops.duckdb does not exist yet: 'make demo' fills"):
+        finops_pipeline.read("select 1", tmp_path)
+
+
+def test_status_tells_how_far_each_source_is_read(connection):
+    found = published_status(connection)
+
+    opencost, prometheus = found.clusters
+    assert (opencost["source"], prometheus["source"]) == ("opencost", "prometheus")
+    assert opencost["windows_read"] == prometheus["windows_read"] + opencost["windows_unverified"]
+    assert opencost["windows_unverified"] > 0
+    assert prometheus["last_failure"].startswith("cluster demo: POST http://127.0.0.1")
+    assert (found.is_demo, is_demo(connection), found.currency) == (True, True, "USD")
+    assert found.published_at == published_at(connection)
+
+
+@pytest.mark.parametrize(
+    ("passed", "said"),
+    [
+        (timedelta(seconds=59), "0 min ago"),
+        (timedelta(minutes=119), "119 min ago"),
+        (timedelta(hours=2), "2 h ago"),
+        (timedelta(hours=48), "2 days ago"),
+    ],
+)
+def test_age_is_told_in_one_unit(passed, said):
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+
+    assert age(now - passed, now) == said
