@@ -1,25 +1,27 @@
 """The command line: ``finops``. An error raised on purpose is shown as one sentence."""
 
 import csv
-import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 import duckdb
+import msgspec
 
 from finops_pipeline import settings as configuration
 from finops_pipeline.errors import ConfigError, FinopsError, NotPublished
 from finops_pipeline.queries.published import Answer, ask, open_published
-from finops_pipeline.queries.status import age, published_status
+from finops_pipeline.queries.status import age, is_demo, published_status
 from finops_pipeline.settings import Settings
 
 DEMO_MARK = "DEMO DATA: this cluster is pretended"
+_MOST_ROWS = 200  # of a table: more scrolls out of sight, and takes seconds to align
 _INSTANT = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"])
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -43,9 +45,13 @@ def main() -> None:
 @click.argument("query")
 @click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table")
 def sql(query: str, style: str) -> None:
-    """Answer QUERY from the published file, which it cannot change."""
+    """Answer QUERY from the published file, which it cannot change.
+
+    A table is for reading: money has 4 decimals, and only the first 200 rows are shown. CSV and
+    JSON hold every row and every digit.
+    """
     with open_published(_data_dir()) as connection:
-        if published_status(connection).is_demo:
+        if is_demo(connection):
             click.echo(DEMO_MARK, err=True)
         _PRINTERS[style](ask(connection, query))
 
@@ -67,14 +73,13 @@ def status() -> None:
 @click.option("--to", "last", type=_DAY, help="Last UTC day to read; by default today.")
 def tick(now: datetime | None, first: datetime | None, last: datetime | None) -> None:
     """Read what is due, bring all tables up to date, publish: once, without the daemon."""
+    instant = now.replace(tzinfo=now.tzinfo or UTC) if now else None
+    days = _days(first, last, (instant or datetime.now(UTC)).date())
     configuration.load()
     # Imported here: every process with Dagster in it starts two seconds later.
     from finops_pipeline.definitions import defs
     from finops_pipeline.orchestration.run import run_tick
 
-    instant = now.replace(tzinfo=now.tzinfo or UTC) if now else None
-    today = (instant or datetime.now(UTC)).date()
-    days = (first.date(), last.date() if last else today) if first else None
     outcome = run_tick(defs, instant, days)
     click.echo(f"read {outcome.windows_read} windows of {outcome.first_day} to {outcome.last_day}")
     if not outcome.is_success:
@@ -93,7 +98,13 @@ def run(port: int) -> None:
 
 
 @main.command()
-@click.option("--days", default=35, show_default=True, help="How far back the demo is filled.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 400),
+    default=35,
+    show_default=True,
+    help="How far back the demo is filled.",
+)
 @click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
 def demo(days: int, port: int) -> None:
     """Run everything against an embedded pretend cluster; needs nothing else, works offline."""
@@ -130,7 +141,7 @@ def validate() -> None:
     """Say whether the settings can be used, and name the first key that cannot."""
     settings = _settings()
     names = ", ".join(cluster.name for cluster in settings.clusters)
-    click.echo(f"valid: {len(settings.clusters)} clusters ({names}), data in {settings.data_dir}")
+    click.echo(f"valid: clusters {names}; data in {settings.data_dir}")
 
 
 def _settings() -> Settings:
@@ -149,6 +160,18 @@ def _settings_or_demo() -> Settings:
 
 def _data_dir() -> Path:
     return configuration.load_data_dir()
+
+
+def _days(first: datetime | None, last: datetime | None, today: date) -> tuple[date, date] | None:
+    """The days of ``--from`` and ``--to``, both included."""
+    if first is None:
+        if last is not None:
+            raise click.UsageError("--to needs --from")
+        return None
+    days = first.date(), last.date() if last else today
+    if days[0] > days[1]:
+        raise click.UsageError(f"--from {days[0]} is after {days[1]}, the last day to read")
+    return days
 
 
 def _must_be_in_the_repository() -> None:
@@ -179,37 +202,66 @@ def _print_due(settings: Settings) -> None:
 
 
 def _print_table(answer: Answer) -> None:
-    """Aligned columns, numbers to the right."""
-    cells = [[_shown(value) for value in row] for row in answer.rows]
-    widths = [max(map(len, column)) for column in zip(answer.columns, *cells, strict=True)]
-    click.echo("  ".join(map(str.ljust, answer.columns, widths)).rstrip())
-    click.echo("  ".join("-" * width for width in widths))
-    for row, shown in zip(answer.rows, cells, strict=True):
-        aligned = [
-            text.ljust(width) if isinstance(value, str) else text.rjust(width)
-            for value, text, width in zip(row, shown, widths, strict=True)
-        ]
-        click.echo("  ".join(aligned).rstrip())
+    """Aligned columns; of a long answer the first rows."""
+    rows = answer.rows[:_MOST_ROWS]
+    columns = [
+        _column(name, [row[position] for row in rows])
+        for position, name in enumerate(answer.columns)
+    ]
+    for line in zip(*columns, strict=True):
+        click.echo("  ".join(line).rstrip())
+    if len(rows) < len(answer.rows):
+        shown = f"the first {len(rows)} of {len(answer.rows)} rows"
+        click.echo(f"{shown}; --format csv prints all of them", err=True)
+
+
+def _column(name: str, values: Sequence[Any]) -> list[str]:
+    """Its cells below name and rule, all of one width; numbers to the right."""
+    cells = [_shown(value) for value in values]
+    width = max(map(len, [name, *cells]))
+    is_number = {type(value) for value in values} - {type(None)} <= {int, float, Decimal}
+    align = str.rjust if values and is_number else str.ljust
+    return [align(name, width), "-" * width, *(align(cell, width) for cell in cells)]
 
 
 def _shown(value: Any) -> str:
+    """A value as people read it; instants in UTC."""
+    if isinstance(value, Decimal):
+        return f"{value:.4f}"
+    if isinstance(value, float):
+        return _shown_float(value)
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
-    return "" if value is None else str(value)
+        return f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M}"
+    return _exact(value).replace("\n", " ")
+
+
+def _shown_float(value: float) -> str:
+    """Four decimals; of tiny numbers four digits, of huge ones the whole part."""
+    if abs(value) >= 1e6:
+        return f"{value:.0f}"
+    return f"{value:.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:.4g}"
 
 
 def _print_csv(answer: Answer) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(answer.columns)
-    writer.writerows(answer.rows)
+    writer.writerows(map(_exact, row) for row in answer.rows)
+
+
+def _exact(value: Any) -> str:
+    """A value with every digit."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def _print_json(answer: Answer) -> None:
-    click.echo(json.dumps(answer.dicts(), default=_as_json, indent=2))
-
-
-def _as_json(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)
+    encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+    click.echo(msgspec.json.format(encoder.encode(answer.dicts()), indent=2))
 
 
 _PRINTERS: dict[str, Callable[[Answer], None]] = {

@@ -1,0 +1,280 @@
+"""The commands as people call them, on a folder that a demo left."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from finops_pipeline.cli import DEMO_MARK, main
+from finops_pipeline.orchestration.installation import open_installation
+from finops_pipeline.queries.published import ask, open_published
+
+ROOT = Path(__file__).parent.parent
+FINOPS = Path(sys.executable).with_name("finops")
+CLUSTER = """
+[[clusters]]
+name = "{name}"
+opencost_url = "http://{name}:9003"
+prometheus_url = "http://{name}:9090"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def demo(published_demo, monkeypatch):
+    """A working directory with a demo's settings and data."""
+    monkeypatch.chdir(published_demo)
+    return published_demo
+
+
+def finops(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments, prog_name="finops")
+
+
+def said(result: Result) -> str:
+    """Standard output of a command that did well."""
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(result: Result) -> str:
+    """The sentence of a command that was refused on purpose."""
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == 1
+    _, message = result.stderr.split("Error: ", maxsplit=1)
+    return message.strip()
+
+
+def test_table_is_aligned_with_numbers_to_the_right_and_readable_money(demo):
+    query = """
+        select 'b' as name, 1234.5678901::decimal(28, 10) as cost, 2::double / 3 as ratio, 7 as n
+        union all select 'long', null, 1e9, 12345
+    """
+
+    assert said(finops("sql", query)).splitlines() == [
+        "name       cost       ratio      n",
+        "----  ---------  ----------  -----",
+        "b     1234.5679      0.6667      7",
+        "long             1000000000  12345",
+    ]
+
+
+def test_table_shows_instants_in_utc_and_other_values_as_sql_writes_them(demo, time_zone):
+    query = """
+        select timestamptz '2026-03-01 10:00:00+02' as instant,
+            timestamp '2026-03-01 10:00' as local, date '2026-03-01' as day,
+            true as is_true, 1e-7 as tiny, e'two\\nlines' as text
+    """
+
+    *_, row = said(finops("sql", query)).splitlines()
+
+    assert re.split(r" {2,}", row) == [
+        "2026-03-01 08:00",
+        "2026-03-01 10:00",
+        "2026-03-01",
+        "true",
+        "1e-07",
+        "two lines",
+    ]
+
+
+def test_table_of_no_rows_is_its_heading(demo):
+    shown = said(finops("sql", "select day, team from costs.daily where false"))
+
+    assert shown == "day  team\n---  ----\n"
+
+
+def test_long_table_ends_with_how_to_get_the_rest(demo):
+    result = finops("sql", "from range(201)")
+
+    assert len(said(result).splitlines()) == 202
+    assert "the first 200 of 201 rows; --format csv prints all of them" in result.stderr
+    assert len(said(finops("sql", "from range(201)", "--format", "csv")).splitlines()) == 202
+
+
+def test_csv_has_every_digit(demo):
+    query = "select window_start, team, total_cost, gpu_cost from costs.quarter_hourly order by all"
+    with open_published(demo / "data") as connection:
+        expected = ask(connection, query)
+
+    heading, *rows = csv.reader(io.StringIO(said(finops("sql", query, "--format", "csv"))))
+
+    assert heading == expected.columns
+    assert [(row[0], row[1], Decimal(row[2]), Decimal(row[3])) for row in rows] == [
+        (start.isoformat(), *others) for start, *others in expected.rows
+    ]
+    assert "0.0000000000" in {row[3] for row in rows}  # not 0E-10, which is no number to people
+
+
+def test_json_has_every_digit_as_a_number(demo):
+    query = "select team, max(total_cost) as cost, null as empty, 'nan'::double as unknown"
+    query += " from costs.daily group by all order by all"
+    with open_published(demo / "data") as connection:
+        expected = {team: cost for team, cost, *_ in ask(connection, query).rows}
+
+    rows = json.loads(said(finops("sql", query, "--format", "json")), parse_float=Decimal)
+
+    assert {row["team"]: row["cost"] for row in rows} == expected
+    assert {(row["empty"], row["unknown"]) for row in rows} == {(None, None)}
+
+
+@pytest.mark.parametrize("style", ["table", "csv", "json"])
+def test_answer_says_that_it_is_a_demo_beside_the_rows(demo, style):
+    result = finops("sql", "select 1 as one", "--format", style)
+
+    assert DEMO_MARK in result.stderr
+    assert DEMO_MARK not in said(result)
+
+
+def test_real_data_bears_no_mark(folder):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+    with open_installation() as installation:
+        installation.publish()
+
+    for result in (finops("sql", "select 1 as one"), finops("status")):
+        assert DEMO_MARK not in said(result) + result.stderr
+
+
+def test_wrong_query_is_one_sentence(demo):
+    assert refused(finops("sql", "selec 1")) == ('Parser Error: syntax error at or near "selec"')
+
+
+def test_sql_cannot_write(demo):
+    for query in ("delete from costs.daily", "copy (select 1) to 'data/lake/mine.parquet'"):
+        assert "only a select is answered" in refused(finops("sql", query))
+
+
+def test_status_tells_what_is_read_what_failed_and_what_is_due(demo):
+    shown = said(finops("status"))
+
+    assert shown.startswith(f"{DEMO_MARK}\npublished ")
+    assert re.search(r"min ago\), in USD\n", shown)
+    assert re.search(r"^demo +opencost +\d{4}-\d\d-\d\d \d\d:\d\d ", shown, re.MULTILINE)
+    assert re.search(r"^demo +prometheus .* status 503: refused", shown, re.MULTILINE)
+    assert re.search(r"^  demo opencost: \d+ missing", shown, re.MULTILINE)
+    assert re.search(r"^  demo prometheus: .*failed before: cluster demo", shown, re.MULTILINE)
+
+
+def test_status_works_on_what_a_demo_left_without_settings(published_demo, folder):
+    shutil.copytree(published_demo / "data", "data")
+    shutil.copy(published_demo / "finops.toml", "data/demo.toml")
+
+    assert "\ndue now:\n  demo opencost: " in said(finops("status"))
+
+
+def test_status_before_the_first_publication_says_what_is_due(folder):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+
+    shown = said(finops("status"))
+
+    assert shown.startswith("data/finops.duckdb does not exist yet: 'make demo' fills it")
+    assert re.search(r"^  prod opencost: 13\d\d missing$", shown, re.MULTILINE)
+
+
+def test_config_show_masks_secrets(folder, monkeypatch):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+    monkeypatch.setenv("FINOPS_CLUSTER_PROD_TOKEN", "very-secret")
+    monkeypatch.setenv("FINOPS_STATE_URL", "postgresql+psycopg2://me:very-secret@db/finops")
+
+    shown = said(finops("config", "show"))
+
+    assert "very-secret" not in shown
+    assert "clusters.0.opencost_url = http://prod:9003" in shown
+    assert re.search(r"^clusters.0.opencost_token = \*+", shown, re.MULTILINE)
+
+
+def test_config_validate_names_the_clusters(folder):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="a") + CLUSTER.format(name="b"))
+
+    assert said(finops("config", "validate")) == "valid: clusters a, b; data in data\n"
+
+
+def test_config_validate_names_the_key_that_is_wrong(folder):
+    (folder / "finops.toml").write_text("ingset = 1\n" + CLUSTER.format(name="a"))
+
+    assert refused(finops("config", "validate")) == (
+        "finops.toml: ingset: there is no such setting"
+    )
+
+
+COMMANDS = [
+    ("sql", "select 1"),
+    ("status",),
+    ("tick",),
+    ("run",),
+    ("config", "show"),
+    ("config", "validate"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_without_configuration_a_command_says_what_to_do(folder, command):
+    message = refused(finops(*command))
+
+    assert "'make demo'" in message
+    assert "finops.toml" in message
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["demo", "run"])
+def test_what_starts_dagster_wants_the_repository(folder, command):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+
+    assert refused(finops(command)) == (
+        "there is no workspace.yaml here: change to the root of the repository"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--to", "2026-03-01"], "--to needs --from"),
+        (["--from", "2026-03-02", "--to", "2026-03-01"], "is after 2026-03-01"),
+        (["--from", "2026-03-03", "--now", "2026-03-02T00:05:00Z"], "is after 2026-03-02"),
+        (["--now", "yesterday"], "does not match the formats"),
+    ],
+)
+def test_tick_refuses_days_that_make_no_sense(demo, arguments, message):
+    result = finops("tick", *arguments)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_version_is_that_of_the_package():
+    assert said(finops("--version")) == f"finops, version {version('finops-pipeline')}\n"
+
+
+def test_the_program_prints_one_sentence_and_no_traceback(folder):
+    ran = subprocess.run(
+        [FINOPS, "sql", "select 1"], env={"PATH": os.defpath}, capture_output=True, text=True
+    )
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("Error: data/finops.duckdb does not exist yet")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_the_program_ends_quietly_when_nobody_reads_on(demo):
+    command = f'"{FINOPS}" sql "from raw.allocation" --format csv | head -1'
+
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True)
+
+    assert ran.stdout.startswith("cluster,window_start,allocation,")
+    assert "Traceback" not in ran.stderr
