@@ -11,15 +11,18 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import click
 
 from finops_pipeline.errors import FinopsError
+from finops_pipeline.settings import CONFIG_VARIABLE, PREFIX
 
 _SEED_DAYS = 2  # published first: people want to see something
-_CHUNK_DAYS = 11  # then this many at a time, newest first, each published
+_CHUNK_DAYS = 12  # then this many at a time, newest first, each published
 _PATIENCE_SECONDS = 60.0
+# Ctrl-C, also where a script started us in the background; kill; the terminal is closed.
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _CONFIG = """# Written by `finops demo` at each start; planted events are counted from {anchor}.
 data_dir = "{data_dir}"
@@ -39,8 +42,9 @@ class Processes:
     """Child processes, each leading a group of its own, ended in reverse order."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Children get this environment on top of ours."""
-        self._environment = {**os.environ, **environment}
+        """Children get this environment on top of ours, but none of our settings."""
+        ours = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+        self._environment = {**ours, **environment}
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str, log: Path) -> subprocess.Popen[bytes]:
@@ -58,8 +62,21 @@ class Processes:
         self._running.append(child)
         return child
 
+    def watch(self) -> NoReturn:
+        """Wait until one of those that run for ever ends.
+
+        Raises:
+            FinopsError: it has.
+        """
+        lasting = [child for child in self._running if child.poll() is None]
+        while all(child.poll() is None for child in lasting):
+            time.sleep(1)
+        raise FinopsError("a part of the demo has ended: its log under data/logs says why")
+
     def __enter__(self) -> Self:
-        """Nothing runs yet."""
+        """Nothing runs yet; whatever is to end us ends the children first."""
+        for number in _ENDINGS:
+            signal.signal(number, signal.default_int_handler)
         return self
 
     def __exit__(
@@ -68,7 +85,9 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End every child and its own children."""
+        """End every child and its own children; a second Ctrl-C leaves none behind."""
+        for number in _ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
         for child in reversed(self._running):
             _end(child)
 
@@ -91,18 +110,18 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     port, anchor, config = _free_port(), _anchor(data_dir), data_dir / "demo.toml"
     config.write_text(_CONFIG.format(data_dir=data_dir, days=days, port=port, anchor=anchor))
-    environment = {"FINOPS_CONFIG": str(config), "DAGSTER_HOME": str(Path.cwd())}
+    environment = {CONFIG_VARIABLE: str(config), "DAGSTER_HOME": str(Path.cwd())}
     try:
         with Processes(environment) as processes:
             _start_cluster(processes, port, anchor, logs / "cluster.log")
-            newest, *older = _chunks(datetime.now(UTC).date(), days)
+            newest, *older = chunks(datetime.now(UTC).date(), days)
             _fill(processes, newest, logs / "ticks.log")
             _start_ui(processes, ui_port, logs / "dagster.log")
             _welcome(data_dir, ui_port, time.monotonic() - started)
             for chunk in older:
                 _fill(processes, chunk, logs / "ticks.log")
             click.echo("All days are filled. A tick runs every 15 minutes; Ctrl-C ends everything.")
-            signal.pause()
+            processes.watch()
     except KeyboardInterrupt:
         click.echo("\nEnded. `make demo` continues where it was.")
 
@@ -115,14 +134,14 @@ def _anchor(data_dir: Path) -> date:
     return date.fromisoformat(file.read_text().strip())
 
 
-def _chunks(today: date, days: int) -> list[tuple[date, date]]:
+def chunks(today: date, days: int) -> list[tuple[date, date]]:
     """Ranges of days, both ends included: the newest two, then larger ones back in time."""
-    oldest = today - timedelta(days=days)
-    chunks = [(max(oldest, today - timedelta(days=_SEED_DAYS - 1)), today)]
-    while chunks[-1][0] > oldest:
-        last = chunks[-1][0] - timedelta(days=1)
-        chunks.append((max(oldest, last - timedelta(days=_CHUNK_DAYS - 1)), last))
-    return chunks
+    oldest = today - timedelta(days=days)  # of which the horizon's first hours are a part
+    ranges = [(today - timedelta(days=_SEED_DAYS - 1), today)]
+    while ranges[-1][0] > oldest:
+        last = ranges[-1][0] - timedelta(days=1)
+        ranges.append((max(oldest, last - timedelta(days=_CHUNK_DAYS - 1)), last))
+    return ranges
 
 
 def _start_cluster(processes: Processes, port: int, anchor: date, log: Path) -> None:
@@ -142,7 +161,8 @@ def _fill(processes: Processes, chunk: tuple[date, date], log: Path) -> None:
     began = time.monotonic()
     child = processes.start("finops", "tick", "--from", str(first), "--to", str(last), log=log)
     if child.wait():
-        raise FinopsError(f"the tick failed: see {log}")
+        *_, last_line = log.read_text(errors="replace").splitlines() or [""]
+        raise FinopsError(f"the tick failed: see {log}, which ends with: {last_line}")
     click.echo(f"published after {time.monotonic() - began:.0f} s")
 
 
@@ -153,7 +173,7 @@ def _start_ui(processes: Processes, port: int, log: Path) -> None:
 def _welcome(data_dir: Path, port: int, seconds: float) -> None:
     click.echo(
         f"""
-First numbers are published after {seconds:.0f} s. In another terminal:
+First numbers of the pretend cluster are published after {seconds:.0f} s. In another terminal:
 
   .venv/bin/finops sql "from costs.daily limit 5"
   .venv/bin/finops status
