@@ -27,7 +27,7 @@ def check(file: SqlFile, *, is_blocking: bool) -> dg.AssetChecksDefinition:
     )
     def no_rows(installation: InstallationResource) -> dg.AssetCheckResult:
         with installation.open() as opened, opened.warehouse() as warehouse:
-            rows = warehouse.check(file, warehouse.unpublished())
+            rows = warehouse.check(file)
         severity = dg.AssetCheckSeverity.ERROR if is_blocking else dg.AssetCheckSeverity.WARN
         shown: dict[str, Any] = {
             "rows": len(rows),

@@ -56,13 +56,19 @@ def _as_markdown(text: str) -> str:
 
 
 def metadata(warehouse: Warehouse, table: Table, written: int) -> dict[str, Any]:
-    """Row counts, the newest total and a preview of a table that was just filled."""
+    """Row counts, the newest total and a preview of a table that was just filled.
+
+    Of a view only how to ask it: its rows would be computed, all of them, to be counted.
+    """
+    ask = dg.MetadataValue.text(f'finops sql "from {table.name} limit 10"')
+    if table.is_view:
+        return {"ask": ask}
     ((count,),) = warehouse.connection.execute(f"select count(*) from {table.name}").fetchall()
     newest = _newest(table)
     shown: dict[str, Any] = {
         "dagster/row_count": count,
         "rows_written": written,
-        "ask": dg.MetadataValue.text(f'finops sql "from {table.name} limit 10"'),
+        "ask": ask,
         "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
     }
     return shown | _totals(warehouse, table)

@@ -2,9 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,14 +35,23 @@ class LedgerInputs:
         self._settings = settings
         self._identity = identity
         self._horizon = horizon
+        self._made: dict[str, pa.Table] = {}
 
-    def day_contents(self) -> dict[str, Slots]:
-        """Content hash by day of the lake's and the ledger's tables."""
-        return self._all(self._contents.day_contents(), self._contents.day_marks())
+    def day_contents(self, table: str) -> Slots:
+        """Content hash by day of a table of the lake or the ledger; by None if it does not grow."""
+        if table in _MARKED:
+            return _slots(self._contents.day_marks())
+        if table in _SMALL:
+            return {None: _content(self._small(table))}
+        return _slots(self._contents.day_contents().get(table, {}))
 
-    def hour_contents(self, day: datetime) -> dict[str, Slots]:
+    def hour_contents(self, table: str, day: datetime) -> Slots:
         """The same by the hours of one day."""
-        return self._all(self._contents.hour_contents(day), self._contents.hour_marks(day))
+        if table in _MARKED:
+            return _slots(self._contents.hour_marks(day))
+        if table in _SMALL:
+            return self.day_contents(table)
+        return _slots(self._contents.hour_contents(day).get(table, {}))
 
     def files(self, table: str, start: datetime, end: datetime) -> list[Path]:
         """Current lake files of a raw table that hold windows of ``[start, end)``."""
@@ -55,23 +63,12 @@ class LedgerInputs:
             return self._contents.windows(start, end)
         if table == "core.restatement":
             return self._contents.restatements(start, end)
-        return self._small[table]
+        return self._small(table)
 
-    def _all(
-        self, lake: Mapping[str, Mapping[datetime, str]], marks: Mapping[datetime, str]
-    ) -> dict[str, Slots]:
-        found: dict[str, Slots] = {name: _slots(contents) for name, contents in lake.items()}
-        found |= {name: {None: _content(rows)} for name, rows in self._small.items()}
-        return found | {"core.window": _slots(marks), "core.restatement": _slots(marks)}
-
-    @cached_property
-    def _small(self) -> dict[str, pa.Table]:
-        """Tables of a few rows that are made anew each time, by name."""
-        return {
-            "core.cluster": self._clusters(),
-            "core.installation": self._installation(),
-            "core.label_key": self._label_keys(),
-        }
+    def _small(self, table: str) -> pa.Table:
+        if table not in self._made:
+            self._made[table] = _SMALL[table](self)
+        return self._made[table]
 
     def _clusters(self) -> pa.Table:
         instant = pa.timestamp("us", "UTC")
@@ -117,6 +114,16 @@ class LedgerInputs:
             ("label", pa.string()),
         ]
         return pa.Table.from_pylist(rows, pa.schema(schema))
+
+
+# Tables of the ledger that grow: a mark differs when any row of the time does.
+_MARKED = {"core.window", "core.restatement"}
+# Tables of a few rows that are made anew each time, once they are asked for.
+_SMALL: dict[str, Callable[[LedgerInputs], pa.Table]] = {
+    "core.cluster": LedgerInputs._clusters,
+    "core.installation": LedgerInputs._installation,
+    "core.label_key": LedgerInputs._label_keys,
+}
 
 
 def _slots(contents: Mapping[datetime, str]) -> Slots:

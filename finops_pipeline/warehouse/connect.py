@@ -6,30 +6,46 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import duckdb
+import stamina
 
 from finops_pipeline.errors import TableError
 
-# Files stay readable for DuckDB 1.5 even when a later version writes them.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # Files stay readable for DuckDB 1.5 even when a later version writes them.
     "storage_compatibility_version": "v1.5.0",
+    # What is not in the wheel would be downloaded.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+_PATIENCE_SECONDS = 30.0
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB file for writing, in UTC whatever the machine's time zone is."""
-    connection = duckdb.connect(str(path), config=_CONFIG)
+    """Open a DuckDB file for writing, in UTC whatever the machine's time zone is.
+
+    Raises:
+        TableError: somebody else keeps the file open; the message names the process.
+    """
+    try:
+        connection = _open_patiently(path)
+    except duckdb.IOException as error:
+        raise TableError(f"{path} is private to the pipeline; close it: {error}") from error
     connection.execute("set TimeZone = 'UTC'")
     return connection
 
 
 def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a published file, in UTC whatever the machine's time zone is."""
+    """Open a published file, in UTC whatever the machine's time zone is.
+
+    Within a process all connections to a file share one database and its settings.
+    """
     connection = duckdb.connect(str(path), read_only=True)
-    connection.execute("set TimeZone = 'UTC'")
+    ((is_locked,),) = connection.execute("select current_setting('lock_configuration')").fetchall()
+    if not is_locked:
+        connection.execute("set global TimeZone = 'UTC'")
     return connection
 
 
@@ -38,23 +54,35 @@ def locked(path: Path, patience_seconds: float = 300.0) -> Iterator[None]:
     """Hold the lock beside a file, waiting for whoever has it.
 
     Raises:
-        TableError: it stayed taken for the whole patience.
+        TableError: it stayed taken for the whole patience; the message names the process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("a") as file:
-        _acquire(file.fileno(), path, time.monotonic() + patience_seconds)
+    with path.with_suffix(".lock").open("a+") as file:
+        _acquire(file, path, time.monotonic() + patience_seconds)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
 
 
-def _acquire(descriptor: int, path: Path, end: float) -> None:
+def _is_taken(error: Exception) -> bool:
+    """DuckDB lets in one writer, or readers, and does not wait."""
+    return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
+
+
+@stamina.retry(on=_is_taken, attempts=None, timeout=_PATIENCE_SECONDS, wait_max=0.5)
+def _open_patiently(path: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(path), config=_CONFIG)
+
+
+def _acquire(file: IO[str], path: Path, until: float) -> None:
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > end:
-                raise TableError(
-                    f"another process keeps {path.name} (lock taken, pid {os.getpid()} gave up)"
-                ) from None
+            if time.monotonic() > until:
+                file.seek(0)
+                raise TableError(f"process {file.read()} keeps {path.name} to itself") from None
             time.sleep(0.05)
         else:
             return

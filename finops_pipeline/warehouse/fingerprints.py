@@ -6,7 +6,7 @@ between two tables, all repair themselves the same way.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,38 +15,51 @@ from finops_pipeline.warehouse.sql_file import Table
 Slots = Mapping[datetime | None, str]
 
 
-def fingerprints(
-    tables: Iterable[Table], contents: Mapping[str, Slots], parameters: Mapping[str, Any]
-) -> dict[str, dict[datetime | None, str]]:
-    """Fingerprint of every table in every slot.
+class Fingerprints:
+    """Fingerprints of tables by slot; each is computed when asked for, and once."""
 
-    Args:
-        tables: each after the tables it reads.
-        contents: content hash by slot of the tables whose rows come from the lake or the ledger.
-        parameters: the settings that a select may name.
-    """
-    found: dict[str, dict[datetime | None, str]] = {}
-    for table in tables:
-        upstream = [found[name] for name in sorted(table.reads)]
-        used = [
-            f"{name}={parameters[name]!r}" for name in sorted(table.parameters & parameters.keys())
-        ]
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        contents: Callable[[str], Slots],
+        parameters: Mapping[str, Any],
+    ) -> None:
+        """Nothing is hashed yet.
+
+        Args:
+            tables: every table by name.
+            contents: content hash by slot of a table whose rows come from the lake or the ledger.
+            parameters: the settings that a select may name.
+        """
+        self._tables = tables
+        self._contents = contents
+        self._parameters = parameters
+        self._found: dict[str, Slots] = {}
+
+    def of(self, name: str) -> Slots:
+        """Fingerprint of a table by slot: by None alone if it does not grow, else by time too."""
+        if name not in self._found:
+            self._found[name] = self._compute(self._tables[name])
+        return self._found[name]
+
+    def _compute(self, table: Table) -> Slots:
         if table.query is None:
-            slots = contents.get(table.name, {})
-            found[table.name] = {
-                slot: digest(table.version, content) for slot, content in slots.items()
-            }
-        elif table.is_growing or table.is_view:
-            found[table.name] = _by_slot(digest(table.version, *used), upstream)
-        else:
-            found[table.name] = {None: digest(table.version, *used, *map(_combined, upstream))}
-    return found
+            contents = self._contents(table.name)
+            return {slot: digest(table.version, content) for slot, content in contents.items()}
+        own = digest(table.version, *self._settings_of(table))
+        upstream = [self.of(name) for name in sorted(table.reads)]
+        if table.is_growing or table.is_view:
+            return _by_slot(own, upstream)
+        return {None: digest(own, *map(_combined, upstream))}
+
+    def _settings_of(self, table: Table) -> list[str]:
+        named = sorted(table.parameters & self._parameters.keys())
+        return [f"{name}={self._parameters[name]!r}" for name in named]
 
 
 def stale(now: Slots, then: Slots) -> list[datetime | None]:
-    """Slots whose fingerprint changed, appeared or vanished, oldest first."""
-    changed = [slot for slot in {*now, *then} if now.get(slot) != then.get(slot)]
-    return sorted(changed, key=lambda slot: (slot is not None, slot))
+    """Slots whose fingerprint changed, appeared or vanished."""
+    return [slot for slot in {**now, **then} if now.get(slot) != then.get(slot)]
 
 
 def digest(*parts: str) -> str:
@@ -54,7 +67,8 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _by_slot(own: str, upstream: list[dict[datetime | None, str]]) -> dict[datetime | None, str]:
+def _by_slot(own: str, upstream: list[Slots]) -> Slots:
+    """A slot changes with the same slot of what is read, and with what is read as a whole."""
     whole = digest(own, *(slots.get(None, "") for slots in upstream))
     times = {slot for slots in upstream for slot in slots if slot is not None}
     found: dict[datetime | None, str] = {None: whole}

@@ -3,20 +3,20 @@
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from finops_pipeline.errors import PublicationRefused
-from finops_pipeline.warehouse.sql_file import files
-from finops_pipeline.warehouse.warehouse import Inputs, Warehouse, open_warehouse
+import duckdb
 
-_PUBLICATION_ID = """
-select md5(string_agg(concat_ws(' ', table_name, slot, fingerprint), ' ' order by table_name, slot))
-from internal.fingerprint
-where grain <> 'hour'
-"""
+from finops_pipeline.errors import PublicationRefused
+from finops_pipeline.warehouse.connect import connect_read_only
+from finops_pipeline.warehouse.definitions import transaction
+from finops_pipeline.warehouse.inputs import Inputs
+from finops_pipeline.warehouse.sql_file import files
+from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def publish(
 
     Hold the lock of the warehouse (:func:`connect.locked`) from before the inputs are made until
     this returns: then no publication mixes two states of the ledger or goes back to an older one.
-    When nothing changed, the published file stays as it is.
+    When readers already have this state, the published file stays as it is.
 
     Args:
         warehouse: the private database.
@@ -49,39 +49,45 @@ def publish(
         TableError: a row breaks a constraint; the last publication stays.
     """
     with open_warehouse(warehouse, inputs, settings, kept) as tables:
-        publication = _prepare(tables)
-    if publication.is_new or not published.exists():
+        tables.refresh()
+        _check(tables)
+        publication = _publication(tables, published)
+        if publication.is_new:
+            _finish(tables, publication)
+    if publication.is_new:
         _replace(warehouse, published)
     return publication
 
 
-def _prepare(warehouse: Warehouse) -> Publication:
-    last = warehouse.rows("select * from internal.publication")
-    warehouse.refresh()
-    _check(warehouse)
-    ((publication_id,),) = warehouse.connection.execute(_PUBLICATION_ID).fetchall()
-    if last and last[0]["publication_id"] == publication_id:
-        return Publication(publication_id, last[0]["published_at"], is_new=False)
-    warehouse.show_all_raw()
-    publication = Publication(publication_id, datetime.now(UTC), is_new=True)
-    _remember(warehouse, publication)
-    return publication
-
-
 def _check(warehouse: Warehouse) -> None:
-    within = warehouse.unpublished()
     for name, check in files("checks/blocking").items():
-        if rows := warehouse.check(check, within):
+        if rows := warehouse.check(check):
             raise PublicationRefused(f"check {name} has {len(rows)} rows, the first: {rows[0]}")
 
 
-def _remember(warehouse: Warehouse, publication: Publication) -> None:
-    values = {"id": publication.publication_id, "at": publication.published_at}
-    warehouse.connection.execute("delete from internal.publication")
-    warehouse.connection.execute("insert into internal.publication values ($id, $at)", values)
-    warehouse.connection.execute(
-        "update core.installation set publication_id = $id, published_at = $at", values
-    )
+def _publication(warehouse: Warehouse, published: Path) -> Publication:
+    """The state of the tables; readers are asked which they have, since a copy may have failed."""
+    state_id = warehouse.records.state_id()
+    last_id, last_at = _last(published)
+    if last_id == state_id and last_at:
+        return Publication(state_id, last_at.astimezone(UTC), is_new=False)
+    return Publication(state_id, datetime.now(UTC), is_new=True)
+
+
+def _last(published: Path) -> tuple[str | None, datetime | None]:
+    """Id and time of the published file; nothing when there is none, or none that opens."""
+    try:
+        with closing(connect_read_only(published)) as connection:
+            row = connection.execute("select publication_id, published_at from core.installation")
+            return row.fetchone() or (None, None)
+    except duckdb.Error:
+        return None, None
+
+
+def _finish(warehouse: Warehouse, publication: Publication) -> None:
+    warehouse.show_all_raw()
+    with transaction(warehouse.connection):
+        warehouse.records.publish(publication.publication_id, publication.published_at)
 
 
 def _replace(warehouse: Path, published: Path) -> None:

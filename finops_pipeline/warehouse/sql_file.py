@@ -57,7 +57,7 @@ class SqlFile:
         """The file as DuckDB splits it."""
         return duckdb.extract_statements(self.text)
 
-    @property
+    @cached_property
     def query(self) -> str | None:
         """The select."""
         return self.statements[-1].query.strip()
@@ -91,12 +91,12 @@ class Table(SqlFile):
         """Name with its schema, as an analyst writes it: ``costs.daily``."""
         return f"{self.schema}.{self.path.stem}"
 
-    @property
+    @cached_property
     def ddl(self) -> str:
         """The ``create`` statement."""
         return self.statements[0].query.strip()
 
-    @property
+    @cached_property
     def is_view(self) -> bool:
         """Whether its rows are computed when it is read."""
         return _VIEW.search(self.ddl) is not None
@@ -106,7 +106,7 @@ class Table(SqlFile):
         """Whether its rows are the lake's."""
         return self.schema == "raw"
 
-    @property
+    @cached_property
     def query(self) -> str | None:
         """The select that makes its rows; None when they come from the lake or the ledger."""
         if self.is_view:
@@ -131,17 +131,24 @@ class Table(SqlFile):
         return "start" in self.parameters
 
     @property
-    def slot(self) -> timedelta | None:
-        """How much time is deleted and filled at once; None when it is rebuilt whole."""
-        if not self.is_growing or self.time_column is None:
-            return None
-        return _SLOTS[self.time_column] if self.query else DAY
+    def slot(self) -> timedelta:
+        """How much time of a growing table is deleted and filled at once."""
+        return _SLOTS[self.time_column or "day"]
 
 
 @cache
 def tables() -> dict[str, Table]:
     """Every table file by table name, each after the tables it reads."""
-    found = {table.name: table for table in map(Table, (SQL_DIR / "tables").glob("*/*.sql"))}
+    return read_tables(SQL_DIR / "tables")
+
+
+def read_tables(folder: Path) -> dict[str, Table]:
+    """The same of another folder.
+
+    Raises:
+        TableError: a file reads a table that has none, or is no SQL.
+    """
+    found = {table.name: table for table in map(Table, folder.glob("*/*.sql"))}
     for table in found.values():
         if unknown := table.reads - found.keys():
             raise TableError(

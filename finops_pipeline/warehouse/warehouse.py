@@ -1,82 +1,61 @@
 """Keeps the tables of ``warehouse.duckdb`` equal to what the SQL files make of lake and ledger."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from finops_pipeline.errors import TableError
-from finops_pipeline.units import DAY, HOUR
+from finops_pipeline.units import HOUR
 from finops_pipeline.warehouse.connect import connect
-from finops_pipeline.warehouse.fingerprints import Slots, fingerprints, stale
+from finops_pipeline.warehouse.definitions import Definitions, transaction
+from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale
+from finops_pipeline.warehouse.inputs import Inputs
+from finops_pipeline.warehouse.ranges import ALWAYS, Range, joined
+from finops_pipeline.warehouse.records import DAYS, HOURS, Records
 from finops_pipeline.warehouse.sql_file import SqlFile, Table, tables
 
-# Filled in one statement at most; a week of a large cluster still fits into memory.
-_LONGEST_RANGE = timedelta(days=7)
-
-_INTERNAL = """
-create schema if not exists internal;
-create table if not exists internal.definition (table_name varchar, version varchar);
-create table if not exists internal.fingerprint (
-    table_name varchar, grain varchar, slot timestamptz, fingerprint varchar, filled_at timestamptz
-);
-create table if not exists internal.publication (publication_id varchar, published_at timestamptz);
-"""
-
-
-class Inputs(Protocol):
-    """What the lake and the ledger hold, as the warehouse asks for it."""
-
-    def day_contents(self) -> Mapping[str, Slots]:
-        """Content hash by day (its first instant) or, for what does not grow, by None.
-
-        Of each table that has no select: those of the lake and those of the ledger.
-        """
-
-    def hour_contents(self, day: datetime) -> Mapping[str, Slots]:
-        """The same by the hours of one day."""
-
-    def files(self, table: str, start: datetime, end: datetime) -> Sequence[Path]:
-        """Current lake files of a raw table that hold windows of ``[start, end)``."""
-
-    def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
-        """Rows of a table of the ledger; all of them when it does not grow."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """Instants ``[start, end)``, UTC."""
-
-    start: datetime
-    end: datetime
-
-
-ALWAYS = Range(datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
-NEVER = Range(ALWAYS.start, ALWAYS.start)
+# Tables of single windows would outgrow all others: they hold recent windows only.
+_RECENT = "quarter_hourly"
 
 
 @contextmanager
 def open_warehouse(
-    path: Path, inputs: Inputs, settings: Mapping[str, Any], kept: timedelta
+    path: Path,
+    inputs: Inputs,
+    settings: Mapping[str, Any],
+    kept: timedelta,
+    sql: Mapping[str, Table] | None = None,
 ) -> Iterator["Warehouse"]:
     """Open the warehouse; hold its lock (:func:`connect.locked`) meanwhile.
 
     Args:
         path: the database file; created when missing, since all of it can be derived again.
-        inputs: the lake and the ledger.
+        inputs: the lake and the ledger; what they answer must not change while it is open.
         settings: what a select may name after a dollar sign.
         kept: for how long quarter-hourly tables hold their rows.
+        sql: the tables, each after those it reads; by default those of the SQL files.
     """
     connection = connect(path)
     try:
-        yield Warehouse(connection, inputs, settings, kept)
+        yield Warehouse(connection, inputs, settings, kept, tables() if sql is None else sql)
     finally:
         connection.close()
+
+
+@dataclass(frozen=True)
+class _Stale:
+    """Where a growing table differs from what it is made from."""
+
+    days: list[datetime]
+    slots: list[datetime]  # what is deleted: those days, or hours of them
+    filled: list[datetime]  # what is filled again: the rest has vanished or expired
+    now: Mapping[str, Slots]  # fingerprints by grain
 
 
 class Warehouse:
@@ -88,24 +67,22 @@ class Warehouse:
         inputs: Inputs,
         settings: Mapping[str, Any],
         kept: timedelta,
+        sql: Mapping[str, Table],
     ) -> None:
         """Arguments as for :func:`open_warehouse`."""
         self.connection = connection
+        self.records = Records(connection)
+        self._tables = sql
+        self._definitions = Definitions(connection, self.records, sql, inputs)
         self._inputs = inputs
         self._settings = settings
         self._kept = kept
-        connection.execute(_INTERNAL)
-        for schema in sorted({table.schema for table in tables().values()}):
-            connection.execute(f"create schema if not exists {schema}")
-        definitions = connection.execute("select table_name, version from internal.definition")
-        self._defined: dict[str, str] = dict(definitions.fetchall())
-        for table in tables().values():
-            if table.is_raw:
-                self._define(table)
+        self._by_day = Fingerprints(sql, inputs.day_contents, settings)
+        self._by_hour = cache(self._fingerprints_of_hours)
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
-        return {name: self.refresh_table(table) for name, table in tables().items()}
+        return {name: self.refresh_table(table) for name, table in self._tables.items()}
 
     def refresh_table(self, table: Table) -> int:
         """Bring one table up to date; the tables it reads already are.
@@ -116,44 +93,22 @@ class Warehouse:
         Raises:
             TableError: a row breaks a constraint of the table file; the old rows stay.
         """
-        self._define(table)
+        self._definitions.define(table)
         if table.is_raw or table.is_view:
             return 0
-        now = self._fingerprints(table, self._inputs.day_contents())
-        slots = stale(now, self._filled(table, "day"))
-        if not slots:
-            return 0
-        if table.slot != HOUR:
-            return self._fill(table, _ranges(slots, DAY), {"day": (slots, now)})
-        days = [slot for slot in slots if slot]
-        hours_now = {k: v for day in days for k, v in self._hour_fingerprints(table, day).items()}
-        hours = stale(hours_now, self._filled(table, "hour", days))
-        done = {"day": (slots, now), "hour": (hours, hours_now)}
-        return self._fill(table, _ranges(hours, HOUR), done)
+        return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
 
-    def check(self, file: SqlFile, within: Range) -> list[dict[str, Any]]:
-        """Rows of a check, each a mistake, among the windows of a range."""
-        self._show_raw(_raw_behind(file), within)
-        return self.rows(file.query or "", self._arguments(file, within))
+    def check(self, file: SqlFile) -> list[dict[str, Any]]:
+        """Rows of a check, each a mistake, in the hours that changed since the last publication.
 
-    def unpublished(self) -> Range:
-        """The range of days that changed in the ledger or the tables since the last publication."""
-        window = tables()["core.window"]
-        marks = self._fingerprints(window, self._inputs.day_contents())
-        changed = {slot for slot in stale(marks, self._filled(window, "day")) if slot}
-        changed |= {
-            slot.astimezone(UTC)
-            for (slot,) in self.connection.execute(
-                "select distinct slot from internal.fingerprint"
-                " where grain = 'day' and slot is not null and filled_at > coalesce("
-                "(select max(published_at) from internal.publication), '-infinity')"
-            ).fetchall()
-        }
-        return Range(min(changed), max(changed) + DAY) if changed else NEVER
+        A check that does not name ``$start`` looks at everything.
+        """
+        ranges = self._unpublished() if "start" in file.parameters else [ALWAYS]
+        return [row for part in ranges for row in self._check_range(file, part)]
 
     def show_all_raw(self) -> None:
-        """Let the raw views name every current lake file."""
-        self._show_raw([table for table in tables().values() if table.is_raw], ALWAYS)
+        """Let the raw views name every current lake file, as readers see them."""
+        self._definitions.show_all_raw()
 
     def rows(self, query: str, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows of a query, each a dict by column name."""
@@ -161,166 +116,98 @@ class Warehouse:
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def _define(self, table: Table) -> None:
-        """Create a table as its file says now; a changed file makes it anew, and empty."""
-        if self._defined.get(table.name) == table.version:
-            return
-        if table.is_view:
-            self._show_raw(_raw_behind(table), NEVER)
-        kind = "view" if table.is_view else "table"
-        name = f"internal.empty_{table.path.stem}" if table.is_raw else table.name
-        with self._transaction():
-            for grave in ("internal.definition", "internal.fingerprint"):
-                self.connection.execute(f"delete from {grave} where table_name = $1", [table.name])
-            self.connection.execute(f"drop {kind} if exists {name}")
-            self.connection.execute(table.ddl.replace(table.name, name, 1))
-            if not table.is_raw:
-                self._comment(table)
-            self.connection.execute(
-                "insert into internal.definition values ($1, $2)", [table.name, table.version]
-            )
+    def _check_range(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
+        self._definitions.show_raw(file, part)
+        return self.rows(file.query or "", self._arguments(file, part))
 
-    def _comment(self, table: Table) -> None:
-        kind = "view" if table.is_view or table.is_raw else "table"
-        self.connection.execute(f"comment on {kind} {table.name} is {_quoted(table.description)}")
-        for column, comment in table.columns.items():
-            self.connection.execute(
-                f"comment on column {table.name}.{column} is {_quoted(comment)}"
-            )
+    def _unpublished(self) -> list[Range]:
+        """Hours that changed in the ledger, or in a table, since the last publication."""
+        ledger = self._stale(self._tables["core.window"])
+        return joined({*self.records.hours_since_publication(), *ledger.slots}, HOUR)
 
-    def _show_raw(self, raw: Iterable[Table], within: Range) -> None:
-        """Point the raw views at the lake files that hold the windows of a range.
-
-        The empty table gives the view its types even where there is no file yet.
-        """
-        for table in raw:
-            files = self._inputs.files(table.name, within.start, within.end)
-            select = f"select * from internal.empty_{table.path.stem}"
-            if files:
-                names = ", ".join(_quoted(str(file)) for file in files)
-                select += f" union all by name select * from read_parquet([{names}])"
-                if within != ALWAYS:
-                    select += (
-                        f" where window_start >= '{within.start}' and window_start < '{within.end}'"
-                    )
-            self.connection.execute(f"create or replace view {table.name} as {select}")
-            if within == ALWAYS:
-                self._comment(table)
-
-    def _fingerprints(self, table: Table, contents: Mapping[str, Slots]) -> Slots:
-        found = fingerprints(tables().values(), contents, self._settings)[table.name]
-        slots = {
-            slot: value for slot, value in found.items() if (slot is not None) == table.is_growing
-        }
-        if not table.name.endswith("quarter_hourly"):
-            return slots
-        oldest = max((slot for slot in slots if slot), default=ALWAYS.start) - self._kept
-        return {slot: value for slot, value in slots.items() if slot and slot > oldest}
-
-    def _hour_fingerprints(self, table: Table, day: datetime) -> Slots:
-        contents = self._inputs.hour_contents(day)
-        found = fingerprints(tables().values(), contents, self._settings)[table.name]
-        return {slot: value for slot, value in found.items() if slot is not None}
-
-    def _filled(self, table: Table, grain: str, days: Sequence[datetime] = ()) -> Slots:
-        rows = self.connection.execute(
-            "select slot, fingerprint from internal.fingerprint"
-            " where table_name = $name and grain = $grain"
-            " and (len($days) = 0 or date_trunc('day', slot) in (select unnest($days)))",
-            {"name": table.name, "grain": grain, "days": list(days)},
-        ).fetchall()
-        return {slot and slot.astimezone(UTC): fingerprint for slot, fingerprint in rows}
-
-    def _fill(
-        self,
-        table: Table,
-        ranges: Iterable[Range],
-        done: Mapping[str, tuple[list[datetime | None], Slots]],
-    ) -> int:
-        try:
-            with self._transaction():
-                written = sum(self._fill_range(table, part) for part in ranges)
-                for grain, (slots, now) in done.items():
-                    self._remember(table, grain, slots, now)
-        except duckdb.ConstraintException as error:
-            raise TableError(f"{table.name}: {error}") from error
+    def _refresh_whole(self, table: Table) -> int:
+        now = self._by_day.of(table.name)
+        if not stale(now, self.records.filled(table.name, DAYS)):
+            return 0
+        with self._filling(table):
+            self.connection.execute(f"delete from {table.name}")
+            written = self._insert(table, ALWAYS)
+            self.records.remember(table.name, DAYS, now, now)
         return written
 
-    def _fill_range(self, table: Table, part: Range) -> int:
-        where = (
-            f" where {table.time_column} >= $start and {table.time_column} < $end"
-            if table.is_growing
-            else ""
-        )
-        bounds = {"start": part.start, "end": part.end} if table.is_growing else {}
-        self.connection.execute(f"delete from {table.name}{where}", bounds)
-        if table.query is None:
-            given = self._inputs.rows(table.name, part.start, part.end)
-            self.connection.register("given", given)
-            result = self.connection.execute(
-                f"insert into {table.name} by name select * from given"
-            )
-        else:
-            self._show_raw(_raw_behind(table), part)
-            result = self.connection.execute(
-                f"insert into {table.name} by name {table.query}", self._arguments(table, part)
-            )
-        return int((result.fetchone() or (0,))[0])
+    def _refresh_growing(self, table: Table) -> int:
+        found = self._stale(table)
+        if not found.days:
+            return 0
+        with self._filling(table):
+            for part in joined(found.slots, table.slot):
+                self._delete(table, part)
+            written = sum(self._insert(table, part) for part in joined(found.filled, table.slot))
+            self.records.remember(table.name, DAYS, found.days, found.now[DAYS])
+            if HOURS in found.now:
+                self.records.remember(table.name, HOURS, found.slots, found.now[HOURS])
+        return written
 
-    def _remember(self, table: Table, grain: str, slots: list[datetime | None], now: Slots) -> None:
-        given = pa.table(
-            {
-                "slot": pa.array(slots, pa.timestamp("us", "UTC")),
-                "fingerprint": [now.get(slot) for slot in slots],
-            }
-        )
-        self.connection.register("given", given)
-        self.connection.execute(
-            "delete from internal.fingerprint where table_name = $name and grain = $grain"
-            " and (slot in (select slot from given) or slot is null)",
-            {"name": table.name, "grain": grain},
-        )
-        self.connection.execute(
-            "insert into internal.fingerprint select $name, $grain, slot, fingerprint, now()"
-            " from given where fingerprint is not null",
-            {"name": table.name, "grain": grain},
+    def _stale(self, table: Table) -> _Stale:
+        now = self._days(table)
+        days = _times(stale(now, self.records.filled(table.name, DAYS)))
+        if table.slot != HOUR:
+            return _Stale(days, days, [day for day in days if day in now], {DAYS: now})
+        hours: dict[datetime | None, str] = {}
+        for day in days:
+            hours |= _timed(self._by_hour(day).of(table.name)) if day in now else {}
+        slots = _times(stale(hours, self.records.filled_hours(table.name, days)))
+        return _Stale(
+            days, slots, [hour for hour in slots if hour in hours], {DAYS: now, HOURS: hours}
         )
 
-    def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:
-        known = {**self._settings, "start": within.start, "end": within.end}
-        return {name: known[name] for name in file.parameters}
+    def _days(self, table: Table) -> Slots:
+        """Fingerprint of a growing table by day, without the days it no longer keeps."""
+        days = _timed(self._by_day.of(table.name))
+        if not days or not table.name.endswith(_RECENT):
+            return days
+        oldest = max(_times(days)) - self._kept
+        return {day: days[day] for day in _times(days) if day > oldest}
+
+    def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:
+        contents = partial(self._inputs.hour_contents, day=day)
+        return Fingerprints(self._tables, contents, self._settings)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.connection.execute("begin")
+    def _filling(self, table: Table) -> Iterator[None]:
         try:
-            yield
-        except BaseException:
-            self.connection.execute("rollback")
-            raise
-        self.connection.execute("commit")
+            with transaction(self.connection):
+                yield
+        except (duckdb.IntegrityError, duckdb.DataError, duckdb.ProgrammingError) as error:
+            raise TableError(f"{table.name}: {error}") from error
 
+    def _delete(self, table: Table, part: Range) -> None:
+        when = table.time_column
+        self.connection.execute(
+            f"delete from {table.name} where {when} >= $start and {when} < $end", vars(part)
+        )
 
-def _raw_behind(file: SqlFile) -> list[Table]:
-    """The raw tables a select reads, itself or through views."""
-    read = [tables()[name] for name in sorted(file.reads)]
-    behind = {view.name: view for table in read if table.is_view for view in _raw_behind(table)}
-    return [*{**{table.name: table for table in read if table.is_raw}, **behind}.values()]
-
-
-def _ranges(slots: Sequence[datetime | None], step: timedelta) -> list[Range]:
-    """Ranges that cover slots, joined where they touch."""
-    ranges: list[Range] = []
-    for slot in slots:
-        if slot is None:
-            return [ALWAYS]
-        last = ranges[-1] if ranges else None
-        if last and last.end == slot and slot - last.start < _LONGEST_RANGE:
-            ranges[-1] = Range(last.start, slot + step)
+    def _insert(self, table: Table, part: Range) -> int:
+        insert = f"insert into {table.name} by name"
+        if table.query is None:
+            given = self._inputs.rows(table.name, part.start, part.end)
+            self.connection.register("given_rows", given)
+            result = self.connection.execute(f"{insert} select * from given_rows")
         else:
-            ranges.append(Range(slot, slot + step))
-    return ranges
+            self._definitions.show_raw(table, part)
+            arguments = self._arguments(table, part)
+            result = self.connection.execute(f"{insert} {table.query}", arguments)
+        return int((result.fetchone() or (0,))[0])
+
+    def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:
+        known = {**self._settings, **vars(within)}
+        return {name: known[name] for name in file.parameters}
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _timed(slots: Slots) -> dict[datetime | None, str]:
+    """Without the mark of the table as a whole."""
+    return {slot: mark for slot, mark in slots.items() if slot}
+
+
+def _times(slots: Iterable[datetime | None]) -> list[datetime]:
+    return sorted(slot for slot in slots if slot)

@@ -28,7 +28,9 @@ def test_hours_hold_their_own_windows(data):
     given_windows(data)
     data.fill(*TABLES)
 
-    rows = data.rows("select hour, window_count from costs.hourly where workload = 'web' order by 1")
+    rows = data.rows(
+        "select hour, window_count from costs.hourly where workload = 'web' order by 1"
+    )
 
     assert [(row["hour"].hour, row["window_count"]) for row in rows] == [(10, 2), (23, 1)]
 
@@ -40,5 +42,7 @@ def test_the_rollup_check_finds_an_hour_that_was_lost(data):
 
     data.connection.execute("delete from costs.hourly where date_part('hour', hour) = 23")
 
-    (mistake,) = data.check("rollup_preserves_total")
-    assert mistake["hourly_cost"] < mistake["daily_cost"] == mistake["cost"]
+    hour, day = data.check("rollup_preserves_total")
+    assert (hour["grain"], hour["starts_at"].hour, hour["rolled_up_cost"]) == ("hour", 23, None)
+    assert (day["grain"], day["starts_at"].hour) == ("day", 0)
+    assert day["rolled_up_cost"] - day["parts_cost"] == hour["parts_cost"]

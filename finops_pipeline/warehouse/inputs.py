@@ -1,0 +1,29 @@
+"""What the warehouse asks of lake and ledger; the orchestration answers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from finops_pipeline.warehouse.fingerprints import Slots
+
+
+class Inputs(Protocol):
+    """One unchanging view of what lake and ledger hold.
+
+    A hash is of the rows of the tables that have no select: those of the lake and of the ledger.
+    """
+
+    def day_contents(self, table: str) -> Slots:
+        """Content hash by first instant of the day; by None for a table that does not grow."""
+
+    def hour_contents(self, table: str, day: datetime) -> Slots:
+        """The same by first instant of the hour, within one day."""
+
+    def files(self, table: str, start: datetime, end: datetime) -> Sequence[Path]:
+        """Current lake files of a raw table that hold windows of ``[start, end)``."""
+
+    def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
+        """Rows of a table of the ledger in ``[start, end)``; all when it does not grow."""

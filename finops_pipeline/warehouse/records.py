@@ -1,0 +1,127 @@
+"""What the warehouse remembers of itself: versions of its tables, what they were filled from."""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+
+from finops_pipeline.warehouse.fingerprints import Slots
+
+HOURS = "hour"
+DAYS = "day"  # also of tables that are filled as a whole: their slot is null
+
+_TABLES = """
+create schema if not exists internal;
+create table if not exists internal.definition (table_name varchar, version varchar);
+create table if not exists internal.fingerprint (
+    table_name varchar, grain varchar, slot timestamptz, fingerprint varchar, filled_at timestamptz
+);
+create table if not exists internal.publication (publication_id varchar, published_at timestamptz);
+"""
+_STATE_ID = """
+with state as (
+    select concat_ws(' ', table_name, version) as line from internal.definition
+    union all
+    select concat_ws(' ', table_name, slot, fingerprint)
+    from internal.fingerprint
+    where grain = 'day'
+)
+select md5(string_agg(line, ' ' order by line)) from state
+"""
+_HOURS_SINCE_PUBLICATION = """
+select distinct slot
+from internal.fingerprint
+where grain = 'hour'
+    and filled_at > coalesce((select max(published_at) from internal.publication), '-infinity')
+"""
+
+
+class Records:
+    """The schema ``internal``: nobody else's business, in the published file neither."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Made when missing."""
+        self._connection = connection
+        connection.execute(_TABLES)
+        rows = connection.execute("select table_name, version from internal.definition").fetchall()
+        self.versions: dict[str, str] = dict(rows)
+
+    def define(self, table_name: str, version: str) -> None:
+        """A table was made anew as a version of its file says, and is empty."""
+        self.forget(table_name)
+        self._connection.execute(
+            "insert into internal.definition values ($1, $2)", [table_name, version]
+        )
+        self.versions[table_name] = version
+
+    def forget(self, table_name: str) -> None:
+        """A table is gone, or about to be made anew."""
+        for name in ("definition", "fingerprint"):
+            self._connection.execute(
+                f"delete from internal.{name} where table_name = $1", [table_name]
+            )
+        self.versions.pop(table_name, None)
+
+    def filled(self, table_name: str, grain: str) -> Slots:
+        """Fingerprint that each slot of a table was filled with."""
+        rows = self._connection.execute(
+            "select slot, fingerprint from internal.fingerprint"
+            " where table_name = $1 and grain = $2",
+            [table_name, grain],
+        )
+        return {slot and slot.astimezone(UTC): mark for slot, mark in rows.fetchall()}
+
+    def filled_hours(self, table_name: str, days: Collection[datetime]) -> Slots:
+        """The same of the hours of some days."""
+        rows = self._connection.execute(
+            "select slot, fingerprint from internal.fingerprint"
+            " where table_name = $name and grain = 'hour'"
+            " and date_trunc('day', slot) in (select unnest($days))",
+            {"name": table_name, "days": list(days)},
+        )
+        return {slot.astimezone(UTC): mark for slot, mark in rows.fetchall()}
+
+    def remember(
+        self, table_name: str, grain: str, slots: Iterable[datetime | None], now: Slots
+    ) -> None:
+        """Slots were filled; those without a fingerprint are empty now."""
+        changed = list(slots)
+        given = pa.table(
+            {
+                "slot": pa.array(changed, pa.timestamp("us", "UTC")),
+                "fingerprint": pa.array([now.get(slot) for slot in changed], pa.string()),
+            }
+        )
+        which = {"name": table_name, "grain": grain}
+        self._connection.register("given_slots", given)
+        self._connection.execute(
+            "delete from internal.fingerprint where table_name = $name and grain = $grain"
+            " and (slot in (select slot from given_slots) or slot is null)",
+            which,
+        )
+        self._connection.execute(
+            "insert into internal.fingerprint select $name, $grain, slot, fingerprint, now()"
+            " from given_slots where fingerprint is not null",
+            which,
+        )
+        self._connection.unregister("given_slots")
+
+    def state_id(self) -> str:
+        """Changes when the rows or the definition of any table do."""
+        ((state_id,),) = self._connection.execute(_STATE_ID).fetchall()
+        return str(state_id)
+
+    def hours_since_publication(self) -> set[datetime]:
+        """Hours that some table was filled in since the last publication."""
+        rows = self._connection.execute(_HOURS_SINCE_PUBLICATION).fetchall()
+        return {slot.astimezone(UTC) for (slot,) in rows}
+
+    def publish(self, publication_id: str, published_at: datetime) -> None:
+        """A state passed its checks and is about to be published."""
+        values = {"id": publication_id, "at": published_at}
+        self._connection.execute("delete from internal.publication")
+        self._connection.execute("insert into internal.publication values ($id, $at)", values)
+        self._connection.execute(
+            "update core.installation set publication_id = $id, published_at = $at", values
+        )
