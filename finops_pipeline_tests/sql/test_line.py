@@ -215,3 +215,25 @@ def test_usage_nobody_measured_is_unknown_not_zero(data):
     container = next(row for row in lines(data) if row["cost_kind"] == "workload")
 
     assert container["cpu_used_core_hours"] is None
+
+
+def test_a_pod_that_moved_to_another_node_used_what_it_used_once(data):
+    data.given(
+        "raw.allocation",
+        {**CONTAINER, "allocation": "on a", "node": "node-a", "minutes": 10},
+        {**CONTAINER, "allocation": "on b", "node": "node-b", "minutes": 5},
+    )
+    data.given(
+        "raw.container_usage",
+        {
+            "cluster": "prod",
+            "namespace": "shop",
+            "pod": "web-1",
+            "container": "web",
+            "cpu_used_core_hours": 0.3,
+        },
+    )
+
+    used = {line["node"]: line["cpu_used_core_hours"] for line in lines(data)}
+
+    assert used == {"node-a": pytest.approx(0.2), "node-b": pytest.approx(0.1)}

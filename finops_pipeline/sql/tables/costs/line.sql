@@ -65,6 +65,10 @@ allocated as (
         price.cpu_core_hour_price,
         price.memory_gib_hour_price,
         price.gpu_hour_price,
+        -- A pod that moved to another node is two rows; Prometheus knows its usage once.
+        minutes / sum(minutes) over (
+            partition by cluster, window_start, namespace, pod, container
+        ) as usage_share,
         cast(coalesce(cpu_core_hours * price.cpu_core_hour_price, source_cpu_cost, 0)
             + coalesce(cpu_adjustment_cost, 0) as decimal(28, 10)) as cpu_cost,
         cast(coalesce(memory_byte_hours / 1024 ** 3 * price.memory_gib_hour_price, source_memory_cost, 0)
@@ -172,10 +176,10 @@ select
     shared_cost,
     cpu_core_hours as cpu_billed_core_hours,
     allocated.cpu_request_cores * minutes / 60 as cpu_requested_core_hours,
-    cpu_used_core_hours,
+    cpu_used_core_hours * usage_share as cpu_used_core_hours,
     memory_byte_hours as memory_billed_byte_hours,
     allocated.memory_request_bytes * minutes / 60 as memory_requested_byte_hours,
-    memory_used_byte_hours
+    memory_used_byte_hours * usage_share as memory_used_byte_hours
 from allocated
 left join owner
     on allocated.labels = owner.labels
