@@ -5,7 +5,7 @@ from datetime import UTC
 import dagster as dg
 
 from finops_pipeline.orchestration.ingest import days_due
-from finops_pipeline.orchestration.raw import DAYS, day_tags
+from finops_pipeline.orchestration.raw import day_tags
 from finops_pipeline.orchestration.resources import InstallationResource
 
 TICK = "tick"
@@ -19,13 +19,11 @@ _UNFINISHED = [
 tick = dg.define_asset_job(
     TICK,
     selection="*",
-    partitions_def=DAYS,
     description="Read every window that is due, bring all tables up to date, publish.",
 )
 backfill_days = dg.define_asset_job(
     "backfill_days",
     selection="*",
-    partitions_def=DAYS,
     tags={"dagster/priority": "-1"},
     description="The same for chosen days; final windows are not asked for again.",
 )
