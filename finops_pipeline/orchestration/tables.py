@@ -65,8 +65,12 @@ def published(installation: InstallationResource) -> dg.MaterializeResult[None]:
 
 
 def _ledger_sources(table: Table) -> set[str]:
-    """A table of the ledger has no select; it says what was read into the raw tables."""
-    return {name for name, other in tables().items() if other.is_raw} if table.is_growing else set()
+    """A table of the ledger has no select; where it names clusters, it says what was read of them.
+
+    It comes after the raw tables: else the tick would show what the previous one had read.
+    """
+    raw = {name for name, other in tables().items() if other.is_raw}
+    return raw if "cluster" in table.columns else set()
 
 
 ASSETS = [*(table_asset(table) for table in tables().values() if not table.is_raw), published]
