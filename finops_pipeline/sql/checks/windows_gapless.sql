@@ -1,6 +1,30 @@
--- A window that ended more than an hour before the newest one and is still absent.
+-- A window inside the horizon, more than an hour older than the newest one, that is not there.
+--
+-- One that was never tried has no row in core.window; it is missing all the same.
 
+with newest as (
+    select max(window_start) as window_start
+    from core.window
+    where status <> 'absent'
+),
+span as (
+    select table_name, cluster, min(window_start) as first_window
+    from core.window
+    group by all
+),
+expected as (
+    select
+        table_name,
+        cluster,
+        unnest(generate_series(
+            greatest(first_window, window_start - to_days($horizon_days)),
+            window_start - interval 75 minutes,
+            interval 15 minutes
+        )) as window_start
+    from span
+    cross join newest
+)
 select table_name, cluster, window_start, reason
-from core.window
-where status = 'absent'
-    and window_start < (select max(window_start) from core.window where status <> 'absent') - interval 1 hour;
+from expected
+left join core.window using (table_name, cluster, window_start)
+where coalesce(status, 'absent') = 'absent';
