@@ -101,12 +101,13 @@ def blocks(history: Path, folder: Path) -> Path:
 
 
 @contextmanager
-def prometheus(blocks: Path, folder: Path) -> Iterator[Process]:
+def prometheus(blocks: Path, folder: Path, port: int | None = None) -> Iterator[Process]:
     """A Prometheus that scrapes nothing and keeps everything.
 
     Args:
         blocks: from :func:`blocks`; copied, so that several servers may share it.
         folder: empty or missing; for its data.
+        port: any free one by default.
     """
     data = folder / "data"
     shutil.copytree(blocks, data)
@@ -118,7 +119,7 @@ def prometheus(blocks: Path, folder: Path) -> Iterator[Process]:
         "--storage.tsdb.retention.time=100y",
         "--log.level=error",
     ]
-    with _running("prometheus", arguments, "/-/ready") as server:
+    with _running("prometheus", arguments, "/-/ready", port) as server:
         yield server
 
 
@@ -213,8 +214,10 @@ def _replay(
 
 
 @contextmanager
-def _running(program: str, arguments: list[str], ready: str) -> Iterator[Process]:
-    address = f"127.0.0.1:{_free_port()}"
+def _running(
+    program: str, arguments: list[str], ready: str, port: int | None = None
+) -> Iterator[Process]:
+    address = f"127.0.0.1:{port or _free_port()}"
     command = [_program(program), f"--web.listen-address={address}", *arguments]
     with (
         TemporaryFile() as log,
