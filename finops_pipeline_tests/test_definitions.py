@@ -1,0 +1,133 @@
+"""What Dagster loads: the asset graph, checks, jobs, and when the schedule starts a tick."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from finops_pipeline.definitions import defs
+from finops_pipeline.orchestration.resources import InstallationResource
+from finops_pipeline.warehouse.sql_file import files, tables
+from finops_pipeline_tests.orchestration.homes import Home, Sources, at, home
+
+GRAPH = Path(__file__).parent / "asset_graph.txt"
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return defs.resolve_asset_graph()
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """One with storage on disk: a schedule refuses an ephemeral one."""
+    with dg.instance_for_test() as made:
+        yield made
+
+
+@pytest.fixture
+def fresh_home(tmp_path) -> Iterator[Home]:
+    """An installation that has read nothing yet."""
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as made:
+        yield made
+
+
+def test_the_definitions_load():
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_asset_graph_is_the_one_written_down(graph):
+    """When it changed on purpose, write the left side into the file."""
+    assets = [drawn(graph, key) for key in graph.get_all_asset_keys()]
+
+    assert sorted(assets) == GRAPH.read_text().splitlines()
+
+
+def drawn(graph, key: dg.AssetKey) -> str:
+    upstream = sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
+    return f"{key.to_user_string()} <- {', '.join(upstream)}" if upstream else key.to_user_string()
+
+
+def test_every_table_file_is_an_asset(graph):
+    names = {".".join(key.path) for key in graph.get_all_asset_keys()}
+
+    assert names == {*tables(), "published"}
+
+
+def test_every_asset_says_what_it_is_and_whose(graph):
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners == ["team:finops"], key
+        assert node.group_name == key.path[0], key
+        assert node.kinds, key
+        assert node.pools == {"warehouse"}, key
+
+
+@pytest.mark.parametrize("name", tables())
+def test_every_column_of_a_table_is_described(graph, name):
+    metadata = graph.get(dg.AssetKey(name.split("."))).metadata
+
+    described = {
+        column.name: column.description for column in metadata["dagster/column_schema"].columns
+    }
+    assert described.keys() == tables()[name].columns.keys()
+    assert all(described.values())
+
+
+def test_every_check_file_is_a_check(graph):
+    blocking = {key.name for key in graph.asset_check_keys if graph.get(key).blocking}
+    others = {key.name for key in graph.asset_check_keys} - blocking
+
+    assert blocking == files("checks/blocking").keys()
+    assert others == files("checks").keys()
+
+
+def test_raw_assets_are_days_and_must_stay_fresh(graph):
+    for name in (name for name, table in tables().items() if table.is_raw):
+        node = graph.get(dg.AssetKey(name.split(".")))
+        assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
+        assert node.partitions_def.timezone == "UTC"
+        assert node.freshness_policy
+
+
+def test_a_tick_fills_everything_and_comes_by_itself():
+    schedule = defs.resolve_schedule_def("every_quarter_hour")
+
+    assert set(defs.resolve_job_def("tick").asset_layer.executable_asset_keys) == set(
+        defs.resolve_asset_graph().get_all_asset_keys()
+    )
+    assert (schedule.job_name, schedule.cron_schedule) == ("tick", "5-59/15 * * * *")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert defs.resolve_sensor_def("push_metrics").default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def evaluate(made: Home, instance: dg.DagsterInstance):
+    context = dg.build_schedule_context(
+        instance,
+        scheduled_execution_time=at(10, 20),
+        resources={"installation": InstallationResource()},
+    )
+    with made.settings(), context:
+        return defs.resolve_schedule_def("every_quarter_hour").evaluate_tick(context)
+
+
+def test_the_schedule_asks_for_one_run_over_the_days_that_are_due(fresh_home, instance):
+    (request,) = evaluate(fresh_home, instance).run_requests or []
+
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-11-09"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-11-23"
+
+
+def test_the_schedule_waits_for_the_tick_before(fresh_home, instance):
+    run = instance.add_run(
+        dg.DagsterRun(job_name="tick", run_id="1", status=dg.DagsterRunStatus.STARTED)
+    )
+
+    said = evaluate(fresh_home, instance)
+    instance.delete_run(run.run_id)
+
+    assert not said.run_requests
+    assert said.skip_message == "the previous tick has not finished"
