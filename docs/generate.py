@@ -34,9 +34,8 @@ def tables_page() -> str:
 def table_section(table: Table, types: dict[str, str]) -> str:
     """One table."""
     rows = ([f"`{name}`", types[name], table.columns.get(name, "")] for name in types)
-    return "\n".join(
-        [f"## {table.name}\n", f"{table.description}\n", *grid(["column", "type", "meaning"], rows)]
-    )
+    lines = grid(["column", "type", "meaning"], rows)
+    return "\n".join([f"## {table.name}\n", f"{table.description}\n", *lines, ""])
 
 
 def column_types() -> dict[str, dict[str, str]]:
@@ -89,7 +88,7 @@ def plain(default: object) -> str:
 
 def page(title: str, source: str, parts: Iterable[str]) -> str:
     """A page with its heading."""
-    return "\n".join([f"# {title}\n", NOTE.format(source=source), *parts, ""])
+    return "\n".join([f"# {title}\n", NOTE.format(source=source), *parts]).rstrip() + "\n"
 
 
 def grid(head: list[str], rows: Iterable[list[str]]) -> Iterator[str]:

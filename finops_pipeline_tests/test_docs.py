@@ -1,7 +1,10 @@
+import re
 import runpy
 from pathlib import Path
 
 import pytest
+
+from finops_pipeline.warehouse.sql_file import files
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = runpy.run_path(str(DOCS / "generate.py"))["pages"]()
@@ -10,3 +13,18 @@ PAGES = runpy.run_path(str(DOCS / "generate.py"))["pages"]()
 @pytest.mark.parametrize(("name", "text"), PAGES.items(), ids=list(PAGES))
 def test_generated_page_says_what_exists(name, text):
     assert (DOCS / name).read_text() == text, "run 'make docs'"
+
+
+def test_comment_of_a_column_stands_on_its_line():
+    # A comment inside the select of a view was taken for that of the column above it.
+    lines = PAGES["tables.md"].split("## costs.line\n")[1].split("\n## ")[0]
+
+    assert "| `network_cost` | decimal(28,10) | as the source says [currency] |" in lines
+
+
+def test_page_on_operations_says_what_to_do_about_each_check():
+    text = (DOCS / "operations.md").read_text()
+    listed = re.findall(r"^\| `([a-z_]+)`( \(blocking\))? \|", text, re.MULTILINE)
+
+    assert {name for name, blocking in listed if not blocking} == files("checks").keys()
+    assert {name for name, blocking in listed if blocking} == files("checks/blocking").keys()

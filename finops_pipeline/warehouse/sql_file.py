@@ -18,7 +18,8 @@ from finops_pipeline.units import DAY, HOUR
 
 SQL_DIR = Path(__file__).parent.parent / "sql"
 
-_COLUMN = re.compile(r"^    (?P<name>[a-z_0-9]+),?\s.*?-- (?P<comment>.+)$", re.MULTILINE)
+_COLUMN = re.compile(r"^    (?P<name>[a-z_0-9]+),?[ ].*?-- (?P<comment>.+)$", re.MULTILINE)
+_CREATE = re.compile(r"^create (?:table|view) .*", re.MULTILINE | re.DOTALL)
 _VIEW = re.compile(r"create view \S+\s*\(.*?\n\)\s*as\s", re.DOTALL)
 # A select reads tables of its own schema and of those before it.
 SCHEMAS = ("raw", "core", "costs", "usage", "efficiency")
@@ -55,7 +56,10 @@ class SqlFile:
     @cached_property
     def statements(self) -> list[duckdb.Statement]:
         """The file as DuckDB splits it."""
-        return duckdb.extract_statements(self.text)
+        try:
+            return duckdb.extract_statements(self.text)
+        except duckdb.ParserException as error:
+            raise TableError(f"{self.path}: {error}") from error
 
     @cached_property
     def query(self) -> str | None:
@@ -70,7 +74,10 @@ class SqlFile:
     @cached_property
     def reads(self) -> frozenset[str]:
         """Names of the tables the select reads, each with its schema."""
-        return _tables_read(self.query) if self.query else frozenset()
+        try:
+            return _tables_read(self.query) if self.query else frozenset()
+        except ValueError as error:
+            raise TableError(f"{self.path}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,11 @@ class Table(SqlFile):
 
     @cached_property
     def ddl(self) -> str:
-        """The ``create`` statement."""
-        return self.statements[0].query.strip()
+        """The ``create`` statement, without the comment before it."""
+        found = _CREATE.search(self.statements[0].query)
+        if not found:
+            raise TableError(f"{self.path} creates neither a table nor a view")
+        return found.group().strip()
 
     @cached_property
     def is_view(self) -> bool:
@@ -151,9 +161,7 @@ def read_tables(folder: Path) -> dict[str, Table]:
     found = {table.name: table for table in map(Table, folder.glob("*/*.sql"))}
     for table in found.values():
         if unknown := table.reads - found.keys():
-            raise TableError(
-                f"{table.path.name} reads {', '.join(sorted(unknown))}: no such table file"
-            )
+            raise TableError(f"{table.path} reads {', '.join(sorted(unknown))}: no such table file")
     left_to_right = sorted(found, key=lambda name: (SCHEMAS.index(found[name].schema), name))
     order = TopologicalSorter({name: sorted(found[name].reads) for name in left_to_right})
     return {name: found[name] for name in order.static_order()}
@@ -169,7 +177,7 @@ def _tables_read(query: str) -> frozenset[str]:
     (row,) = duckdb.execute("select json_serialize_sql($query)", {"query": query}).fetchall()
     tree = json.loads(row[0])
     if tree["error"]:
-        raise TableError(f"{tree['error_message']}: {query[:200]}")
+        raise ValueError(tree["error_message"])
     return frozenset(
         f"{node['schema_name']}.{node['table_name']}"
         for node in _nodes(tree)
