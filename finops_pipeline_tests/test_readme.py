@@ -1,0 +1,67 @@
+"""What the README promises: its queries answer, its commands and files exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from finops_pipeline.cli import main
+from finops_pipeline.queries.published import ask, open_published
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(group: click.Group, name: str) -> Iterator[str]:
+    """Every command that is shown, as one types it."""
+    for part, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{name} {part}")
+        elif not command.hidden:
+            yield f"{name} {part}"
+
+
+def test_there_are_queries():
+    assert len(QUERIES) >= 10
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=range(1, len(QUERIES) + 1))
+def test_query_finds_rows_in_a_demo(query, published_demo):
+    with open_published(published_demo / "data") as connection:
+        answer = ask(connection, query)
+
+    assert answer.rows
+    for name, *values in zip(answer.columns, *answer.rows, strict=True):
+        assert any(value is not None for value in values), name
+
+
+def test_notebook_example_runs(published_demo, monkeypatch):
+    monkeypatch.chdir(published_demo)
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    *imports, last = example.strip().splitlines()
+
+    names: dict[str, object] = {}
+    exec("\n".join(imports), names)
+    frame = eval(last, names)
+
+    assert list(frame.columns) == ["day", "team", "cost"]
+    assert frame["cost"].dtype == "float64"
+
+
+def test_commands_are_those_that_exist():
+    listed = re.findall(r"^\| `(finops [a-z ]+)` \|", README, re.MULTILINE)
+
+    assert sorted(listed) == sorted(commands(main, "finops"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+
+    local = [link for link in links if not link.startswith("http")]
+
+    assert [link for link in local if not (page.parent / link).exists()] == []
