@@ -72,7 +72,7 @@ class Warehouse:
         """Arguments as for :func:`open_warehouse`."""
         self.connection = connection
         self.records = Records(connection)
-        self._tables = sql
+        self.tables = sql
         self._definitions = Definitions(connection, self.records, sql, inputs)
         self._inputs = inputs
         self._settings = settings
@@ -82,7 +82,7 @@ class Warehouse:
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
-        return {name: self.refresh_table(table) for name, table in self._tables.items()}
+        return {name: self.refresh_table(table) for name, table in self.tables.items()}
 
     def refresh_table(self, table: Table) -> int:
         """Bring one table up to date; the tables it reads already are.
@@ -122,7 +122,7 @@ class Warehouse:
 
     def _unpublished(self) -> list[Range]:
         """Hours that changed in the ledger, or in a table, since the last publication."""
-        ledger = self._stale(self._tables["core.window"])
+        ledger = self._stale(self.tables["core.window"])
         return joined({*self.records.hours_since_publication(), *ledger.slots}, HOUR)
 
     def _refresh_whole(self, table: Table) -> int:
@@ -171,7 +171,7 @@ class Warehouse:
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:
         contents = partial(self._inputs.hour_contents, day=day)
-        return Fingerprints(self._tables, contents, self._settings)
+        return Fingerprints(self.tables, contents, self._settings)
 
     @contextmanager
     def _filling(self, table: Table) -> Iterator[None]:

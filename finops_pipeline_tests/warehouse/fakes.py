@@ -1,0 +1,244 @@
+"""A lake and a ledger of a few rows, and a folder of small table files that stand for the real."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from finops_pipeline.units import DAY
+from finops_pipeline.warehouse.fingerprints import Slots
+from finops_pipeline.warehouse.sql_file import read_tables
+from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+TUESDAY = MONDAY + DAY
+INSTANT = pa.timestamp("us", "UTC")
+# One of each sort: of the lake, of the ledger (growing or not), view, by window, hour, day, whole.
+SQL = {
+    "raw.item": """
+-- What was bought in a window.
+
+create table raw.item (
+    window_start timestamptz not null,  -- first instant of the window, UTC
+    name         varchar     not null,  -- what
+    item_count   integer     not null   -- how many
+);
+""",
+    "core.window": """
+-- Windows.
+
+create table core.window (
+    window_start timestamptz not null,  -- first instant of the window, UTC
+    row_count    integer     not null   -- rows it holds
+);
+""",
+    "core.price": """
+-- Prices.
+
+create table core.price (
+    name       varchar        not null,  -- what
+    unit_price decimal(28, 4) not null   -- of one
+);
+""",
+    "costs.line": """
+-- Items with their cost.
+
+create view costs.line (
+    window_start,  -- first instant of the window, UTC
+    name,          -- what
+    total_cost     -- count x price
+) as
+select window_start, name, item_count * unit_price as total_cost
+from raw.item
+join core.price using (name);
+""",
+    "costs.quarter_hourly": """
+-- Cost by window; recent windows only.
+
+create table costs.quarter_hourly (
+    window_start timestamptz    not null,  -- first instant of the window, UTC
+    total_cost   decimal(28, 4) not null   -- of all items
+);
+
+select window_start, sum(total_cost) as total_cost
+from costs.line
+where window_start >= $start and window_start < $end
+group by all;
+""",
+    "costs.hourly": """
+-- Cost by hour.
+
+create table costs.hourly (
+    hour       timestamptz    not null,  -- first instant of the hour, UTC
+    name       varchar        not null,  -- what
+    total_cost decimal(28, 4) not null check (total_cost >= 0)  -- of all items
+);
+
+select date_trunc('hour', window_start) as hour, name, sum(total_cost) as total_cost
+from costs.line
+where window_start >= $start and window_start < $end
+group by all;
+""",
+    "costs.daily": """
+-- Cost by day.
+
+create table costs.daily (
+    day        date           not null,  -- UTC day
+    total_cost decimal(28, 4) not null   -- of all items
+);
+
+select cast(hour as date) as day, sum(total_cost) as total_cost
+from costs.hourly
+where hour >= $start and hour < $end
+group by all;
+""",
+    "costs.summary": """
+-- Cost of everything, with tax; one row.
+
+create table costs.summary (
+    total_cost decimal(28, 4)  -- with tax
+);
+
+select sum(total_cost) * (1 + $tax_percent / 100) as total_cost
+from costs.daily;
+""",
+}
+ITEM = pa.schema([("window_start", INSTANT), ("name", pa.string()), ("item_count", pa.int32())])
+
+
+class Crash(Exception):
+    """What a test lets happen in the middle of a filling."""
+
+
+class FakeInputs:
+    """Current windows of raw tables as files, and the ledger's tables as given."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.windows: dict[str, dict[datetime, pa.Table]] = {}
+        self.whole: dict[str, pa.Table] = {}  # by table, all rows of it
+        self.ledger: dict[str, Callable[[datetime], pa.Table]] = {}  # rows of a window, if it is
+        self.crashes_at: datetime | None = None
+        self.asked: list[timedelta] = []  # lengths of the ranges of files asked for
+
+    def put(self, table: str, start: datetime, rows: pa.Table) -> None:
+        """What a source says of a window now."""
+        self.windows.setdefault(table, {})[start] = rows
+
+    def drop(self, table: str, start: datetime) -> None:
+        """Forget a window."""
+        del self.windows[table][start]
+
+    def day_contents(self, table: str) -> Slots:
+        if table in self.whole:
+            return {None: _hash(self.whole[table])}
+        return self._contents(table, lambda start: start.replace(hour=0, minute=0))
+
+    def hour_contents(self, table: str, day: datetime) -> Slots:
+        if table in self.whole:
+            return self.day_contents(table)
+        hours = self._contents(table, lambda start: start.replace(minute=0))
+        return {hour: content for hour, content in hours.items() if day <= hour < day + DAY}
+
+    def files(self, table: str, start: datetime, end: datetime) -> list[Path]:
+        if start == self.crashes_at:
+            raise Crash
+        self.asked.append(end - start)
+        return [
+            self._file(table, at, rows)
+            for at, rows in self.windows.get(table, {}).items()
+            if start <= at < end
+        ]
+
+    def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
+        if table in self.whole:
+            return self.whole[table]
+        starts = [at for at in sorted(self._starts()) if start <= at < end]
+        return pa.concat_tables([self.ledger[table](at) for at in starts])
+
+    def _contents(self, table: str, slot: Callable[[datetime], datetime]) -> dict[Any, str]:
+        found: dict[Any, str] = {}
+        given = self.windows.get(table, {})
+        starts = self._starts() if table in self.ledger else given
+        for start in sorted(starts):
+            rows = self.ledger[table](start) if table in self.ledger else given[start]
+            found[slot(start)] = found.get(slot(start), "") + f"{start} {_hash(rows)}"
+        return found
+
+    def _starts(self) -> set[datetime]:
+        return {start for windows in self.windows.values() for start in windows}
+
+    def _file(self, table: str, start: datetime, rows: pa.Table) -> Path:
+        path = self.folder / table / f"{start:%Y%m%d%H%M}-{_hash(rows)[:12]}.parquet"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(rows, path)
+        return path
+
+
+class Shop:
+    """A warehouse of the small table files; a test changes its inputs, files and settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.inputs = FakeInputs(folder / "lake")
+        self.inputs.ledger["core.window"] = self._window
+        self.settings: dict[str, Any] = {"tax_percent": 0}
+        self.kept = 14 * DAY
+        self.price(apple="1.00", pear="2.00")
+        for name, text in SQL.items():
+            self.write(name, text)
+
+    def write(self, name: str, text: str) -> None:
+        """A table file as it is from now on."""
+        path = self.file(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.lstrip())
+
+    def file(self, name: str) -> Path:
+        schema, _, stem = name.partition(".")
+        return self.folder / "sql" / schema / f"{stem}.sql"
+
+    def price(self, **prices: str) -> None:
+        rows = {"name": list(prices), "unit_price": list(prices.values())}
+        self.inputs.whole["core.price"] = pa.table(rows)
+
+    def sell(self, start: datetime, **counts: int) -> None:
+        """What was bought in a window, instead of what was said before."""
+        rows = [{"window_start": start, "name": n, "item_count": c} for n, c in counts.items()]
+        self.inputs.put("raw.item", start, pa.Table.from_pylist(rows, ITEM))
+
+    def refresh(self, file_name: str = "warehouse.duckdb") -> dict[str, int]:
+        """Rows written by table, of the tables that were written."""
+        with self.open(file_name) as warehouse:
+            return {name: rows for name, rows in warehouse.refresh().items() if rows}
+
+    def open(self, file_name: str = "warehouse.duckdb") -> Any:
+        path, sql = self.folder / file_name, read_tables(self.folder / "sql")
+        return open_warehouse(path, self.inputs, self.settings, self.kept, sql)
+
+    def rows(self, table: str, file_name: str = "warehouse.duckdb") -> list[tuple[Any, ...]]:
+        with self.open(file_name) as warehouse:
+            return contents(warehouse, table)
+
+    def _window(self, start: datetime) -> pa.Table:
+        count = self.inputs.windows["raw.item"][start].num_rows
+        return pa.table({"window_start": pa.array([start], INSTANT), "row_count": [count]})
+
+
+def contents(warehouse: Warehouse, table: str) -> list[tuple[Any, ...]]:
+    """Every row of a table, sorted."""
+    return warehouse.connection.execute(f"select * from {table} order by all").fetchall()
+
+
+def at(hours: float, day: datetime = MONDAY) -> datetime:
+    """An instant of a day."""
+    return day + timedelta(hours=hours)
+
+
+def _hash(rows: pa.Table) -> str:
+    return hashlib.sha256(repr(rows.to_pylist()).encode()).hexdigest()

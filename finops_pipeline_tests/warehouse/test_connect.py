@@ -1,0 +1,120 @@
+"""One writer at a time, in UTC, without downloads."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from finops_pipeline.errors import TableError
+from finops_pipeline.warehouse.connect import connect, connect_read_only, locked
+from finops_pipeline_tests import programs
+
+HOLD = """
+import sys
+from pathlib import Path
+from finops_pipeline.warehouse.connect import connect, locked
+with {hold}(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_process(hold: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds a lock or a database until the block ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD.format(hold=hold), str(path)],
+        cwd=programs.ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "warehouse.duckdb"
+
+
+def test_lock_that_stays_taken_names_the_process(path):
+    with (
+        another_process("locked", path) as other,
+        pytest.raises(TableError, match=f"process {other.pid} keeps warehouse.duckdb to itself"),
+        locked(path, patience_seconds=0),
+    ):
+        raise AssertionError("two processes hold the lock")
+
+
+def test_lock_ends_with_its_process_however_it_ends(path):
+    with another_process("locked", path) as other:
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+
+        with locked(path, patience_seconds=5):
+            assert path.with_suffix(".lock").read_text() == str(os.getpid())
+
+
+def test_lock_is_free_again_after_an_error(path):
+    with pytest.raises(ZeroDivisionError), locked(path):
+        _ = 1 / 0
+
+    with locked(path, patience_seconds=0):
+        pass
+
+
+def test_whoever_opens_the_private_database_is_named(tmp_path):
+    path = tmp_path / "warehouse.duckdb"
+
+    with (
+        another_process("connect", path) as other,
+        pytest.raises(TableError, match=rf"private to the pipeline; close it: .*PID {other.pid}"),
+    ):
+        connect(path)
+
+
+def test_every_connection_is_in_utc(tmp_path, time_zone):
+    path = tmp_path / "any.duckdb"
+    query = "select '2026-11-01 05:30:00+00'::timestamptz::varchar, current_setting('TimeZone')"
+    with connect(path) as writing:
+        assert writing.execute(query).fetchall() == [("2026-11-01 05:30:00+00", "UTC")]
+
+    with connect_read_only(path) as reading:
+        assert reading.execute(query).fetchall() == [("2026-11-01 05:30:00+00", "UTC")]
+        assert reading.cursor().execute(query).fetchall() == [("2026-11-01 05:30:00+00", "UTC")]
+
+
+def test_a_second_reader_in_the_process_may_come_after_settings_are_locked(tmp_path):
+    path = tmp_path / "any.duckdb"
+    connect(path).close()
+
+    with connect_read_only(path) as first:
+        first.execute("set lock_configuration = true")
+        with connect_read_only(path) as second:
+            assert second.execute("select current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_readers_cannot_write(tmp_path):
+    path = tmp_path / "any.duckdb"
+    connect(path).close()
+
+    with connect_read_only(path) as reader, pytest.raises(duckdb.InvalidInputException):
+        reader.execute("create table mine (one integer)")
+
+
+def test_files_are_in_the_format_of_duckdb_1_5(tmp_path):
+    with connect(tmp_path / "any.duckdb") as connection:
+        ((tags,),) = connection.execute(
+            "select tags from duckdb_databases() where database_name = 'any'"
+        ).fetchall()
+
+    assert tags["storage_version"].startswith("v1.5.0")

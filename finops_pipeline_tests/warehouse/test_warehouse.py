@@ -1,0 +1,337 @@
+"""Tables are filled where what they are made from changed, and nowhere else."""
+
+import tempfile
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finops_pipeline.errors import TableError
+from finops_pipeline.units import DAY, WINDOW
+from finops_pipeline.warehouse.sql_file import SqlFile
+from finops_pipeline_tests.warehouse.fakes import MONDAY, SQL, TUESDAY, Crash, Shop, at, contents
+
+QUARTERS = [at(9), at(9.25), at(10), at(9, TUESDAY)]
+DERIVED = ["core.window", "costs.quarter_hourly", "costs.hourly", "costs.daily", "costs.summary"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Two hours of Monday and one of Tuesday are sold and filled."""
+    shop = Shop(tmp_path)
+    for start in QUARTERS:
+        shop.sell(start, apple=1, pear=1)
+    shop.refresh()
+    return shop
+
+
+def hourly(shop: Shop) -> list[tuple[datetime, str, Decimal]]:
+    return shop.rows("costs.hourly")
+
+
+def test_first_filling_writes_every_table(tmp_path):
+    shop = Shop(tmp_path)
+    for start in QUARTERS:
+        shop.sell(start, apple=1, pear=1)
+
+    assert shop.refresh() == {
+        "core.price": 2,
+        "core.window": 4,
+        "costs.quarter_hourly": 4,
+        "costs.hourly": 6,
+        "costs.daily": 2,
+        "costs.summary": 1,
+    }
+    assert shop.rows("costs.daily") == [
+        (MONDAY.date(), Decimal(9)),
+        (TUESDAY.date(), Decimal(3)),
+    ]
+    assert shop.rows("costs.summary") == [(Decimal(12),)]
+
+
+def test_an_empty_lake_gives_empty_tables(tmp_path):
+    shop = Shop(tmp_path)
+
+    assert shop.refresh() == {"core.price": 2, "costs.summary": 1}
+    assert shop.rows("costs.line") == hourly(shop) == []
+
+
+def test_nothing_is_written_twice(shop):
+    assert shop.refresh() == {}
+
+
+def test_a_new_window_writes_its_hour_and_its_day(shop):
+    shop.sell(at(9.5, TUESDAY), apple=1)
+
+    assert shop.refresh() == {
+        "core.window": 2,
+        "costs.quarter_hourly": 2,
+        "costs.hourly": 2,  # of 09:00 on Tuesday, where 6 rows are in all
+        "costs.daily": 1,
+        "costs.summary": 1,
+    }
+
+
+def test_a_changed_window_changes_its_hour_and_its_day(shop):
+    shop.sell(at(10), apple=5)
+
+    assert shop.refresh()["costs.hourly"] == 1
+    assert [row for row in hourly(shop) if row[0] == at(10)] == [(at(10), "apple", Decimal(5))]
+    assert shop.rows("costs.daily") == [(MONDAY.date(), Decimal(11)), (TUESDAY.date(), Decimal(3))]
+
+
+def test_a_window_that_vanishes_leaves_no_row(shop):
+    shop.inputs.drop("raw.item", at(10))
+
+    assert shop.refresh() == {"costs.daily": 1, "costs.summary": 1}
+    assert at(10) not in {row[0] for row in hourly(shop)}
+
+
+def test_a_day_that_vanishes_leaves_no_row(shop):
+    shop.inputs.drop("raw.item", at(9, TUESDAY))
+
+    assert shop.refresh() == {"costs.summary": 1}
+    assert shop.rows("costs.daily") == [(MONDAY.date(), Decimal(9))]
+    assert at(9, TUESDAY) not in {row[0] for row in hourly(shop)}
+
+
+def test_a_changed_table_of_the_ledger_refills_what_reads_it(shop):
+    shop.price(apple="1.50", pear="2.00")
+
+    assert shop.refresh() == {
+        "core.price": 2,
+        "costs.quarter_hourly": 4,
+        "costs.hourly": 6,
+        "costs.daily": 2,
+        "costs.summary": 1,
+    }
+    assert shop.rows("costs.summary") == [(Decimal(14),)]
+
+
+def test_a_changed_setting_refills_the_tables_that_name_it(shop):
+    shop.settings["tax_percent"] = 50
+
+    assert shop.refresh() == {"costs.summary": 1}
+    assert shop.rows("costs.summary") == [(Decimal(18),)]
+
+
+def test_a_setting_that_nobody_names_changes_nothing(shop):
+    shop.settings["top_workloads"] = 3
+
+    assert shop.refresh() == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "written"),
+    [
+        ("costs.summary", {"costs.summary"}),
+        ("costs.daily", {"costs.daily", "costs.summary"}),
+        ("costs.hourly", {"costs.hourly", "costs.daily", "costs.summary"}),
+        ("costs.line", set(DERIVED) - {"core.window"}),
+        ("raw.item", set(DERIVED) - {"core.window"}),
+        ("core.window", {"core.window"}),
+    ],
+)
+def test_a_changed_file_refills_its_table_and_what_reads_it(shop, changed, written):
+    before = {name: shop.rows(name) for name in DERIVED}
+    shop.write(changed, SQL[changed].lstrip().replace("-- ", "-- More precisely: ", 1))
+
+    assert shop.refresh().keys() == written
+    assert {name: shop.rows(name) for name in DERIVED} == before
+
+
+def test_a_changed_file_changes_the_rows(shop):
+    shop.write(
+        "costs.hourly", SQL["costs.hourly"].replace("sum(total_cost)", "2 * sum(total_cost)")
+    )
+
+    shop.refresh()
+
+    assert shop.rows("costs.summary") == [(Decimal(24),)]
+
+
+def test_a_table_becomes_a_view_and_a_table_again(shop):
+    view = "-- Cost.\n\ncreate view costs.summary (\n    cost  -- all\n) as\nselect 1 as cost;\n"
+    shop.write("costs.summary", view)
+    shop.refresh()
+    assert shop.rows("costs.summary") == [(1,)]
+
+    shop.write("costs.summary", SQL["costs.summary"])
+
+    assert shop.refresh() == {"costs.summary": 1}
+
+
+def test_a_table_without_a_file_is_gone(shop):
+    shop.file("costs.summary").unlink()
+
+    assert shop.refresh() == {}
+    with pytest.raises(duckdb.CatalogException, match="summary does not exist"):
+        shop.rows("costs.summary")
+
+
+def test_tables_of_single_windows_keep_recent_days(shop):
+    shop.kept = 2 * DAY
+    shop.sell(at(9, TUESDAY + DAY), apple=1)
+
+    shop.refresh()
+
+    days = {row[0].date() for row in shop.rows("costs.quarter_hourly")}
+    assert days == {TUESDAY.date(), (TUESDAY + DAY).date()}
+    assert shop.refresh() == {}
+    assert MONDAY.date() in {row[0] for row in shop.rows("costs.daily")}
+
+
+def test_a_row_that_breaks_a_constraint_leaves_the_old_rows(shop):
+    before = hourly(shop)
+    shop.sell(at(10), apple=-1)
+
+    with pytest.raises(TableError, match=r"^costs\.hourly: .*CHECK constraint failed"):
+        shop.refresh()
+
+    assert hourly(shop) == before
+    shop.sell(at(10), apple=2)
+    shop.refresh()
+    assert shop.rows("costs.summary") == [(Decimal(11),)]
+
+
+def test_rows_of_the_ledger_that_do_not_fit_leave_the_old_ones(shop):
+    shop.inputs.whole["core.price"] = pa.table({"name": ["apple"], "price": ["1.00"]})
+
+    with pytest.raises(TableError, match=r"^core\.price: .*price"):
+        shop.refresh()
+
+    assert len(shop.rows("core.price")) == 2
+
+
+def test_what_a_crash_between_two_tables_left_is_filled_next_time(shop):
+    shop.sell(at(10), apple=5)
+    with shop.open() as warehouse:
+        warehouse.refresh_table(warehouse.tables["costs.hourly"])
+
+    assert shop.refresh() == {
+        "core.window": 1,
+        "costs.quarter_hourly": 1,
+        "costs.daily": 1,
+        "costs.summary": 1,
+    }
+    assert shop.rows("costs.summary") == [(Decimal(14),)]
+
+
+def test_a_crash_inside_a_table_leaves_all_of_its_old_rows(shop):
+    before = hourly(shop)
+    for start in QUARTERS:
+        shop.sell(start, apple=3)
+    shop.inputs.crashes_at = at(9, TUESDAY)
+
+    with shop.open() as warehouse, pytest.raises(Crash):
+        warehouse.refresh_table(warehouse.tables["costs.hourly"])
+
+    assert hourly(shop) == before
+    shop.inputs.crashes_at = None
+    shop.refresh()
+    assert shop.rows("costs.summary") == [(Decimal(12),)]
+
+
+def test_long_history_is_filled_a_week_at_a_time(tmp_path):
+    shop = Shop(tmp_path)
+    for day in range(17):
+        shop.sell(at(0, MONDAY + day * DAY), apple=1)
+
+    shop.refresh()
+
+    assert len(shop.rows("costs.daily")) == 17
+    assert max(shop.inputs.asked) <= 7 * DAY
+
+
+def test_time_zone_of_the_machine_does_not_matter(tmp_path, time_zone):
+    shop = Shop(tmp_path)
+    for quarter in range(96):
+        shop.sell(MONDAY + quarter * WINDOW, apple=1)
+
+    shop.refresh()
+
+    assert [row[0].timestamp() for row in hourly(shop)] == [
+        at(hour).timestamp() for hour in range(24)
+    ]
+    assert shop.rows("costs.daily") == [(MONDAY.date(), Decimal(96))]
+
+
+def check(folder: Path, query: str) -> SqlFile:
+    path = folder / "check.sql"
+    path.write_text(f"-- A mistake.\n\n{query};\n")
+    return SqlFile(path)
+
+
+def test_a_check_looks_at_hours_that_changed_since_the_last_publication(shop, tmp_path):
+    sold = check(
+        tmp_path,
+        "select distinct window_start from raw.item"
+        " where window_start >= $start and window_start < $end order by all",
+    )
+    with shop.open() as warehouse:
+        assert len(warehouse.check(sold)) == 4
+        with warehouse.connection.cursor() as cursor:
+            cursor.execute("insert into internal.publication values ('x', now())")
+        assert warehouse.check(sold) == []
+
+    shop.sell(at(9.25), apple=7)
+
+    with shop.open() as warehouse:
+        before = warehouse.check(sold)
+        warehouse.refresh()
+        assert [row["window_start"] for row in before] == [at(9), at(9.25)]
+        assert warehouse.check(sold) == before
+
+
+def test_a_check_that_names_no_time_looks_at_everything(shop, tmp_path):
+    cheap = check(tmp_path, "select name from core.price where unit_price < $tax_percent + 2")
+
+    with shop.open() as warehouse:
+        assert warehouse.check(cheap) == [{"name": "apple"}]
+
+
+STARTS = st.sampled_from([at(h, MONDAY + d * DAY) for d in range(4) for h in (0, 0.25, 12, 23.75)])
+COUNTS = st.dictionaries(st.sampled_from(["apple", "pear"]), st.integers(0, 3), max_size=2)
+CHANGES = st.one_of(
+    st.tuples(st.just("sell"), STARTS, COUNTS),
+    st.tuples(st.just("drop"), STARTS),
+    st.tuples(st.just("price"), st.sampled_from(["1.00", "2.50"])),
+    st.tuples(st.just("tax_percent"), st.sampled_from([0, 10])),
+    st.tuples(st.just("file"), st.sampled_from(["costs.line", "costs.hourly", "costs.daily"])),
+)
+
+
+def change(shop: Shop, kind: str, *values) -> None:
+    if kind == "sell":
+        shop.sell(values[0], **values[1])
+    elif kind == "drop" and values[0] in shop.inputs.windows.get("raw.item", {}):
+        shop.inputs.drop("raw.item", values[0])
+    elif kind == "price":
+        shop.price(apple=values[0], pear="3.00")
+    elif kind == "file":
+        text = shop.file(values[0]).read_text()
+        shop.write(values[0], f"-- Once more.\n{text}")
+    elif kind == "tax_percent":
+        shop.settings[kind] = values[0]
+
+
+@settings(max_examples=12)
+@given(ticks=st.lists(st.lists(CHANGES, min_size=1, max_size=5), min_size=1, max_size=4))
+def test_after_any_changes_tables_are_as_if_filled_from_scratch(ticks):
+    with tempfile.TemporaryDirectory() as folder:
+        shop = Shop(Path(folder))
+        shop.kept = 2 * DAY
+        for changes in ticks:
+            for kind, *values in changes:
+                change(shop, kind, *values)
+            shop.refresh()
+        shop.refresh("scratch.duckdb")
+
+        with shop.open() as grown, shop.open("scratch.duckdb") as scratch:
+            for name in DERIVED:
+                assert contents(grown, name) == contents(scratch, name), name
