@@ -37,11 +37,12 @@ def known_windows(
             func.sum(case((is_absent, 0), else_=1)),
             func.min(ledger.c.next_read_at),
             func.max(case((is_absent, ledger.c.failure))),
+            func.max(ledger.c.failed_at),
         )
         .where(of_source(table_names, cluster, start, end))
         .group_by(ledger.c.window_start)
     )
     return {
-        window_start: Known(read_count == len(table_names), next_read_at, failure)
-        for window_start, read_count, next_read_at, failure in connection.execute(query)
+        window_start: Known(read_count == len(table_names), *last)
+        for window_start, read_count, *last in connection.execute(query)
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from finops_pipeline.units import DAY, HOUR, WINDOW, windows
 
@@ -18,6 +18,7 @@ class Known:
     is_read: bool  # every table is provisional, final or lost
     next_read_at: datetime | None = None  # earliest of its tables
     failure: str | None = None  # message of the last attempt, if that failed
+    failed_at: datetime | None = None  # when that was
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,20 @@ class Schedule:
         """Windows of ``[start, end)`` to be read now, in the order to serve them.
 
         The newest missing window comes first, since people look at it; then the other missing ones
-        and then those to be read again, oldest first, since sources forget those first. Windows
-        that end after ``now - settle`` are left out.
+        and then those to be read again, oldest first, since sources forget those first. What failed
+        before comes last, the longest untried first: a source that is broken for a few windows is
+        not asked on, and would keep all others waiting. Windows that end after ``now - settle`` are
+        left out.
         """
         settled = [at for at in windows(start, end) if at + WINDOW <= now - self.settle]
         missing = [at for at in settled if at not in known or not known[at].is_read]
         again = [at for at in settled if at in known and _is_waiting(known[at], now)]
-        served = [*missing[-1:], *missing[:-1]]
-        return [_missing(at, known.get(at)) for at in served] + [
+        due = [_missing(at, known.get(at)) for at in missing] + [
             _again(at, known[at]) for at in again
         ]
+        newest = due.pop(len(missing) - 1) if missing else None
+        due.sort(key=lambda window: _failed_at(known.get(window.window_start)))
+        return [newest, *due] if newest else due
 
 
 def after_end(window_start: datetime, instant: datetime) -> str:
@@ -72,6 +77,11 @@ def after_end(window_start: datetime, instant: datetime) -> str:
 
 def _is_waiting(known: Known, now: datetime) -> bool:
     return known.is_read and known.next_read_at is not None and known.next_read_at <= now
+
+
+def _failed_at(known: Known | None) -> datetime:
+    """When it was tried in vain; long ago when it was not."""
+    return (known and known.failed_at) or datetime.min.replace(tzinfo=UTC)
 
 
 def _missing(window_start: datetime, known: Known | None) -> Due:

@@ -312,6 +312,18 @@ def test_windows_that_were_never_tried_are_missing_too(recorded_home, opencost):
     assert sorted(missing) == sorted(2 * older_than_an_hour)
 
 
+@pytest.mark.needs("prometheus", "promtool")
+def test_windows_that_stay_refused_keep_no_others_waiting(recorded_home, opencost):
+    for minute in (0, 15, 30):
+        del opencost.answers[question(at(0, minute))]
+
+    recorded_home.tick(at(1, 35))
+    recorded_home.tick(at(1, 35))
+
+    states = ledger(recorded_home, "status")
+    assert states == [("absent",)] * 3 + [("provisional",)] * 3
+
+
 # Two clusters
 
 

@@ -41,7 +41,7 @@ def test_the_newest_missing_window_is_served_first_then_gaps_then_readings_again
     known = {
         TEN: Known(is_read=True, next_read_at=END + HOUR),
         TEN + WINDOW: Known(is_read=True, next_read_at=END + WINDOW + HOUR),
-        TEN + 3 * WINDOW: Known(is_read=False, failure="503 Service Unavailable"),
+        TEN + 3 * WINDOW: Known(is_read=False, failure="503 Service Unavailable", failed_at=END),
         TEN + 5 * WINDOW: Known(is_read=True),
     }
 
@@ -50,11 +50,24 @@ def test_the_newest_missing_window_is_served_first_then_gaps_then_readings_again
     assert [(window.window_start, window.reason) for window in due] == [
         (TEN + 6 * WINDOW, "missing"),
         (TEN + 2 * WINDOW, "missing"),
-        (TEN + 3 * WINDOW, "failed before: 503 Service Unavailable"),
         (TEN + 4 * WINDOW, "missing"),
         (TEN, "to be read again after 1 h"),
         (TEN + WINDOW, "to be read again after 1 h"),
+        (TEN + 3 * WINDOW, "failed before: 503 Service Unavailable"),
     ]
+
+
+def test_what_failed_before_comes_last_and_the_longest_untried_first():
+    known = {
+        TEN: Known(is_read=False, failure="refused", failed_at=END + 2 * HOUR),
+        TEN + WINDOW: Known(is_read=False, failure="refused", failed_at=END + HOUR),
+        TEN + 3 * WINDOW: Known(is_read=False, failure="refused", failed_at=END),
+    }
+
+    due = Schedule().due(TEN + HOUR + 5 * MINUTE, known, TEN, TEN + HOUR)
+
+    # The newest is served first all the same: people look at it.
+    assert starts(due) == ["10:45", "10:30", "10:15", "10:00"]
 
 
 @given(
