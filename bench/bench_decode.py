@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.figures import tell
 from finops_pipeline.lake.content import content_sha256
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources import opencost
@@ -32,11 +33,6 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         tell("decode_cpu_ratio", cpu_ratio(body(LARGE), Path(folder)), MOST_CPU_RATIO)
         tell("decode_10000_rows_peak_mib", peak_mebibytes(Path(folder)), MOST_MEBIBYTES)
-
-
-def tell(name: str, value: float, goal: float) -> None:
-    """One figure beside its goal."""
-    print(f"figure {name} {value:.3g} goal <= {goal}")
 
 
 def cpu_ratio(answer: bytes, folder: Path) -> float:

@@ -1,0 +1,167 @@
+"""A tick on the embedded cluster: CPU beyond a process that has done its imports.
+
+Each tick runs in a process of its own and reads what a quarter of an hour brings: one new window
+and two to be read again, of both sources. The cluster is yet another process, not counted. Ticks
+on a short and a long history take turns: whatever slows the machine slows both.
+"""
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+
+from bench.figures import tell
+from finops_pipeline import settings as configuration
+from finops_pipeline.orchestration.ingest import read_due
+from finops_pipeline.orchestration.installation import Installation, open_installation
+from finops_pipeline.orchestration.record import record
+from finops_pipeline.orchestration.sources import SOURCES, connected
+from finops_pipeline.sources.reading import Reading
+from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start, windows
+
+ROOT = Path(__file__).parent.parent
+ROUNDS = 5
+MOST_CPU_SECONDS = 4
+MOST_RATIO = 1.3
+CONFIG = """
+is_demo = true
+
+[ingest]
+horizon_days = {horizon_days}
+
+[[clusters]]
+name = "demo"
+opencost_url = "{url}/opencost"
+prometheus_url = "{url}/prometheus"
+"""
+
+
+def main() -> None:
+    """Print one line per figure."""
+    # The cluster answers for the past only: ticks pretend to run in the last hours.
+    now = window_start(datetime.now(UTC)) - (ROUNDS + 2) * WINDOW + timedelta(minutes=5)
+    with TemporaryDirectory() as temporary, cluster() as url:
+        folders = {days: Path(temporary) / str(days) for days in (7, 35, 365)}
+        for days, folder in folders.items():
+            make_history(folder, url, days, now)
+            tick(folder, now + WINDOW)  # makes Dagster's own tables, once
+        seconds: dict[int, list[float]] = {days: [] for days in folders}
+        for number in range(ROUNDS):
+            for days, folder in folders.items():
+                seconds[days].append(tick(folder, now + (2 + number) * WINDOW))
+    ratios = [long / short for long, short in zip(seconds[365], seconds[7], strict=True)]
+    tell("tick_35_days_cpu_seconds", statistics.median(seconds[35]), MOST_CPU_SECONDS)
+    tell("tick_365_to_7_days_cpu_ratio", statistics.median(ratios), MOST_RATIO)
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """The embedded cluster in a process of its own; yields its origin."""
+    code = (
+        "from datetime import UTC, datetime\n"
+        "from finops_pipeline.simulation import server\n"
+        "server.run(0, ready=lambda it: print(it.url, flush=True))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
+        yield child.stdout.readline().strip()
+        child.terminate()
+
+
+def make_history(folder: Path, url: str, days: int, now: datetime) -> None:
+    """An installation whose windows of so many days have been read and published.
+
+    The newest two days are read as ever; the days before are the first of them again and again.
+    """
+    folder.mkdir()
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, folder)
+    file = folder / "finops.toml"
+    file.write_text(CONFIG.format(url=url, horizon_days=min(days, 35)))
+    settings = configuration.load(file, {"FINOPS_DATA_DIR": str(folder / "data")})
+    with open_installation(settings, lambda: now) as installation:
+        oldest = window_start(now) - days * DAY
+        first_real = window_start(now).replace(hour=0, minute=0) - DAY
+        for source in SOURCES:
+            read_due(source, installation, first_real, now)
+        copy_day(installation, first_real - DAY, oldest)
+        installation.publish()
+
+
+def copy_day(installation: Installation, day: datetime, oldest: datetime) -> None:
+    """Record a day, and all days before it as its copies, each read a day after its end."""
+    readings = [*read_day(installation, day)]
+    while day + DAY > oldest:
+        record(installation.lake, installation.state.ledger, readings)
+        day -= DAY
+        readings = [moved(reading, -DAY) for reading in readings]
+
+
+def read_day(installation: Installation, day: datetime) -> Iterator[Reading]:
+    """What both sources say of each window of a day."""
+    with connected(installation.settings.clusters[0]) as clients:
+        for window in windows(day, day + DAY):
+            for source in SOURCES:
+                yield source.read(clients, window, window + 2 * DAY)
+
+
+def moved(reading: Reading, by: timedelta) -> Reading:
+    """The same reading of another window."""
+    start = reading.window_start + by
+    tables = {name: dated(rows, start) for name, rows in reading.tables.items()}
+    return Reading(reading.cluster, start, reading.fetched_at + by, tables)
+
+
+def dated(rows: pa.Table, start: datetime) -> pa.Table:
+    """The rows of one window under the date of another."""
+    position = rows.schema.get_field_index("window_start")
+    field = rows.schema.field(position)
+    return rows.set_column(position, field, pa.array([start] * rows.num_rows, field.type))
+
+
+def tick(folder: Path, now: datetime) -> float:
+    """CPU seconds of one tick in a process of its own, its imports left out."""
+    command = [sys.executable, "-m", "bench.bench_tick", rfc3339(now)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    return float(ran.stdout.splitlines()[-1])
+
+
+def tick_and_tell(now: datetime) -> None:
+    """Print the CPU seconds of this process between its imports and the end of a tick."""
+    from finops_pipeline.definitions import defs
+    from finops_pipeline.orchestration.run import run_tick
+
+    before = cpu_seconds()
+    outcome = run_tick(defs, now)
+    assert (outcome.is_success, outcome.windows_read) == (True, 3), outcome
+    print(cpu_seconds() - before)
+
+
+def cpu_seconds() -> float:
+    """Of this process, its threads included."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        tick_and_tell(datetime.fromisoformat(sys.argv[1]))
+    else:
+        main()
