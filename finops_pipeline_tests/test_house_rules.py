@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from finops_pipeline.warehouse.sql_file import SCHEMAS, SQL_DIR, SqlFile, files, tables
+from finops_pipeline_tests.sql.conftest import Data, used
+
 ROOT = Path(__file__).parent.parent
 BODY_LINES = 30  # a longer body does more than one thing; typical are 4 to 8
 MODULES = sorted(
@@ -17,6 +20,35 @@ MODULES = sorted(
 )  # fmt: skip
 CODE = [path for path in MODULES if "migrations" not in path.parts]  # those are lists of steps
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
+SQL = sorted(SQL_DIR.rglob("*.sql"))
+SQL_LINE = 110
+CHECKS = {**files("checks"), **files("checks/blocking")}
+# The last word of a number's name: what is counted, or its unit.
+UNITS = {
+    "bytes",
+    "cores",
+    "cost",
+    "count",
+    "hours",
+    "minutes",
+    "price",
+    "ratio",
+    "seconds",
+    "total",
+}
+INSTANTS = ("_at", "_start", "_until")  # and hour, whose name is its unit
+# Sets that stay small, so that Prometheus does not grow with each pod.
+LABELS = {
+    "cluster",
+    "namespace",
+    "team",
+    "environment",
+    "resource",
+    "source",
+    "version",
+    "currency",
+}
+RANKED_LABELS = {"workload_kind", "workload"}  # only of the largest
 # What a file must not hold, and what to do instead. Split so that this file does not hold it.
 FORBIDDEN = {
     "TO" + "DO": "open an issue",
@@ -79,3 +111,88 @@ def test_command_line_starts_without_dagster():
     code = "import sys, finops_pipeline.cli; sys.exit('dagster' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def empty() -> Data:
+    """Every table, without rows."""
+    return Data()
+
+
+@pytest.fixture(scope="module")
+def columns(empty: Data) -> list[tuple[str, str, str]]:
+    """Table, name and type of every column."""
+    return empty.connection.execute(
+        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns()"
+        " where not internal"
+    ).fetchall()
+
+
+def is_number(kind: str) -> bool:
+    return kind.startswith("DECIMAL") or kind in {"DOUBLE", "FLOAT", "INTEGER", "BIGINT", "HUGEINT"}
+
+
+@pytest.mark.parametrize("path", SQL, ids=name)
+def test_sql_file_says_what_a_row_is_and_stays_readable(path):
+    first, *_ = SqlFile(path).description.split("\n\n")
+
+    assert first.endswith(".")
+    assert first[0].isupper()
+    lines = path.read_text().splitlines()
+    assert [line for line in lines if len(line) > SQL_LINE or line != line.rstrip()] == []
+
+
+def test_every_column_says_what_it_holds(columns):
+    assert [(table, it) for table, it, _ in columns if not tables()[table].columns.get(it)] == []
+
+
+def test_every_number_names_its_unit(columns):
+    numbers = [(table, it) for table, it, kind in columns if is_number(kind)]
+
+    assert [(table, it) for table, it in numbers if it.rpartition("_")[2] not in UNITS] == []
+
+
+def test_money_is_decimal_beyond_the_source(columns):
+    money = [c for c in columns if c[1].endswith("_cost") and not c[0].startswith("raw.")]
+
+    assert money
+    assert [column for column in money if not column[2].startswith("DECIMAL")] == []
+
+
+def test_yes_or_no_and_instants_are_named_so(columns):
+    for table, it, kind in columns:
+        if kind == "BOOLEAN":
+            assert it.startswith(("is_", "has_")), f"{table}.{it}"
+        if kind.startswith("TIMESTAMP"):
+            assert it.endswith(INSTANTS) or it == "hour", f"{table}.{it}"
+            assert kind == "TIMESTAMP WITH TIME ZONE", f"{table}.{it}"
+
+
+@pytest.mark.parametrize("table", tables().values(), ids=tables())
+def test_table_is_filled_from_its_left_and_answers_without_rows(empty, table):
+    to_the_left = SCHEMAS[: SCHEMAS.index(table.schema) + 1]
+
+    assert {read.partition(".")[0] for read in table.reads} <= set(to_the_left)
+    if table.query and not table.is_view:
+        empty.connection.execute(f"insert into {table.name} by name {table.query}", used(table))
+    assert empty.rows(f"from {table.name}") == []
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_check_of_the_lake_looks_at_a_range(check):
+    # Without it a check would read every file of the lake, at each tick.
+    reads_the_lake = any(tables()[read].is_raw or tables()[read].is_view for read in check.reads)
+
+    assert not reads_the_lake or {"start", "end"} <= check.parameters
+
+
+@pytest.mark.parametrize("metric", files("metrics").values(), ids=files("metrics"))
+def test_metric_has_help_and_labels_that_stay_few(empty, metric):
+    assert "\n" not in metric.description  # HELP is one line
+    assert all(not tables()[read].is_raw for read in metric.reads)
+    cursor = empty.connection.execute(metric.query or "", used(metric))
+    *labels, value = [column[0] for column in cursor.description or []]
+
+    assert value == "value"
+    ranked = RANKED_LABELS if "top_workloads" in metric.parameters else set()
+    assert set(labels) <= LABELS | ranked

@@ -43,19 +43,19 @@ class Data:
         for name in names:
             table = tables()[name]
             if not table.is_view:
-                query, used = table.query or "", _used(table)
-                self.connection.execute(f"insert into {name} by name {query}", used)
+                query = f"insert into {name} by name {table.query}"
+                self.connection.execute(query, used(table))
         return self.rows(f"select * from {names[-1]} order by all")
 
     def check(self, name: str) -> list[dict[str, Any]]:
         """Rows of a check, blocking or not."""
         check = {**files("checks"), **files("checks/blocking")}[name]
-        return self.rows(check.query or "", _used(check))
+        return self.rows(check.query or "", used(check))
 
     def metric(self, name: str) -> list[dict[str, Any]]:
         """Samples of a metric."""
         metric = files("metrics")[name]
-        return self.rows(f"from ({(metric.query or '').rstrip(';')}) order by all", _used(metric))
+        return self.rows(f"from ({(metric.query or '').rstrip(';')}) order by all", used(metric))
 
     def rows(self, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         cursor = self.connection.execute(query, parameters or {})
@@ -69,7 +69,8 @@ class Data:
         )
 
 
-def _used(file: SqlFile) -> dict[str, Any]:
+def used(file: SqlFile) -> dict[str, Any]:
+    """The parameters that a file names."""
     return {name: PARAMETERS[name] for name in file.parameters}
 
 

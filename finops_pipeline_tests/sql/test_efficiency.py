@@ -60,7 +60,9 @@ def test_usage_without_a_request_is_a_figure_of_its_own(data):
 def test_more_use_than_request_is_above_one_and_wastes_nothing(data):
     data.given("raw.asset", NODE)
     data.given("raw.allocation", {**REQUESTED, "cpu_core_hours": 0.25})
-    data.given("raw.container_usage", {**USED, "cpu_used_core_hours": 0.25, "memory_used_byte_hours": GIB})
+    data.given(
+        "raw.container_usage", {**USED, "cpu_used_core_hours": 0.25, "memory_used_byte_hours": GIB}
+    )
 
     (row,) = fill(data)
 

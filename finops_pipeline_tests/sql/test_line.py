@@ -1,6 +1,7 @@
 """Every amount once, priced by hours, owned by labels."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ TEAM_KEYS = [
 ]
 
 
-def lines(data: Data) -> list[dict]:
+def lines(data: Data) -> list[dict[str, Any]]:
     return data.fill("core.price", "costs.line")
 
 
@@ -237,3 +238,12 @@ def test_a_pod_that_moved_to_another_node_used_what_it_used_once(data):
     used = {line["node"]: line["cpu_used_core_hours"] for line in lines(data)}
 
     assert used == {"node-a": pytest.approx(0.2), "node-b": pytest.approx(0.1)}
+
+
+def test_a_ghost_row_is_no_line(data):
+    nothing = {"cpu_core_hours": 0, "memory_byte_hours": 0, "source_total_cost": 0}
+    ghost = {**CONTAINER, **nothing, "allocation": "ghost", "node": None, "minutes": 0.5}
+    unknown = {**ghost, "allocation": "unknown", "source_total_cost": None}
+    data.given("raw.allocation", ghost, unknown)
+
+    assert len(lines(data)) == 1

@@ -8,5 +8,8 @@ where window_start >= $start and window_start < $end
         or not isfinite(source_total_cost)
         or cpu_core_hours < 0
         or memory_byte_hours < 0
-        or (source_total_cost < 0 and coalesce(cpu_adjustment_cost, 0) + coalesce(memory_adjustment_cost, 0) >= 0)
+        or (
+            source_total_cost < 0
+            and coalesce(cpu_adjustment_cost, 0) + coalesce(memory_adjustment_cost, 0) >= 0
+        )
     );

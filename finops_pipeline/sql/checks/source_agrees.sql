@@ -1,4 +1,4 @@
--- A cluster's hour whose cost differs from what OpenCost's own figures sum to by more than 0.5 % and their rounding.
+-- A cluster's hour whose cost differs from OpenCost's own figures by more than 0.5 % and their rounding.
 --
 -- Load balancers are left out: OpenCost counts them a resolution step too high.
 

@@ -10,6 +10,7 @@ with newest as (
 span as (
     select table_name, cluster, min(window_start) as first_window
     from core.window
+    semi join core.cluster using (cluster)  -- those that are still configured
     group by all
 ),
 expected as (

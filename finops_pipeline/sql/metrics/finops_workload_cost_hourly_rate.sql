@@ -1,15 +1,19 @@
--- Run rate of the newest window by workload, in the installation's currency per hour; the small ones together as _other.
+-- Run rate of the newest window by workload, in the installation's currency per hour; small ones as _other.
 
 with newest as (
+    select * from costs.quarter_hourly
+    qualify window_start = max(window_start) over (partition by cluster)
+),
+workload_rate as (
     select cluster, namespace, workload_kind, workload, sum(total_cost) * 4 as rate
-    from costs.quarter_hourly
+    from newest
     where cost_kind = 'workload'
-        and (cluster, window_start) in (select (cluster, max(window_start)) from costs.quarter_hourly group by cluster)
     group by all
 ),
 ranked as (
-    select *, row_number() over (partition by cluster order by rate desc, namespace, workload) <= $top_workloads as is_top
-    from newest
+    select *, row_number() over largest_first <= $top_workloads as is_top
+    from workload_rate
+    window largest_first as (partition by cluster order by rate desc, namespace, workload_kind, workload)
 )
 select
     cluster,

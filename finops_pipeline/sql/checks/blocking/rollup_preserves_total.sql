@@ -4,8 +4,9 @@ with windows_of_hour as (
     select
         cluster,
         date_trunc('hour', window_start) as starts_at,
-        sum(cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost)
-            as parts_cost
+        sum(
+            cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost
+        ) as parts_cost
     from costs.line
     where window_start >= $start and window_start < $end
     group by all

@@ -3,7 +3,7 @@
 create table core.cluster (
     cluster        varchar     not null,  -- cluster
     source         varchar     not null,  -- opencost or prometheus
-    complete_until timestamptz,           -- end of the first unbroken run of windows that are there or lost; null before the first
+    complete_until timestamptz,           -- end of the first unbroken run of windows; null before one
     newest_window_start timestamptz,      -- newest window that is there
     last_read_at   timestamptz,           -- last answer that was kept
     last_failed_at timestamptz,           -- last attempt that failed, if none succeeded since

@@ -7,7 +7,7 @@ create table core.price (
     cpu_core_hour_price   double,                -- discount applied [currency per core-hour]
     memory_gib_hour_price double,                -- discount applied [currency per GiB-hour]
     gpu_hour_price        double,                -- discount applied [currency per GPU-hour]
-    price_source          varchar     not null   -- prometheus: OpenCost's own metrics; asset: cost over hours of /assets
+    price_source          varchar     not null   -- prometheus: its metrics; asset: cost over hours
 );
 
 with node as (

@@ -4,16 +4,17 @@ create table core.window (
     table_name     varchar     not null,  -- raw table: raw.allocation, raw.container_usage, ...
     cluster        varchar     not null,  -- cluster
     window_start   timestamptz not null,  -- first instant of the window, UTC
-    status         varchar     not null check (status in ('absent', 'provisional', 'final', 'lost')),  -- provisional may still change; final is not read again
+    status         varchar     not null,  -- provisional may still change; final is not read again
     is_verified    boolean     not null,  -- whether independent views agreed on it
-    is_degraded    boolean     not null,  -- whether it was kept although something in it is known to be wrong
+    is_degraded    boolean     not null,  -- whether something in it is known to be wrong
     reason         varchar,               -- why it is absent, unverified or degraded
-    minutes_ratio  double,                -- largest minutes of a row over 15; 1 is right, less means OpenCost's resolution is wrong
+    minutes_ratio  double,                -- largest minutes of a row over 15; 1 is right
     row_count      bigint,                -- rows it holds
     total          decimal(28, 10),       -- sum of what the table measures, as the source says it
     read_count     integer     not null,  -- how often it was read
     fetched_at     timestamptz,           -- last reading
     next_read_at   timestamptz,           -- when it is read again; null when it is not
     content_sha256 varchar,               -- hash of its rows
-    file           varchar                -- lake file that holds them
+    file           varchar,               -- lake file that holds them
+    check (status in ('absent', 'provisional', 'final', 'lost'))
 );

@@ -1,34 +1,39 @@
 -- Cost of each workload in each hour, by owner, with idle and unmounted cost as rows of their own.
 --
 -- The rows of an hour add up to what its cluster cost, to the last decimal.
+-- Billed hours of an idle row are those that nobody was allocated.
 
 create table costs.hourly (
     hour                        timestamptz     not null,  -- first instant of the hour, UTC
     cluster                     varchar         not null,  -- cluster the cost arose in
-    namespace                   varchar         not null,  -- Kubernetes namespace; '__idle__' or '__unmounted__' where there is none
-    workload_kind               varchar         not null,  -- Deployment, StatefulSet, ...; Node for idle cost
-    workload                    varchar         not null,  -- what a team deploys; '__idle__' or '__unmounted__' where there is none
+    namespace                   varchar         not null,  -- namespace; else '__idle__' or '__unmounted__'
+    workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
+    workload                    varchar         not null,  -- workload; else '__idle__' or '__unmounted__'
     cost_kind                   varchar         not null,  -- workload, idle or unmounted
-    team                        varchar         not null,  -- team that pays; 'unattributed' when no label says so
-    environment                 varchar         not null,  -- environment; 'unattributed' when no label says so
-    project                     varchar         not null,  -- project; 'unattributed' when no label says so
-    cost_center                 varchar         not null,  -- cost center; 'unattributed' when no label says so
+    team                        varchar         not null,  -- team that pays, or 'unattributed'
+    environment                 varchar         not null,  -- environment, or 'unattributed'
+    project                     varchar         not null,  -- project, or 'unattributed'
+    cost_center                 varchar         not null,  -- cost center, or 'unattributed'
     cpu_cost                    decimal(28, 10) not null,  -- core-hours allocated x price [currency]
     memory_cost                 decimal(28, 10) not null,  -- GiB-hours allocated x price [currency]
     gpu_cost                    decimal(28, 10) not null,  -- GPU-hours allocated x price [currency]
     storage_cost                decimal(28, 10) not null,  -- of its volumes [currency]
     network_cost                decimal(28, 10) not null,  -- as the source says [currency]
     load_balancer_cost          decimal(28, 10) not null,  -- its share of load balancers [currency]
-    shared_cost                 decimal(28, 10) not null,  -- shared and external cost the source gave it [currency]
+    shared_cost                 decimal(28, 10) not null,  -- shared and external, by the source [currency]
     total_cost                  decimal(28, 10) not null,  -- sum of the seven [currency]
-    cpu_billed_core_hours       double,                    -- allocated: the larger of request and usage; of idle: what nobody was allocated [core-hours]
+    cpu_billed_core_hours       double,                    -- the larger of request and usage [core-hours]
     cpu_requested_core_hours    double,                    -- requested [core-hours]
     cpu_used_core_hours         double,                    -- used, where measured [core-hours]
-    memory_billed_byte_hours    double,                    -- allocated: the larger of request and usage; of idle: what nobody was allocated [byte-hours]
+    memory_billed_byte_hours    double,                    -- the larger of request and usage [byte-hours]
     memory_requested_byte_hours double,                    -- requested [byte-hours]
     memory_used_byte_hours      double,                    -- used, where measured [byte-hours]
-    window_count                integer         not null check (window_count between 1 and 4),  -- windows the row is made of; 4 when it ran all the hour
-    check (total_cost = cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost)
+    window_count                integer         not null,  -- windows it ran in
+    check (window_count between 1 and 4),
+    check (
+        total_cost = cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost
+            + load_balancer_cost + shared_cost
+    )
 );
 
 select
@@ -49,7 +54,9 @@ select
     sum(network_cost) as network_cost,
     sum(load_balancer_cost) as load_balancer_cost,
     sum(shared_cost) as shared_cost,
-    sum(cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost) as total_cost,
+    sum(
+        cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost
+    ) as total_cost,
     sum(cpu_billed_core_hours) as cpu_billed_core_hours,
     sum(cpu_requested_core_hours) as cpu_requested_core_hours,
     sum(cpu_used_core_hours) as cpu_used_core_hours,

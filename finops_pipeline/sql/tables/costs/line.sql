@@ -8,27 +8,27 @@ create view costs.line (
     window_start,                -- first instant of the window, UTC
     cost_kind,                   -- workload, idle or unmounted
     node,                        -- node, where one is known
-    namespace,                   -- Kubernetes namespace; '__idle__' or '__unmounted__' where there is none
-    workload_kind,               -- Deployment, StatefulSet, ...; Pod for pods without a controller
-    workload,                    -- what a team deploys; '__idle__' or '__unmounted__' where there is none
+    namespace,                   -- namespace; else '__idle__' or '__unmounted__'
+    workload_kind,               -- Deployment, ...; Pod without a controller
+    workload,                    -- workload; else '__idle__' or '__unmounted__'
     pod,                         -- pod
     container,                   -- container
-    team,                        -- team that pays; 'unattributed' when no label says so, 'idle' and 'unmounted' for those
-    environment,                 -- environment; 'unattributed' when no label says so
-    project,                     -- project; 'unattributed' when no label says so
-    cost_center,                 -- cost center; 'unattributed' when no label says so
-    team_rule,                   -- label that named the team; 'none' when there is none
+    team,                        -- team that pays; or 'unattributed', 'idle', 'unmounted'
+    environment,                 -- environment, or 'unattributed'
+    project,                     -- project, or 'unattributed'
+    cost_center,                 -- cost center, or 'unattributed'
+    team_rule,                   -- label that named the team, or 'none'
     cpu_cost,                    -- core-hours allocated x price [currency]
     memory_cost,                 -- GiB-hours allocated x price [currency]
     gpu_cost,                    -- GPU-hours allocated x price [currency]
     storage_cost,                -- of its volumes [currency]
     network_cost,                -- as the source says [currency]
     load_balancer_cost,          -- its share of load balancers [currency]
-    shared_cost,                 -- shared and external cost the source gave it [currency]
-    cpu_billed_core_hours,       -- allocated: the larger of request and usage [core-hours]
+    shared_cost,                 -- shared and external, by the source [currency]
+    cpu_billed_core_hours,       -- the larger of request and usage [core-hours]
     cpu_requested_core_hours,    -- requested [core-hours]
     cpu_used_core_hours,         -- used; null when not measured [core-hours]
-    memory_billed_byte_hours,    -- allocated: the larger of request and usage [byte-hours]
+    memory_billed_byte_hours,    -- the larger of request and usage [byte-hours]
     memory_requested_byte_hours, -- requested [byte-hours]
     memory_used_byte_hours       -- used; null when not measured [byte-hours]
 ) as
@@ -42,7 +42,8 @@ label_value as (
         owner_part,
         position_count,
         labels ->> label as value,
-        if((namespace_labels ->> label) = (labels ->> label), 'namespace label ', 'pod label ') || label as rule
+        if((namespace_labels ->> label) = (labels ->> label), 'namespace label ', 'pod label ')
+            || label as rule
     from label_set
     cross join core.label_key
     where (labels ->> label) <> ''
@@ -84,6 +85,8 @@ allocated as (
     from raw.allocation
     left join core.price using (cluster, window_start, node)
     where not allocation like '%\_\_idle\_\_' escape '\'
+        -- A ghost: half a step of a pod that had just ended. It has no hours and costs nothing.
+        and (cpu_core_hours, memory_byte_hours, source_total_cost) is distinct from (0, 0, 0)
 ),
 balancer_share as (
     select
@@ -103,7 +106,8 @@ balancer as (
         cluster,
         window_start,
         name,
-        cast(coalesce(minutes / 60 * load_balancer_hour_price, source_total_cost, 0) as decimal(28, 10)) as cost
+        cast(coalesce(minutes / 60 * load_balancer_hour_price, source_total_cost, 0) as decimal(28, 10))
+            as cost
     from raw.asset
     left join (from raw.price where price_kind = 'load_balancer') using (cluster, window_start, name)
     where asset_kind = 'load_balancer'
@@ -171,8 +175,11 @@ select
     storage_cost,
     network_cost,
     -- A balancer that /assets does not know costs what its rows say.
-    coalesce(load_balancer_cost, if(load_balancers is null, 0, cast(source_load_balancer_cost as decimal(28, 10))), 0)
-        as load_balancer_cost,
+    coalesce(
+        load_balancer_cost,
+        if(load_balancers is null, 0, cast(source_load_balancer_cost as decimal(28, 10))),
+        0
+    ) as load_balancer_cost,
     shared_cost,
     cpu_core_hours as cpu_billed_core_hours,
     allocated.cpu_request_cores * minutes / 60 as cpu_requested_core_hours,
@@ -202,10 +209,12 @@ select
     'unattributed' as project,
     'unattributed' as cost_center,
     'none' as team_rule,
-    cast(asset.cpu_core_hours * cpu_core_hour_price as decimal(28, 10)) - coalesce(on_node.cpu_cost, 0) as cpu_cost,
+    cast(asset.cpu_core_hours * cpu_core_hour_price as decimal(28, 10))
+        - coalesce(on_node.cpu_cost, 0) as cpu_cost,
     cast(asset.memory_byte_hours / 1024 ** 3 * memory_gib_hour_price as decimal(28, 10))
         - coalesce(on_node.memory_cost, 0) as memory_cost,
-    cast(coalesce(asset.gpu_hours * gpu_hour_price, 0) as decimal(28, 10)) - coalesce(on_node.gpu_cost, 0) as gpu_cost,
+    cast(coalesce(asset.gpu_hours * gpu_hour_price, 0) as decimal(28, 10))
+        - coalesce(on_node.gpu_cost, 0) as gpu_cost,
     0 as storage_cost,
     0 as network_cost,
     0 as load_balancer_cost,
@@ -220,7 +229,9 @@ from raw.asset
 join core.price
     on price.cluster = asset.cluster and price.window_start = asset.window_start and price.node = asset.name
 left join on_node
-    on on_node.cluster = asset.cluster and on_node.window_start = asset.window_start and on_node.node = asset.name
+    on on_node.cluster = asset.cluster
+    and on_node.window_start = asset.window_start
+    and on_node.node = asset.name
 where asset_kind = 'node'
 union all by name
 select

@@ -6,7 +6,7 @@ create view efficiency.line (
     window_start,                  -- first instant of the window, UTC
     cluster,                       -- cluster
     namespace,                     -- Kubernetes namespace
-    workload_kind,                 -- Deployment, StatefulSet, ...; Pod for pods without a controller
+    workload_kind,                 -- Deployment, ...; Pod without a controller
     workload,                      -- what a team deploys
     team,                          -- team that pays
     environment,                   -- environment
@@ -14,10 +14,10 @@ create view efficiency.line (
     resource_cost,                 -- of CPU and memory [currency]
     cpu_cost,                      -- where usage was measured [currency]
     memory_cost,                   -- where usage was measured [currency]
-    cpu_requested_core_hours,      -- requested, where usage was measured [core-hours]
+    cpu_requested_core_hours,      -- requested, where measured [core-hours]
     cpu_used_core_hours,           -- used, of those with a request [core-hours]
     cpu_unrequested_core_hours,    -- used without a request [core-hours]
-    memory_requested_byte_hours,   -- requested, where usage was measured [byte-hours]
+    memory_requested_byte_hours,   -- requested, where measured [byte-hours]
     memory_used_byte_hours,        -- used, of those with a request [byte-hours]
     memory_unrequested_byte_hours, -- used without a request [byte-hours]
     cpu_waste_cost,                -- cost of CPU billed and not used; null when not measured [currency]
@@ -31,23 +31,27 @@ select
     workload,
     team,
     environment,
-    cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost as total_cost,
+    cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost
+        as total_cost,
     cpu_cost + memory_cost as resource_cost,
     if(cpu_used_core_hours is null, null, cpu_cost) as cpu_cost,
     if(memory_used_byte_hours is null, null, memory_cost) as memory_cost,
     if(cpu_used_core_hours is null, null, nullif(cpu_requested_core_hours, 0)) as cpu_requested_core_hours,
     if(cpu_requested_core_hours > 0, cpu_used_core_hours, null) as cpu_used_core_hours,
     if(coalesce(cpu_requested_core_hours, 0) = 0, cpu_used_core_hours, null) as cpu_unrequested_core_hours,
-    if(memory_used_byte_hours is null, null, nullif(memory_requested_byte_hours, 0)) as memory_requested_byte_hours,
+    if(memory_used_byte_hours is null, null, nullif(memory_requested_byte_hours, 0))
+        as memory_requested_byte_hours,
     if(memory_requested_byte_hours > 0, memory_used_byte_hours, null) as memory_used_byte_hours,
-    if(coalesce(memory_requested_byte_hours, 0) = 0, memory_used_byte_hours, null) as memory_unrequested_byte_hours,
+    if(coalesce(memory_requested_byte_hours, 0) = 0, memory_used_byte_hours, null)
+        as memory_unrequested_byte_hours,
     -- greatest() would turn an unknown into 0.
     if(cpu_used_core_hours is null, null, cast(
         cpu_cost * greatest(0, 1 - cpu_used_core_hours / nullif(cpu_billed_core_hours, 0)) as decimal(28, 10)
     )) as cpu_waste_cost,
     -- greatest() would turn an unknown into 0.
     if(memory_used_byte_hours is null, null, cast(
-        memory_cost * greatest(0, 1 - memory_used_byte_hours / nullif(memory_billed_byte_hours, 0)) as decimal(28, 10)
+        memory_cost * greatest(0, 1 - memory_used_byte_hours / nullif(memory_billed_byte_hours, 0))
+            as decimal(28, 10)
     )) as memory_waste_cost
 from costs.line
 where cost_kind = 'workload';

@@ -7,23 +7,24 @@ create table efficiency.workload_daily (
     day                           date            not null,  -- UTC day
     cluster                       varchar         not null,  -- cluster
     namespace                     varchar         not null,  -- Kubernetes namespace
-    workload_kind                 varchar         not null,  -- Deployment, StatefulSet, ...; Pod for pods without a controller
+    workload_kind                 varchar         not null,  -- Deployment, ...; Pod without a controller
     workload                      varchar         not null,  -- what a team deploys
     team                          varchar         not null,  -- team that pays
     environment                   varchar         not null,  -- environment
-    cpu_requested_core_hours      double,                    -- requested, where usage was measured [core-hours]
-    cpu_used_core_hours           double,                    -- used by containers with a request [core-hours]
-    cpu_unrequested_core_hours    double,                    -- used by containers without a request [core-hours]
-    cpu_usage_ratio               double,                    -- used over requested; above 1 when more was used
-    memory_requested_byte_hours   double,                    -- requested, where usage was measured [byte-hours]
-    memory_used_byte_hours        double,                    -- used by containers with a request [byte-hours]
-    memory_unrequested_byte_hours double,                    -- used by containers without a request [byte-hours]
-    memory_usage_ratio            double,                    -- used over requested; above 1 when more was used
-    score_ratio                   double,                    -- CPU and memory ratio weighted by their cost
-    total_cost                    decimal(28, 10) not null,  -- of its containers, volumes and load balancers [currency]
-    waste_cost                    decimal(28, 10),           -- cost of CPU and memory billed and not used, where measured [currency]
-    measured_cost_ratio           double,                    -- share of CPU and memory cost whose usage is known
-    window_count                  integer         not null check (window_count between 1 and 96)  -- windows it ran in
+    cpu_requested_core_hours      double,                    -- requested, where measured [core-hours]
+    cpu_used_core_hours           double,                    -- used, of those with a request [core-hours]
+    cpu_unrequested_core_hours    double,                    -- used without a request [core-hours]
+    cpu_usage_ratio               double,                    -- used over requested; may exceed 1
+    memory_requested_byte_hours   double,                    -- requested, where measured [byte-hours]
+    memory_used_byte_hours        double,                    -- used, of those with a request [byte-hours]
+    memory_unrequested_byte_hours double,                    -- used without a request [byte-hours]
+    memory_usage_ratio            double,                    -- used over requested; may exceed 1
+    score_ratio                   double,                    -- of CPU and memory, weighted by cost
+    total_cost                    decimal(28, 10) not null,  -- of everything it has [currency]
+    waste_cost                    decimal(28, 10),           -- billed and not used, where measured [currency]
+    measured_cost_ratio           double,                    -- share of cost with known usage
+    window_count                  integer         not null,  -- windows it ran in
+    check (window_count between 1 and 96)
 );
 
 select
@@ -42,14 +43,22 @@ select
     sum(line.memory_used_byte_hours) as memory_used_byte_hours,
     sum(line.memory_unrequested_byte_hours) as memory_unrequested_byte_hours,
     sum(line.memory_used_byte_hours) / sum(line.memory_requested_byte_hours) as memory_usage_ratio,
-    (coalesce(cpu_usage_ratio * sum(line.cpu_cost), 0) + coalesce(memory_usage_ratio * sum(line.memory_cost), 0))
+    (
+        coalesce(cpu_usage_ratio * sum(line.cpu_cost), 0)
+        + coalesce(memory_usage_ratio * sum(line.memory_cost), 0)
+    )
         / nullif(
             if(cpu_usage_ratio is null, 0, sum(line.cpu_cost))
             + if(memory_usage_ratio is null, 0, sum(line.memory_cost)), 0
         ) as score_ratio,
     sum(line.total_cost) as total_cost,
-    coalesce(sum(line.cpu_waste_cost) + sum(line.memory_waste_cost), sum(line.cpu_waste_cost), sum(line.memory_waste_cost)) as waste_cost,
-    (coalesce(sum(line.cpu_cost), 0) + coalesce(sum(line.memory_cost), 0)) / nullif(sum(line.resource_cost), 0) as measured_cost_ratio,
+    coalesce(
+        sum(line.cpu_waste_cost) + sum(line.memory_waste_cost),
+        sum(line.cpu_waste_cost),
+        sum(line.memory_waste_cost)
+    ) as waste_cost,
+    (coalesce(sum(line.cpu_cost), 0) + coalesce(sum(line.memory_cost), 0))
+        / nullif(sum(line.resource_cost), 0) as measured_cost_ratio,
     count(distinct window_start) as window_count
 from efficiency.line
 where window_start >= $start and window_start < $end

@@ -6,25 +6,25 @@
 create table raw.allocation (
     cluster                      varchar     not null,  -- cluster the cost arose in
     window_start                 timestamptz not null,  -- first instant of the window, UTC
-    allocation                   varchar     not null,  -- OpenCost's name of the row: cluster/node/namespace/pod/container
-    node                         varchar,               -- node; null for idle, unmounted and just ended pods
+    allocation                   varchar     not null,  -- cluster/node/namespace/pod/container
+    node                         varchar,               -- null for idle, unmounted and ended pods
     namespace                    varchar,               -- Kubernetes namespace
-    workload_kind                varchar,               -- kind of the controller in lower case; null without one
+    workload_kind                varchar,               -- of the controller, in lower case; or null
     workload                     varchar,               -- name of the controller; null without one
     pod                          varchar,               -- pod
     container                    varchar,               -- container
-    labels                       varchar,               -- node, namespace and pod labels, later wins; JSON object, names as OpenCost writes them
-    annotations                  varchar,               -- namespace and pod annotations, later wins; JSON object
+    labels                       varchar,               -- of node, namespace and pod, later wins; JSON object
+    annotations                  varchar,               -- of namespace and pod, later wins; JSON object
     namespace_labels             varchar,               -- labels of the namespace; JSON object
     namespace_annotations        varchar,               -- annotations of the namespace; JSON object
-    volumes                      varchar,               -- byte-hours and unrounded cost by volume; JSON object
+    volumes                      varchar,               -- byte-hours and exact cost by one; JSON object
     load_balancers               varchar,               -- unrounded cost by load balancer; JSON object
-    minutes                      double      not null,  -- minutes of the window the container ran, as OpenCost saw it [minutes]
-    cpu_core_hours               double,                -- allocated: the larger of request and usage [core-hours]
+    minutes                      double      not null,  -- of the window it ran, as OpenCost saw it [minutes]
+    cpu_core_hours               double,                -- the larger of request and usage [core-hours]
     cpu_request_cores            double,                -- mean request while it ran [cores]
     cpu_usage_cores              double,                -- mean usage while it ran [cores]
     cpu_usage_max_cores          double,                -- highest usage OpenCost saw [cores]
-    memory_byte_hours            double,                -- allocated: the larger of request and usage [byte-hours]
+    memory_byte_hours            double,                -- the larger of request and usage [byte-hours]
     memory_request_bytes         double,                -- mean request while it ran [bytes]
     memory_usage_bytes           double,                -- mean usage while it ran [bytes]
     memory_usage_max_bytes       double,                -- highest usage OpenCost saw [bytes]
@@ -37,14 +37,14 @@ create table raw.allocation (
     source_gpu_cost              double,                -- as the source rounds it [currency]
     source_storage_cost          double,                -- as the source rounds it [currency]
     source_network_cost          double,                -- as the source rounds it [currency]
-    source_load_balancer_cost    double,                -- as the source rounds it; too high by a resolution step [currency]
+    source_load_balancer_cost    double,                -- the same; a resolution step too high [currency]
     source_shared_cost           double,                -- as the source rounds it [currency]
     source_external_cost         double,                -- as the source rounds it [currency]
     source_total_cost            double,                -- as the source rounds it [currency]
-    cpu_adjustment_cost          double,                -- difference to the cloud bill; 0 in OpenCost [currency]
-    memory_adjustment_cost       double,                -- difference to the cloud bill; 0 in OpenCost [currency]
-    gpu_adjustment_cost          double,                -- difference to the cloud bill; 0 in OpenCost [currency]
-    storage_adjustment_cost      double,                -- difference to the cloud bill; 0 in OpenCost [currency]
-    network_adjustment_cost      double,                -- difference to the cloud bill; 0 in OpenCost [currency]
-    load_balancer_adjustment_cost double                -- difference to the cloud bill; 0 in OpenCost [currency]
+    cpu_adjustment_cost          double,                -- to the cloud bill; 0 in OpenCost [currency]
+    memory_adjustment_cost       double,                -- to the cloud bill; 0 in OpenCost [currency]
+    gpu_adjustment_cost          double,                -- to the cloud bill; 0 in OpenCost [currency]
+    storage_adjustment_cost      double,                -- to the cloud bill; 0 in OpenCost [currency]
+    network_adjustment_cost      double,                -- to the cloud bill; 0 in OpenCost [currency]
+    load_balancer_adjustment_cost double                -- to the cloud bill; 0 in OpenCost [currency]
 );

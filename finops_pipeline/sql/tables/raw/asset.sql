@@ -3,14 +3,14 @@
 create table raw.asset (
     cluster           varchar     not null,  -- cluster the cost arose in
     window_start      timestamptz not null,  -- first instant of the window, UTC
-    asset             varchar     not null,  -- OpenCost's name of the asset: provider/account/project/category/cluster/type/service/provider id/name
+    asset             varchar     not null,  -- OpenCost's name: provider/account/project/.../provider id/name
     asset_kind        varchar     not null,  -- node, disk, load_balancer, network or cluster_management
     name              varchar,               -- node, volume or namespace/service
     provider_id       varchar,               -- the cloud's name of it
     node_type         varchar,               -- instance type of a node
-    is_spot           boolean,               -- whether the node may be taken back at any time
-    labels            varchar,               -- labels of the asset; JSON object, names as OpenCost writes them
-    minutes           double      not null,  -- minutes of the window it existed, as OpenCost saw it [minutes]
+    is_spot           boolean,               -- whether it may be taken back any time
+    labels            varchar,               -- its labels; JSON object
+    minutes           double      not null,  -- of the window it existed, as OpenCost saw it [minutes]
     cpu_cores         double,                -- of a node [cores]
     memory_bytes      double,                -- of a node [bytes]
     cpu_core_hours    double,                -- of a node [core-hours]
@@ -28,5 +28,5 @@ create table raw.asset (
     source_memory_cost double,               -- as the source rounds it, to 6 decimals [currency]
     source_gpu_cost   double,                -- as the source rounds it, to 6 decimals [currency]
     source_total_cost double,                -- as the source rounds it, to 6 decimals [currency]
-    adjustment_cost   double                 -- difference to the cloud bill; 0 in OpenCost [currency]
+    adjustment_cost   double                 -- to the cloud bill; 0 in OpenCost [currency]
 );

@@ -1,10 +1,10 @@
--- Hourly price of each node, volume and load balancer in a window, as Prometheus has it from OpenCost's own metrics.
+-- Hourly price of each node, volume and load balancer in a window, from OpenCost's own metrics.
 
 create table raw.price (
     cluster                varchar     not null,  -- cluster
     window_start           timestamptz not null,  -- first instant of the window, UTC
     price_kind             varchar     not null,  -- node, volume or load_balancer
-    name                   varchar     not null,  -- node, persistent volume, or namespace/service of a load balancer
+    name                   varchar     not null,  -- node, volume, or namespace/service
     cpu_core_hour_price    double,                -- of a node [currency per core-hour]
     memory_gib_hour_price  double,                -- of a node [currency per GiB-hour]
     gpu_hour_price         double,                -- of a node [currency per GPU-hour]

@@ -1,0 +1,164 @@
+"""Every check finds its mistake, and nothing where there is none."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from finops_pipeline.warehouse.sql_file import files
+from finops_pipeline_tests.sql.conftest import FIRST_WINDOW, Data
+from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
+
+CHECKS = {**files("checks"), **files("checks/blocking")}
+FILLED = ["core.price", "costs.quarter_hourly", "costs.hourly", "costs.daily"]
+COSTED = {**CONTAINER, "source_total_cost": 0.0075}
+OPENCOST = {"cluster": "prod", "source": "opencost"}
+READ = {"table_name": "raw.allocation", "cluster": "prod", "status": "final", "row_count": 1}
+
+
+def quarter(count: int) -> str:
+    """The start of a window after the first."""
+    return f"2026-03-01 {10 + count // 4}:{count % 4 * 15:02}:00+00"
+
+
+def sound(data: Data) -> None:
+    """One window of a node and its container, as the source and the ledger say it."""
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", COSTED, {"allocation": "__idle__", "cluster": "prod"})
+    data.connection.execute(
+        "update raw.allocation set source_total_cost = 0.0525 where allocation = '__idle__'"
+    )
+    data.given("core.cluster", OPENCOST)
+    data.given("core.window", {**READ, "row_count": 2}, {**READ, "table_name": "raw.asset"})
+    data.fill(*FILLED)
+
+
+def row_lost(data: Data) -> None:
+    data.connection.execute("delete from raw.allocation where allocation = '__idle__'")
+
+
+def row_unknown(data: Data) -> None:
+    data.given("raw.price", {"cluster": "prod", "price_kind": "node", "name": "node-a"})
+
+
+def hour_lost(data: Data) -> None:
+    data.connection.execute("delete from costs.hourly")
+
+
+def day_lost(data: Data) -> None:
+    data.connection.execute("delete from costs.daily")
+
+
+def container_twice(data: Data) -> None:
+    data.given("raw.allocation", COSTED)
+
+
+def changed(column: str, value: Any) -> Callable[[Data], None]:
+    """A container of the window has a figure that cannot be."""
+
+    def change(data: Data) -> None:
+        query = f"update raw.allocation set {column} = $value where allocation <> '__idle__'"
+        data.connection.execute(query, {"value": value})
+
+    return change
+
+
+def node_overbooked(data: Data) -> None:
+    changed("cpu_core_hours", 1.5)(data)
+
+
+def source_failed(data: Data) -> None:
+    data.given("core.cluster", {**OPENCOST, "last_failure": "status 500"})
+
+
+def window_failed(data: Data) -> None:
+    absent = {"status": "absent", "reason": "status 500", "window_start": quarter(1)}
+    data.given("core.window", {**READ, **absent}, {**READ, "window_start": quarter(6)})
+
+
+def window_never_tried(data: Data) -> None:
+    data.given("core.window", {**READ, "window_start": quarter(6)})
+
+
+def source_stopped(data: Data) -> None:
+    """One table has newer windows than the other."""
+    data.given("core.window", *({**READ, "window_start": quarter(n)} for n in range(1, 7)))
+
+
+MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
+    ("costs_finite", changed("source_total_cost", None)),
+    ("costs_finite", changed("source_total_cost", float("inf"))),
+    ("costs_finite", changed("source_total_cost", float("nan"))),
+    ("costs_finite", changed("source_total_cost", -1)),
+    ("costs_finite", changed("cpu_core_hours", -1)),
+    ("costs_finite", changed("memory_byte_hours", -1)),
+    ("idle_not_negative", node_overbooked),
+    ("minutes_within_window", changed("minutes", 0)),
+    ("minutes_within_window", changed("minutes", 21)),
+    ("source_agrees", changed("source_total_cost", 0.0085)),
+    ("source_agrees", hour_lost),
+    ("sources_reachable", source_failed),
+    ("windows_gapless", window_failed),
+    ("windows_gapless", window_never_tried),
+    ("windows_gapless", source_stopped),
+    ("ledger_matches_rows", row_lost),
+    ("ledger_matches_rows", row_unknown),
+    ("rollup_preserves_total", hour_lost),
+    ("rollup_preserves_total", day_lost),
+    ("rollup_preserves_total", changed("source_network_cost", 1)),
+    ("rows_unique", container_twice),
+]
+
+
+def test_every_check_has_a_mistake_to_find():
+    assert {name for name, _ in MISTAKES} == CHECKS.keys()
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_check_finds_nothing_in_nothing(data, name):
+    assert data.check(name) == []
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_check_finds_nothing_in_a_sound_window(data, name):
+    sound(data)
+
+    assert data.check(name) == []
+
+
+@pytest.mark.parametrize(("name", "mistake"), MISTAKES)
+def test_a_check_finds_its_mistake(data, name, mistake):
+    sound(data)
+
+    mistake(data)
+
+    assert data.check(name)
+
+
+def test_gaps_are_looked_for_between_known_windows_of_configured_clusters(data):
+    data.given("core.cluster", OPENCOST)
+    known = [quarter(0), quarter(2), quarter(6)]
+    data.given("core.window", *({**READ, "window_start": start} for start in known))
+    data.given("core.window", {**READ, "cluster": "removed", "window_start": quarter(0)})
+
+    missing = [row["window_start"] for row in data.check("windows_gapless")]
+
+    assert [f"{start:%H:%M}" for start in missing] == ["10:15"]  # an hour is left for the newest
+
+
+def test_gaps_before_the_horizon_are_not_looked_for(data):
+    data.given("core.cluster", OPENCOST)
+    old = "2026-02-01 00:00:00+00"
+    data.given("core.window", *({**READ, "window_start": start} for start in (old, FIRST_WINDOW)))
+
+    missing = data.check("windows_gapless")
+
+    assert min(f"{row['window_start']:%m-%d %H:%M}" for row in missing) == "02-15 10:00"
+
+
+def test_a_lost_window_is_no_gap(data):
+    data.given("core.cluster", OPENCOST)
+    windows = [(quarter(n), "lost" if n == 1 else "final") for n in range(7)]
+    data.given("core.window", *({**READ, "window_start": s, "status": t} for s, t in windows))
+
+    assert data.check("windows_gapless") == []
