@@ -35,7 +35,8 @@ def run_demo(folder: Path) -> float:
     """
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, folder)
-    command = [Path(sys.executable).with_name("finops"), "demo", "--port", str(free_port())]
+    finops = Path(sys.executable).with_name("finops")
+    command = [str(finops), "demo", "--port", str(free_port())]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     began = time.monotonic()
     with subprocess.Popen(

@@ -57,7 +57,7 @@ class Demo:
 
 @contextmanager
 def running(folder: Path, port: int) -> Iterator[Demo]:
-    command = [FINOPS, "demo", "--days", "2", "--port", str(port)]
+    command = [str(FINOPS), "demo", "--days", "2", "--port", str(port)]
     environment = {**os.environ, "FINOPS_CURRENCY": "EUR", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
