@@ -116,7 +116,7 @@ def _readings(
             return
         asked_at = installation.clock()
         try:
-            yield source.read(clients, window, asked_at)
+            yield source.read(clients, window, asked_at, _is_last(installation, window, asked_at))
             failures_in_a_row = 0
         except SourceError as error:
             cluster = clients.cluster.name
@@ -125,3 +125,7 @@ def _readings(
             failures_in_a_row += 1
             is_gone = isinstance(error, SourceUnavailable) or failures_in_a_row >= _PATIENCE
             progress.is_over = progress.is_over or is_gone
+
+
+def _is_last(installation: Installation, window: datetime, at: datetime) -> bool:
+    return installation.state.ledger.schedule.next_reading(window, at) is None

@@ -40,12 +40,13 @@ class Source:
     Args:
         name: as people know it.
         tables: raw tables it fills.
-        read: asks for one window, by its first instant; told the time it is asked.
+        read: asks for one window, by its first instant; told the time it is asked, and whether
+            that is for the last time.
     """
 
     name: str
     tables: tuple[str, ...]
-    read: Callable[[Clients, datetime, datetime], Reading]
+    read: Callable[[Clients, datetime, datetime, bool], Reading]
 
 
 @contextmanager
@@ -73,13 +74,13 @@ def connected(cluster: Cluster) -> Iterator[Clients]:
         yield Clients(cluster, costs, measures)
 
 
-def _read_opencost(clients: Clients, window: datetime, at: datetime) -> Reading:
+def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bool) -> Reading:
     """What OpenCost says, believed only as far as Prometheus saw the same.
 
     Costs do not wait for Prometheus: when it cannot be asked, they are kept as unverified.
     """
     reading = opencost.read_window(clients.opencost, clients.cluster.name, window, at)
-    return belief.judge(reading, _presence(clients, window))
+    return belief.judge(reading, _presence(clients, window), is_last=is_last)
 
 
 def _presence(clients: Clients, window: datetime) -> Presence | None:
@@ -93,7 +94,7 @@ def _presence(clients: Clients, window: datetime) -> Presence | None:
         return None
 
 
-def _read_prometheus(clients: Clients, window: datetime, at: datetime) -> Reading:
+def _read_prometheus(clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
     return prometheus.read_window(
         clients.prometheus, clients.cluster.name, window, at, clients.cluster.promql_matchers()
     )

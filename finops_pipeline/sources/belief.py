@@ -30,12 +30,14 @@ _ROUNDING = 5e-6  # of each figure: the source rounds to 5 decimals
 _STEPS = 2  # a container seen once may have been gone before OpenCost looked
 
 
-def judge(reading: Reading, presence: Presence | None) -> Reading:
+def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False) -> Reading:
     """The same reading, marked by what can be believed of it.
 
     Args:
         reading: of OpenCost, with ``raw.allocation`` and ``raw.asset``.
         presence: what Prometheus saw of the same window; None when it could not be asked.
+        is_last: it is not going to be read again: what would be refused is kept as degraded, since
+            no better answer will come.
 
     Raises:
         SourceMalformed: rows, nodes or hours are missing; the message holds both numbers.
@@ -48,10 +50,10 @@ def judge(reading: Reading, presence: Presence | None) -> Reading:
         *_missing_hours(containers),
         *_missing_containers(containers, presence),
     ]
-    if refused:
+    if refused and not is_last:
         window = f"window {rfc3339(reading.window_start)}"
         raise SourceMalformed(f"cluster {reading.cluster}: {window}: {'; '.join(refused)}")
-    degraded = [*_missing_names(containers), *_wrong_money(rows, assets, presence)]
+    degraded = [*refused, *_missing_names(containers), *_wrong_money(rows, assets, presence)]
     unverified = [*_blind(presence)]
     return replace(
         reading,

@@ -131,6 +131,13 @@ def test_a_container_without_node_is_refused(quarters: int):
         judge(reading("edge", start), None)
 
 
+def test_at_the_last_reading_what_would_be_refused_is_kept_as_degraded():
+    kept = judge(reading("edge", FAULTY_WINDOW + 2 * WINDOW), None, is_last=True)
+
+    assert kept.is_degraded
+    assert "containers name no node" in (kept.reason or "")
+
+
 def test_without_prometheus_nothing_is_verified():
     judged = judge(healthy(), None)
 
