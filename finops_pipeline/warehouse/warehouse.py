@@ -79,30 +79,41 @@ class Warehouse:
         self._kept = kept
         self._by_day = Fingerprints(sql, inputs.day_contents, settings)
         self._by_hour = cache(self._fingerprints_of_hours)
+        self._fresh: set[str] = set()
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
         return {name: self.refresh_table(table) for name, table in self.tables.items()}
 
     def refresh_table(self, table: Table) -> int:
-        """Bring one table up to date; the tables it reads already are.
+        """Bring one table up to date, after those it reads.
+
+        Usually those are. But the ledger may have changed since somebody filled them, and a table
+        must not be marked as made from rows that it has not seen.
 
         Returns:
-            Rows written; 0 when nothing it is made from has changed.
+            Rows written to this table; 0 when nothing it is made from has changed.
 
         Raises:
             TableError: a row breaks a constraint of the table file; the old rows stay.
         """
-        self._definitions.define(table)
-        if table.is_raw or table.is_view:
+        if table.name in self._fresh:
             return 0
-        return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
+        for name in table.reads:
+            self.refresh_table(self.tables[name])
+        self._definitions.define(table)
+        written = 0 if table.is_raw or table.is_view else self._refresh(table)
+        self._fresh.add(table.name)
+        return written
 
     def check(self, file: SqlFile) -> list[dict[str, Any]]:
         """Rows of a check, each a mistake, in the hours that changed since the last publication.
 
-        A check that does not name ``$start`` looks at everything.
+        The tables it reads are brought up to date first. A check that does not name ``$start``
+        looks at everything.
         """
+        for name in ("core.window", *file.reads):
+            self.refresh_table(self.tables[name])
         ranges = self._unpublished() if "start" in file.parameters else [ALWAYS]
         return [row for part in ranges for row in self._check_range(file, part)]
 
@@ -122,8 +133,10 @@ class Warehouse:
 
     def _unpublished(self) -> list[Range]:
         """Hours that changed in the ledger, or in a table, since the last publication."""
-        ledger = self._stale(self.tables["core.window"])
-        return joined({*self.records.hours_since_publication(), *ledger.slots}, HOUR)
+        return joined(self.records.hours_since_publication(), HOUR)
+
+    def _refresh(self, table: Table) -> int:
+        return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
 
     def _refresh_whole(self, table: Table) -> int:
         now = self._by_day.of(table.name)

@@ -222,6 +222,15 @@ def test_what_a_crash_between_two_tables_left_is_filled_next_time(shop):
     assert shop.rows("costs.summary") == [(Decimal(14),)]
 
 
+def test_a_table_alone_is_filled_from_what_it_reads_as_it_is_now(shop):
+    shop.sell(at(10), apple=5)
+    with shop.open() as warehouse:
+        assert warehouse.refresh_table(warehouse.tables["costs.daily"]) == 1
+
+    assert shop.rows("costs.daily")[0] == (MONDAY.date(), Decimal(11))
+    assert (at(10), "apple", Decimal(5)) in hourly(shop)
+
+
 def test_a_crash_inside_a_table_leaves_all_of_its_old_rows(shop):
     before = hourly(shop)
     for start in QUARTERS:
@@ -286,6 +295,19 @@ def test_a_check_looks_at_hours_that_changed_since_the_last_publication(shop, tm
         warehouse.refresh()
         assert [row["window_start"] for row in before] == [at(9), at(9.25)]
         assert warehouse.check(sold) == before
+
+
+def test_a_check_compares_tables_of_one_state(shop, tmp_path):
+    differ = check(
+        tmp_path,
+        "select window_start from core.window full join raw.item using (window_start)"
+        " where window_start >= $start and window_start < $end group by all"
+        " having count(name) <> any_value(row_count)",
+    )
+    shop.sell(at(9.5), apple=1)
+
+    with shop.open() as warehouse:
+        assert warehouse.check(differ) == []
 
 
 def test_a_check_that_names_no_time_looks_at_everything(shop, tmp_path):
