@@ -112,7 +112,7 @@ def read_day(installation: Installation, day: datetime) -> Iterator[Reading]:
     with connected(installation.settings.clusters[0]) as clients:
         for window in windows(day, day + DAY):
             for source in SOURCES:
-                yield source.read(clients, window, window + 2 * DAY)
+                yield source.read(clients, window, window + 2 * DAY, True)
 
 
 def moved(reading: Reading, by: timedelta) -> Reading:
