@@ -4,12 +4,11 @@
   x ConfigError            a setting is missing, unknown or wrong
   x SourceError            an outside system could not be read
     + SourceUnavailable    no answer in time, 429 or a 5xx: worth a retry
-    + SourceRejected       any other 4xx: our request is wrong
+    + SourceRejected       any other status than 200: our request or its address is wrong
     + SourceMalformed      an answer we cannot read or do not believe
   x LakeError              a lake file is damaged or missing
   x StateError             the state database does not fit this installation
   x TableError             a table file, or its rows, break the contract
-    + SchemaDrift          the database no longer matches the file
   x PublicationRefused     a blocking check has rows; readers keep the last publication
   x NotPublished           nobody has published anything here yet
   x QueryError             a question to the published file that it cannot answer
@@ -34,7 +33,7 @@ class SourceUnavailable(SourceError):
 
 
 class SourceRejected(SourceError):
-    """Any other 4xx: our request is wrong."""
+    """Any other status than 200: our request or its address is wrong."""
 
 
 class SourceMalformed(SourceError):
@@ -51,10 +50,6 @@ class StateError(FinopsError):
 
 class TableError(FinopsError):
     """A table file, or its rows, break the contract."""
-
-
-class SchemaDrift(TableError):
-    """The database no longer matches the file."""
 
 
 class PublicationRefused(FinopsError):

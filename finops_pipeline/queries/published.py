@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,12 +78,6 @@ def frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pd.DataFrame":
     with _explained():
         _must_only_read(query)
         return connection.execute(query).df()
-
-
-def published_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """When the open file was published."""
-    ((instant,),) = ask(connection, "select max(published_at) from core.installation").rows
-    return instant if isinstance(instant, datetime) else None
 
 
 @contextmanager

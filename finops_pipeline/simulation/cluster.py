@@ -49,13 +49,6 @@ class Run:
         return self.pod.slot.workload.namespace
 
 
-class Mount(NamedTuple):
-    """A claim mounted by a pod, and how full it is."""
-
-    claim: Claim
-    used_bytes: float
-
-
 @dataclass(frozen=True, eq=False)
 class Window:
     """Everything that happened in ``[start, end)``; arrays have one entry per run.
