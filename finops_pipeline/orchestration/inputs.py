@@ -14,8 +14,7 @@ from finops_pipeline.orchestration.sources import SOURCES
 from finops_pipeline.settings import Settings
 from finops_pipeline.state.contents import Contents
 from finops_pipeline.state.database import Installation as Identity
-
-Slots = Mapping[datetime | None, str]
+from finops_pipeline.warehouse.fingerprints import Slots
 
 
 class LedgerInputs:

@@ -10,6 +10,7 @@ from typing import Any
 from finops_pipeline import settings as configuration
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.inputs import LedgerInputs
+from finops_pipeline.queries.published import FILE_NAME
 from finops_pipeline.settings import Settings
 from finops_pipeline.state.database import State, open_state
 from finops_pipeline.state.schedule import Schedule
@@ -43,7 +44,7 @@ class Installation:
     @property
     def published_path(self) -> Path:
         """The database that people open."""
-        return (self.settings.data_dir / "finops.duckdb").absolute()
+        return (self.settings.data_dir / FILE_NAME).absolute()
 
     def marks(self) -> dict[str, str]:
         """What must stand beside every figure that is shown: that a demo is pretended."""
@@ -72,10 +73,8 @@ class Installation:
 
     def parameters(self) -> dict[str, Any]:
         """The settings that SQL files name after a dollar sign."""
-        return {
-            "horizon_days": self.settings.ingest.horizon_days,
-            "top_workloads": self.settings.metrics.top_workloads,
-        }
+        sections = (self.settings.ingest, self.settings.retention, self.settings.metrics)
+        return {name: value for section in sections for name, value in section}
 
     @property
     def _kept(self) -> timedelta:

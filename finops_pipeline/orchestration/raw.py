@@ -10,7 +10,7 @@ from finops_pipeline.orchestration.describe import column_schema, key
 from finops_pipeline.orchestration.ingest import Progress, read_due
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.resources import InstallationResource
-from finops_pipeline.orchestration.sources import OPENCOST, PROMETHEUS, Source
+from finops_pipeline.orchestration.sources import SOURCES, Source
 from finops_pipeline.settings import Cluster
 from finops_pipeline.warehouse.sql_file import tables
 
@@ -93,7 +93,7 @@ def _failures(given: list[Progress]) -> list[str]:
     return [failure for progress in given for failure in progress.failures]
 
 
-ASSETS = [raw_assets(OPENCOST), raw_assets(PROMETHEUS)]
+ASSETS = [raw_assets(source) for source in SOURCES]
 
 
 def day_tags(start: date, end: date) -> dict[str, str]:
