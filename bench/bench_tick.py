@@ -74,8 +74,10 @@ def cluster() -> Iterator[str]:
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
-        yield child.stdout.readline().strip()
-        child.terminate()
+        try:
+            yield child.stdout.readline().strip()
+        finally:
+            child.terminate()
 
 
 def make_history(folder: Path, url: str, days: int, now: datetime) -> None:
