@@ -1,4 +1,4 @@
--- Run rate of the newest window, in the installation's currency per hour.
+-- Hourly cost in the newest window, in the installation's currency.
 
 with newest as (
     select * from costs.quarter_hourly

@@ -1,4 +1,4 @@
--- Run rate of the newest window by workload, in the installation's currency per hour; small ones as _other.
+-- Hourly cost of each workload in the newest window, in the installation's currency; small ones as _other.
 
 with newest as (
     select * from costs.quarter_hourly

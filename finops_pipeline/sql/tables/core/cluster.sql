@@ -3,9 +3,9 @@
 create table core.cluster (
     cluster        varchar     not null,  -- cluster
     source         varchar     not null,  -- opencost or prometheus
-    complete_until timestamptz,           -- end of the first unbroken run of windows; null before one
-    newest_window_start timestamptz,      -- newest window that is there
+    complete_until timestamptz,           -- every window up to here is read or lost; null before the first
+    newest_window_start timestamptz,      -- newest window that all its tables have
     last_read_at   timestamptz,           -- last answer that was kept
     last_failed_at timestamptz,           -- last attempt that failed, if none succeeded since
-    last_failure   varchar                -- what it said
+    last_failure   varchar                -- what that attempt said
 );

@@ -8,8 +8,8 @@ create table core.restatement (
     reason        varchar     not null,  -- why it was read again
     old_row_count bigint      not null,  -- rows before
     new_row_count bigint      not null,  -- rows since
-    old_total     decimal(28, 10),       -- what the table measures, before
-    new_total     decimal(28, 10),       -- what the table measures, since
+    old_total     decimal(28, 10),       -- sum of what the table measures, before
+    new_total     decimal(28, 10),       -- sum of what the table measures, since
     old_content_sha256 varchar not null, -- hash of the rows before
     new_content_sha256 varchar not null  -- hash of the rows since
 );

@@ -4,15 +4,15 @@ create table core.window (
     table_name     varchar     not null,  -- raw table: raw.allocation, raw.container_usage, ...
     cluster        varchar     not null,  -- cluster
     window_start   timestamptz not null,  -- first instant of the window, UTC
-    status         varchar     not null,  -- provisional may still change; final is not read again
+    status         varchar     not null,  -- absent, lost, final, or provisional: may still change
     is_verified    boolean     not null,  -- whether independent views agreed on it
     is_degraded    boolean     not null,  -- whether something in it is known to be wrong
-    reason         varchar,               -- why it is absent, unverified or degraded
-    minutes_ratio  double,                -- largest minutes of a row over 15; 1 is right
+    reason         varchar,               -- why it is absent, lost, unverified or degraded
+    minutes_ratio  double,                -- longest run of a container divided by 15 minutes; 1 is right
     row_count      bigint,                -- rows it holds
     total          decimal(28, 10),       -- sum of what the table measures, as the source says it
     read_count     integer     not null,  -- how often it was read
-    fetched_at     timestamptz,           -- last reading
+    fetched_at     timestamptz,           -- when it was last read
     next_read_at   timestamptz,           -- when it is read again; null when it is not
     content_sha256 varchar,               -- hash of its rows
     file           varchar,               -- lake file that holds them

@@ -1,6 +1,6 @@
 -- Every amount once: a container, a node's idle rest, a volume or load balancer nobody mounts, in a window.
 --
--- Costs are hours x price, cast to decimal once; all tables above only sum them. Usage is null where
+-- Costs are hours x price, cast to decimal once; the other tables only sum them. Usage is null where
 -- Prometheus did not measure it.
 
 create view costs.line (
@@ -9,7 +9,7 @@ create view costs.line (
     cost_kind,                   -- workload, idle or unmounted
     node,                        -- node, where one is known
     namespace,                   -- namespace; else '__idle__' or '__unmounted__'
-    workload_kind,               -- Deployment, ...; Pod without a controller
+    workload_kind,               -- Deployment, ... or Pod; else Node, PersistentVolume or Service
     workload,                    -- workload; else '__idle__' or '__unmounted__'
     pod,                         -- pod
     container,                   -- container
@@ -24,7 +24,7 @@ create view costs.line (
     storage_cost,                -- of its volumes [currency]
     network_cost,                -- as the source says [currency]
     load_balancer_cost,          -- its share of load balancers [currency]
-    shared_cost,                 -- shared and external, by the source [currency]
+    shared_cost,                 -- shared and external, as the source says [currency]
     cpu_billed_core_hours,       -- the larger of request and usage [core-hours]
     cpu_requested_core_hours,    -- requested [core-hours]
     cpu_used_core_hours,         -- used; null when not measured [core-hours]

@@ -10,7 +10,7 @@ create table costs.quarter_hourly (
     workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
     workload                    varchar         not null,  -- workload; else '__idle__' or '__unmounted__'
     cost_kind                   varchar         not null,  -- workload, idle or unmounted
-    team                        varchar         not null,  -- team that pays, or 'unattributed'
+    team                        varchar         not null,  -- who pays, or 'unattributed', 'idle', 'unmounted'
     environment                 varchar         not null,  -- environment, or 'unattributed'
     project                     varchar         not null,  -- project, or 'unattributed'
     cost_center                 varchar         not null,  -- cost center, or 'unattributed'

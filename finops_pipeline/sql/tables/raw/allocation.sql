@@ -17,9 +17,9 @@ create table raw.allocation (
     annotations                  varchar,               -- of namespace and pod, later wins; JSON object
     namespace_labels             varchar,               -- labels of the namespace; JSON object
     namespace_annotations        varchar,               -- annotations of the namespace; JSON object
-    volumes                      varchar,               -- byte-hours and exact cost by one; JSON object
+    volumes                      varchar,               -- byte-hours and exact cost by volume; JSON object
     load_balancers               varchar,               -- unrounded cost by load balancer; JSON object
-    minutes                      double      not null,  -- of the window it ran, as OpenCost saw it [minutes]
+    minutes                      double      not null,  -- how long it ran, as OpenCost saw it [minutes]
     cpu_core_hours               double,                -- the larger of request and usage [core-hours]
     cpu_request_cores            double,                -- mean request while it ran [cores]
     cpu_usage_cores              double,                -- mean usage while it ran [cores]
@@ -29,7 +29,7 @@ create table raw.allocation (
     memory_usage_bytes           double,                -- mean usage while it ran [bytes]
     memory_usage_max_bytes       double,                -- highest usage OpenCost saw [bytes]
     gpu_hours                    double,                -- allocated GPUs [GPU-hours]
-    storage_byte_hours           double,                -- volumes mounted [byte-hours]
+    storage_byte_hours           double,                -- size of its volumes over its hours [byte-hours]
     network_transmit_bytes       double,                -- sent [bytes]
     network_receive_bytes        double,                -- received [bytes]
     source_cpu_cost              double,                -- as the source rounds it [currency]
@@ -37,7 +37,7 @@ create table raw.allocation (
     source_gpu_cost              double,                -- as the source rounds it [currency]
     source_storage_cost          double,                -- as the source rounds it [currency]
     source_network_cost          double,                -- as the source rounds it [currency]
-    source_load_balancer_cost    double,                -- the same; a resolution step too high [currency]
+    source_load_balancer_cost    double,                -- rounded; a resolution step too high [currency]
     source_shared_cost           double,                -- as the source rounds it [currency]
     source_external_cost         double,                -- as the source rounds it [currency]
     source_total_cost            double,                -- as the source rounds it [currency]
