@@ -72,7 +72,7 @@ class Installation:
             )
 
     def parameters(self) -> dict[str, Any]:
-        """The settings that SQL files name after a dollar sign."""
+        """The settings that SQL files may name after a dollar sign."""
         sections = (self.settings.ingest, self.settings.retention, self.settings.metrics)
         return {name: value for section in sections for name, value in section}
 
