@@ -112,6 +112,10 @@ class Lake:
         for found in self.root.rglob(f"*{_SUFFIX}"):
             yield found.relative_to(self.root).as_posix()
 
+    def holds_older_than(self, instant: datetime) -> bool:
+        """Whether a finished file was last written before an instant."""
+        return any(_is_old(self.absolute(path), instant) for path in self.paths())
+
     def remove(self, paths: Iterable[str]) -> None:
         """Delete files; those already gone are fine."""
         for path in paths:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from finops_pipeline.destinations.pushgateway import Metric, groups, push
+from finops_pipeline.destinations.pushgateway import Metric, delete, groups, push
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.orchestration.tables import PUBLISHED
 from finops_pipeline.queries.published import ask, open_published
@@ -26,7 +26,12 @@ def push_metrics(installation: InstallationResource) -> dg.SkipReason:
         if not url:
             return dg.SkipReason("metrics.pushgateway_url is not set")
         metrics = published_metrics(opened.settings.data_dir, opened.parameters())
-    push(url, groups(metrics))
+        configured = {cluster.name for cluster in opened.settings.clusters}
+    found = groups(metrics)
+    gone = [group for group in found if group.grouping.get("cluster") not in {None, *configured}]
+    push(url, [group for group in found if group not in gone])
+    for group in gone:  # no longer read: what the gateway still says of it would stand for ever
+        delete(url, group.grouping)
     return dg.SkipReason(f"pushed {sum(len(metric.rows) for metric in metrics)} samples to {url}")
 
 

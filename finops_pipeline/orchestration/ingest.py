@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 
-from finops_pipeline.errors import SourceError, SourceUnavailable
+from finops_pipeline.errors import SourceError, SourceMalformed, SourceUnavailable
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.record import record
 from finops_pipeline.orchestration.sources import SOURCES, Clients, Source, connected
 from finops_pipeline.orchestration.tidy import compact, sweep
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.reading import Reading
+from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Due
+from finops_pipeline.units import DAY, rfc3339
 
 # A source that gives this many bad answers in a row is broken; asking on would only load it.
 _PATIENCE = 3
@@ -86,17 +88,22 @@ def _read_cluster(
     within: tuple[datetime, datetime],
     until: float,
 ) -> Progress:
-    ledger = installation.state.ledger
+    ledger, now = installation.state.ledger, installation.clock()
     progress = Progress(cluster.name)
-    due = ledger.due(source.tables, cluster.name, installation.clock(), *within)
+    due = ledger.due(source.tables, cluster.name, now, *within)
     windows = [window.window_start for window in due]
-    with connected(cluster) as clients:
-        for _day, batch in groupby(windows, key=lambda window: window.date()):
-            readings = list(_readings(source, installation, clients, batch, until, progress))
-            record(installation.lake, ledger, readings)
-            progress.add(readings)
-            if progress.is_over:
-                break
+    try:
+        with connected(cluster) as clients:
+            for _day, batch in groupby(windows, key=lambda window: window.date()):
+                readings = list(_readings(source, installation, clients, batch, until, progress))
+                record(installation.lake, ledger, readings)
+                progress.add(readings)
+                if progress.is_over:
+                    break
+    except SourceError as error:  # no connection could even be tried
+        progress.failures.append(str(error))
+        for window in windows[:1]:
+            ledger.fail(source.tables, cluster.name, window, now, str(error))
     return progress
 
 
@@ -109,23 +116,42 @@ def _readings(
     progress: Progress,
 ) -> Iterator[Reading]:
     """The readings that succeed; what fails is recorded with its reason."""
+    ledger = installation.state.ledger
     failures_in_a_row = 0
     for window in windows:
         progress.is_over = progress.is_over or time.monotonic() > until
         if progress.is_over:
             return
         asked_at = installation.clock()
+        is_last = ledger.schedule.next_reading(window, asked_at) is None
         try:
-            yield source.read(clients, window, asked_at, _is_last(installation, window, asked_at))
+            reading = source.read(clients, window, asked_at, is_last)
+            _refuse_sudden_silence(ledger, source, reading, is_last)
+            yield reading
             failures_in_a_row = 0
         except SourceError as error:
-            cluster = clients.cluster.name
-            installation.state.ledger.fail(source.tables, cluster, window, asked_at, str(error))
+            ledger.fail(source.tables, clients.cluster.name, window, asked_at, str(error))
             progress.failures.append(str(error))
             failures_in_a_row += 1
             is_gone = isinstance(error, SourceUnavailable) or failures_in_a_row >= _PATIENCE
             progress.is_over = progress.is_over or is_gone
 
 
-def _is_last(installation: Installation, window: datetime, at: datetime) -> bool:
-    return installation.state.ledger.schedule.next_reading(window, at) is None
+def _refuse_sudden_silence(ledger: Ledger, source: Source, reading: Reading, is_last: bool) -> None:
+    """No row at all is not believed where this window, or the last one before it, had some.
+
+    A source that has lost its own data answers like an empty cluster.
+    """
+    if any(table.num_rows for table in reading.tables.values()):
+        return
+    start, counts = reading.window_start, dict[datetime, int]()
+    for day in {(start - DAY).date(), start.date()}:
+        for (_, at), window in ledger.day(source.tables, reading.cluster, day).items():
+            if at == start or (at < start and not is_last and window.file):
+                counts[at] = counts.get(at, 0) + (window.row_count or 0)
+    newest = max(counts, default=start)
+    if counts.get(start) or counts.get(newest):
+        raise SourceMalformed(
+            f"cluster {reading.cluster}: {source.name} has no row for {rfc3339(start)},"
+            f" but had {counts.get(start) or counts[newest]} until then"
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finops_pipeline import settings as configuration
+from finops_pipeline.errors import StateError
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.inputs import LedgerInputs
 from finops_pipeline.queries.published import FILE_NAME
@@ -101,7 +102,7 @@ def open_installation(
 
     Raises:
         ConfigError: nothing is configured, or something is wrong with it.
-        StateError: the data folder belongs to another installation.
+        StateError: the data folder belongs to another installation, or its ledger was lost.
     """
     chosen = settings or configuration.load()
     schedule = Schedule(
@@ -112,4 +113,14 @@ def open_installation(
     with open_state(
         chosen.database_url(), is_demo=chosen.is_demo, currency=chosen.currency, schedule=schedule
     ) as state:
+        _must_know_its_lake(state, lake)
         yield Installation(chosen, lake, state, clock)
+
+
+def _must_know_its_lake(state: State, lake: Lake) -> None:
+    """A new ledger beside an old lake means that the ledger was lost: its files look like waste."""
+    if state.ledger.is_empty() and lake.holds_older_than(state.installation.created_at):
+        raise StateError(
+            f"{lake.root} holds windows that the state database does not know: restore the state"
+            " database from its backup, or move the lake away to start over"
+        )

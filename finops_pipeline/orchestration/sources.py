@@ -9,7 +9,7 @@ from datetime import datetime
 import httpx
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError
+from finops_pipeline.errors import SourceError, SourceRejected
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import belief, opencost, prometheus
 from finops_pipeline.sources.prometheus import Presence
@@ -51,7 +51,22 @@ class Source:
 
 @contextmanager
 def connected(cluster: Cluster) -> Iterator[Clients]:
-    """Connections to the servers of a cluster, closed at the end."""
+    """Connections to the servers of a cluster, closed at the end.
+
+    Raises:
+        SourceRejected: its settings make no connection, such as a ca_file without certificates.
+    """
+    try:
+        costs, measures = _clients(cluster)
+    except (OSError, ValueError, httpx.InvalidURL) as error:
+        raise SourceRejected(
+            f"cluster {cluster.name}: its settings do not work: {error}"
+        ) from error
+    with costs, measures:
+        yield Clients(cluster, costs, measures)
+
+
+def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
     verify = (
         ssl.create_default_context(cafile=cluster.ca_file) if cluster.ca_file else cluster.verify
     )
@@ -60,18 +75,14 @@ def connected(cluster: Cluster) -> Iterator[Clients]:
         "prometheus": cluster.prometheus_token,
     }
     plain = {name: token.get_secret_value() if token else None for name, token in tokens.items()}
-    with (
-        http.client(
-            cluster.opencost_url, token=plain["opencost"], headers=cluster.headers, verify=verify
-        ) as costs,
-        http.client(
-            cluster.prometheus_url,
-            token=plain["prometheus"],
-            headers=cluster.headers,
-            verify=verify,
-        ) as measures,
-    ):
-        yield Clients(cluster, costs, measures)
+    costs, measures = (
+        http.client(url, token=plain[name], headers=cluster.headers, verify=verify)
+        for name, url in (
+            ("opencost", cluster.opencost_url),
+            ("prometheus", cluster.prometheus_url),
+        )
+    )
+    return costs, measures
 
 
 def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bool) -> Reading:

@@ -155,6 +155,11 @@ class Ledger:
         with self._engine.connect() as connection:
             return [(name, cluster, day) for name, cluster, day in connection.execute(query)]
 
+    def is_empty(self) -> bool:
+        """Whether no file was ever made current."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(lake_file.c.path).limit(1)).first() is None
+
     def named_files(self) -> set[str]:
         """Paths of all files that are current, or were when they were last looked at."""
         with self._engine.connect() as connection:

@@ -1,0 +1,111 @@
+"""A source that forgets, a lost ledger, settings that do not work, a cluster that is gone."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from finops_pipeline.errors import StateError
+from finops_pipeline.simulation.answer import Answer
+from finops_pipeline.simulation.server import Server, serve
+from finops_pipeline_tests import servers
+from finops_pipeline_tests.orchestration.homes import DAY, Home, Sources, at, home
+from finops_pipeline_tests.orchestration.test_deliver import evaluate, samples_in
+
+NOW = at(1, 35)
+SILENCE = {
+    "/opencost/allocation": Answer(b'{"code":200,"data":[{}]}'),
+    "/opencost/assets": Answer(b'{"code":200,"data":{}}'),
+    "/prometheus": Answer(b'{"status":"success","data":{"resultType":"vector","result":[]}}'),
+}
+COST = "select sum(total_cost) as cost from costs.daily"
+
+
+@contextmanager
+def pretended(*names: str) -> Iterator[list[Server]]:
+    """Embedded clusters, at a fixed time."""
+    if not names:
+        yield []
+        return
+    with (
+        serve(anchor=DAY.date(), cluster_name=names[0], clock=lambda: NOW) as server,
+        pretended(*names[1:]) as others,
+    ):
+        yield [server, *others]
+
+
+@contextmanager
+def home_of(folder: Path, clusters: list[Server], gateway: str = "") -> Iterator[Home]:
+    sources = {
+        server.service.cluster.name: Sources(server.opencost_url, server.prometheus_url)
+        for server in clusters
+    }
+    with home(folder, sources, gateway) as made:
+        yield made
+
+
+def test_a_source_that_forgot_everything_replaces_nothing(tmp_path):
+    with pretended("alpha") as clusters, home_of(tmp_path, clusters) as made:
+        made.tick(at(0, 20))
+        before = made.ask(COST)
+        clusters[0].faults.update(SILENCE)
+
+        ticked = made.tick(NOW)  # the first window is read again, the others for the first time
+
+        assert made.ask(COST) == before
+        assert ticked.red == {"sources_reachable"}
+        reasons = made.ask("select distinct reason from core.window where status = 'absent'")
+        assert all("has no row for" in row["reason"] for row in reasons)
+        assert len(reasons) == 2 * 3  # of two sources, each asked three times
+
+
+def test_a_lake_whose_ledger_is_lost_is_not_taken_for_waste(tmp_path):
+    with pretended("alpha") as clusters, home_of(tmp_path, clusters) as made:
+        made.tick(at(0, 20))
+        files = made.lake_files()
+        for file in files:
+            os.utime(tmp_path / "data" / "lake" / file, (0, 0))
+        for part in (tmp_path / "data").glob("state.db*"):
+            part.unlink()
+
+        with pytest.raises(StateError, match="restore the state database from its backup"):
+            made.tick(at(3, 10))
+
+        assert made.lake_files() == files
+
+
+def test_settings_that_make_no_connection_stop_only_their_cluster(tmp_path):
+    with pretended("alpha", "beta") as clusters, home_of(tmp_path, clusters) as made:
+        (tmp_path / "ca.pem").write_text("no certificate")
+        settings = tmp_path / "finops.toml"
+        broken = f'name = "beta"\nca_file = "{tmp_path / "ca.pem"}"'
+        settings.write_text(settings.read_text().replace('name = "beta"', broken))
+
+        ticked = made.tick(at(0, 20))
+
+        assert made.ask("select distinct cluster from costs.daily") == [{"cluster": "alpha"}]
+        assert "settings do not work" in "".join(ticked.checks["sources_reachable"])
+
+
+@pytest.mark.needs("prometheus-pushgateway")
+def test_the_metrics_of_a_cluster_that_is_no_longer_read_are_removed(tmp_path):
+    with (
+        pretended("alpha", "beta") as clusters,
+        servers.pushgateway() as gateway,
+        home_of(tmp_path, clusters, gateway.url) as made,
+    ):
+        made.tick(at(0, 20))
+        evaluated = evaluate(made)
+        assert clusters_in(samples_in(gateway)) == {"alpha", "beta"}
+
+        with home_of(tmp_path, clusters[:1], gateway.url):
+            made.tick(at(0, 35))
+            evaluate(made, evaluated.cursor)
+
+        assert clusters_in(samples_in(gateway)) == {"alpha"}
+
+
+def clusters_in(samples) -> set[str]:
+    return {labels["cluster"] for labels, _ in samples["finops_cost_hourly_rate"]}
