@@ -9,6 +9,7 @@
   x LakeError              a lake file is damaged or missing
   x StateError             the state database does not fit this installation
   x TableError             a table file, or its rows, break the contract
+  x WarehouseBusy          another process keeps the warehouse to itself
   x PublicationRefused     a blocking check has rows; readers keep the last publication
   x NotPublished           nobody has published anything here yet
   x QueryError             a question to the published file that it cannot answer
@@ -50,6 +51,10 @@ class StateError(FinopsError):
 
 class TableError(FinopsError):
     """A table file, or its rows, break the contract."""
+
+
+class WarehouseBusy(FinopsError):
+    """Another process keeps the warehouse to itself."""
 
 
 class PublicationRefused(FinopsError):

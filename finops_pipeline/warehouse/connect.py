@@ -11,7 +11,7 @@ from typing import IO
 import duckdb
 import stamina
 
-from finops_pipeline.errors import TableError
+from finops_pipeline.errors import TableError, WarehouseBusy
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Files stay readable for DuckDB 1.5 even when a later version writes them.
@@ -27,12 +27,15 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file for writing, in UTC whatever the machine's time zone is.
 
     Raises:
-        TableError: somebody else keeps the file open; the message names the process.
+        WarehouseBusy: somebody else keeps the file open; the message names the process.
+        TableError: it is no database, or cannot be opened.
     """
     try:
         connection = _open_patiently(path)
     except duckdb.IOException as error:
-        raise TableError(f"{path} is private to the pipeline; close it: {error}") from error
+        if _is_taken(error):
+            raise WarehouseBusy(f"{path} is private to the pipeline; close it: {error}") from error
+        raise TableError(f"{path} cannot be opened: {error}") from error
     connection.execute("set TimeZone = 'UTC'")
     return connection
 
@@ -54,7 +57,7 @@ def locked(path: Path, patience_seconds: float = 300.0) -> Iterator[None]:
     """Hold the lock beside a file, waiting for whoever has it.
 
     Raises:
-        TableError: it stayed taken for the whole patience; the message names the process.
+        WarehouseBusy: it stayed taken for the whole patience; the message names the process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("a+") as file:
@@ -82,7 +85,7 @@ def _acquire(file: IO[str], path: Path, until: float) -> None:
         except BlockingIOError:
             if time.monotonic() > until:
                 file.seek(0)
-                raise TableError(f"process {file.read()} keeps {path.name} to itself") from None
+                raise WarehouseBusy(f"process {file.read()} keeps {path.name} to itself") from None
             time.sleep(0.05)
         else:
             return

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from finops_pipeline.errors import TableError
+from finops_pipeline.errors import TableError, WarehouseBusy
 from finops_pipeline.warehouse.connect import connect, connect_read_only, locked
 from finops_pipeline_tests import programs
 
@@ -49,7 +49,7 @@ def path(tmp_path: Path) -> Path:
 def test_lock_that_stays_taken_names_the_process(path):
     with (
         another_process("locked", path) as other,
-        pytest.raises(TableError, match=f"process {other.pid} keeps warehouse.duckdb to itself"),
+        pytest.raises(WarehouseBusy, match=f"process {other.pid} keeps warehouse.duckdb to itself"),
         locked(path, patience_seconds=0),
     ):
         raise AssertionError("two processes hold the lock")
@@ -77,8 +77,16 @@ def test_whoever_opens_the_private_database_is_named(tmp_path):
 
     with (
         another_process("connect", path) as other,
-        pytest.raises(TableError, match=rf"private to the pipeline; close it: .*PID {other.pid}"),
+        pytest.raises(WarehouseBusy, match=rf"private to the pipeline; close it: .*{other.pid}"),
     ):
+        connect(path)
+
+
+def test_a_file_that_is_no_database_is_not_said_to_be_taken(tmp_path):
+    path = tmp_path / "warehouse.duckdb"
+    path.write_bytes(b"not a database" * 1000)
+
+    with pytest.raises(TableError, match=r"warehouse\.duckdb cannot be opened: .*not a valid"):
         connect(path)
 
 
