@@ -97,10 +97,14 @@ def _replace(warehouse: Path, published: Path) -> None:
     """
     temporary = published.with_suffix(".duckdb.tmp")
     temporary.unlink(missing_ok=True)
-    shutil.copyfile(warehouse, temporary)
-    temporary.chmod(0o444)
-    _sync(temporary)
-    temporary.replace(published)
+    try:
+        shutil.copyfile(warehouse, temporary)
+        temporary.chmod(0o444)
+        _sync(temporary)
+        temporary.replace(published)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # half a copy would keep a full disk full
+        raise
     # Left by a reader who opened the old file for writing and died; beside the new file it would
     # keep everybody from opening it.
     published.with_suffix(".duckdb.wal").unlink(missing_ok=True)

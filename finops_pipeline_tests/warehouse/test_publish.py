@@ -1,5 +1,6 @@
 """Readers see one state of all tables, whole, and never wait for the next."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -189,6 +190,22 @@ def test_what_crashed_readers_and_writers_left_is_cleared_away(plant, tmp_path):
         "warehouse.duckdb",
         "warehouse.lock",
     }
+
+
+def test_a_full_disk_leaves_no_half_copy(plant, tmp_path, monkeypatch):
+    def half(_source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    plant.say(FALL_BACK + WINDOW, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", half)
+        with pytest.raises(OSError, match="No space left"):
+            plant.publish()
+
+    assert not (tmp_path / "finops.duckdb.tmp").exists()
+    assert plant.ask(TOTAL) == [(NODE_COST,)]
+    assert plant.publish().is_new
 
 
 def test_tables_answer_without_the_lake(plant):
