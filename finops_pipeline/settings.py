@@ -5,6 +5,7 @@ names the file or variable and the dotted key. Secrets come from variables or mo
 """
 
 import difflib
+import ipaddress
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -42,6 +44,9 @@ PREFIX = "FINOPS_"
 CONFIG_VARIABLE = "FINOPS_CONFIG"
 TOKEN_VARIABLE = re.compile(PREFIX + "CLUSTER_.+_TOKEN")
 DEFAULT_FILE = Path("finops.toml")
+SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie", "x-api-key"}
+HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+HEADER_VALUE = re.compile(r"|[!-~]([ -~]*[!-~])?")
 PLAIN_MESSAGES = {  # for people who write TOML, where pydantic speaks Python
     "extra_forbidden": "there is no such setting",
     "missing": "is missing",
@@ -58,13 +63,28 @@ NO_CONFIGURATION = (
 
 def _http_url(url: str) -> str:
     """The URL as written, when it is one that we can send a request to."""
+    if not url.isprintable() or " " in url:  # urlsplit would drop some of these
+        raise ValueError("is not an http:// or https:// address: it holds white space or control")
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("is not an http:// or https:// address")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("holds more than scheme, host, port and path; secrets go into variables")
-    parts.port  # noqa: B018  # raises ValueError when it is no port
+    if parts.port == 0:  # asking for it raises ValueError where it is no port
+        raise ValueError("has port 0, where nobody answers")
+    if not _is_host(parts.hostname):
+        raise ValueError("has no name or address of a host")
     return url
+
+
+def _is_host(host: str) -> bool:
+    try:
+        if ":" in host or re.fullmatch(r"[0-9]+(\.[0-9]+){3}", host):
+            return bool(ipaddress.ip_address(host))
+        name = host.encode("idna").decode()  # refuses labels that are empty or too long
+    except ValueError:
+        return False
+    return bool(re.fullmatch(r"[A-Za-z0-9_.-]+", name)) and not name.startswith(".")
 
 
 def _optional_http_url(url: str) -> str:
@@ -73,9 +93,18 @@ def _optional_http_url(url: str) -> str:
 
 def _database_url(url: SecretStr) -> SecretStr:
     """The URL as written; SQLAlchemy says more when it opens it."""
-    if not re.fullmatch(r"|[a-z][a-z0-9]*(\+[a-z0-9]+)?://\S*", url.get_secret_value()):
+    text = url.get_secret_value()
+    if not re.fullmatch(r"|[a-z][a-z0-9]*(\+[a-z0-9]+)?://\S*", text):
         raise ValueError("is not a URL of SQLAlchemy, such as postgresql+psycopg2://host/finops")
+    if re.fullmatch(r"sqlite(\+[a-z0-9]+)?://(/*(\?.*)?|.*(:memory:|mode=memory).*)", text):
+        raise ValueError("is SQLite without a file: each process would have a ledger of its own")
     return url
+
+
+def _path(path: object) -> object:
+    if path == "" or "\0" in str(path):  # pathlib takes the empty text for the working directory
+        raise ValueError("should be a path")
+    return path
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -84,7 +113,7 @@ OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
 # TOML and variables know neither tuples nor paths: these two are made from lists and text.
 Lenient = Strict(False)
 LabelNames = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Lenient]
-FilePath = Annotated[Path, Lenient]
+FilePath = Annotated[Path, Lenient, BeforeValidator(_path)]
 
 
 def _key(text: str, unit: str = "", **constraints: Any) -> Any:
@@ -205,8 +234,11 @@ class Cluster(_Section):
     @field_validator("headers")
     @classmethod
     def _no_secrets(cls, headers: dict[str, str]) -> dict[str, str]:
-        if {"authorization", "cookie"} & {name.lower() for name in headers}:
+        if SECRET_HEADERS & {name.lower() for name in headers}:
             raise ValueError("holds a secret: use the token's variable or token file")
+        for name, value in headers.items():
+            if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)):
+                raise ValueError("has a name or value that is no header: use visible ASCII")
         return headers
 
     @field_validator("prometheus_matchers")
@@ -280,6 +312,8 @@ class Settings(BaseSettings):
         ):
             if taken:
                 raise ValueError(f"two clusters would share {taken}: give each a name of its own")
+        if url := _repeated([_normal(cluster.opencost_url) for cluster in clusters]):
+            raise ValueError(f"two clusters have the opencost_url {url}: its cost would double")
         return clusters
 
     def database_url(self) -> str:
@@ -321,6 +355,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         settings = Settings.model_validate(given.values)
     except ValidationError as error:
         raise _explained(error, given) from None  # pydantic's own text shows secrets
+    _refuse_endless_windows(settings.ingest, given)
     return _with_tokens(settings, environ)
 
 
@@ -410,7 +445,7 @@ def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: cannot be read as TOML: {error}") from error
     if re.search(r"//[^/@]*:[^/@]*@", str(values.get("state_url", ""))):
         raise ConfigError(f"{file}: state_url: holds a password: use FINOPS_STATE_URL instead")
@@ -422,7 +457,7 @@ def _read(file: Path) -> dict[str, Any]:
 def _parsed(name: str, text: str) -> dict[str, Any]:
     try:
         parsed = _Variable(name, text)()
-    except SettingsError as error:
+    except (SettingsError, RecursionError) as error:
         raise ConfigError(f"{name}: is not JSON, as a list or table has to be here") from error
     if not parsed:
         raise ConfigError(f"{name}: is null; unset it for the default")
@@ -446,6 +481,18 @@ def _refuse_empty(name: str, text: str) -> None:
 def _meant(name: str, known: set[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _refuse_endless_windows(ingest: Ingest, given: _Given) -> None:
+    """Refuse a horizon that windows leave before they are read for the last time."""
+    last = ingest.reread_hours[-1]
+    if ingest.horizon_days * 24 <= last + 1:
+        variables = [_variable(f"ingest.{key}") for key in ("horizon_days", "reread_hours")]
+        origin = next((name for name in variables if name in given.variables), given.file)
+        raise ConfigError(
+            f"{origin}: ingest.horizon_days: {ingest.horizon_days} days are too short for"
+            f" ingest.reread_hours, whose last is {last}: windows would never become final"
+        )
 
 
 def _with_tokens(settings: Settings, environ: Mapping[str, str]) -> Settings:
@@ -479,6 +526,10 @@ def _token(
         raise ConfigError(f"{key} of cluster {cluster.name}: {error}") from error
     if token == "":
         raise ConfigError(f"{file or variable}: the token of cluster {cluster.name} is empty")
+    if token and not re.fullmatch(r"[!-~]+", token):
+        raise ConfigError(
+            f"{file or variable}: the token of cluster {cluster.name} is not all visible ASCII"
+        )
     return SecretStr(token) if token else None
 
 
@@ -516,10 +567,17 @@ def _finding(detail: ErrorDetails, given: _Given) -> str:
 def _came(detail: ErrorDetails) -> str:
     """The value, where it can be shown: nothing that may be a secret, no half of the file."""
     value, last = detail["input"], str(detail["loc"][-1])
-    may_be_secret = detail["type"] == "extra_forbidden" or "token" in last or "@" in str(value)
-    if may_be_secret or not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float):
         return ""
-    return f", not {value!r}"
+    may_be_secret = detail["type"] == "extra_forbidden" or "token" in last or "@" in str(value)
+    return "" if may_be_secret else f", not {value!r}"
+
+
+def _normal(url: str) -> str:
+    """The URL as its server sees it."""
+    parts = urlsplit(url)
+    default = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(default)}{parts.path.rstrip('/')}"
 
 
 def _repeated(names: list[str]) -> str | None:

@@ -142,6 +142,14 @@ WRONG_IN_FILE = {
     "[ingest]\nreread_hours = [24, 1]\n": "ingest.reread_hours: should be whole hours that rise",
     "[ingest]\nreread_hours = []\n": "ingest.reread_hours: should be whole hours that rise",
     "[ingest]\nreread_hours = ['1']\n": "ingest.reread_hours.0: Input should be a valid integer",
+    "[ingest]\nhorizon_days = 1\n": "ingest.horizon_days: 1 days are too short for ingest.reread",
+    "[ingest]\nreread_hours = [1, 335]\n": "ingest.horizon_days: 14 days are too short",
+    "data_dir = ''\n": "data_dir: should be a path",
+    'data_dir = "a\\u0000b"\n': "data_dir: should be a path",
+    "state_url = 'sqlite://'\n": "state_url: is SQLite without a file",
+    "state_url = 'sqlite:///'\n": "state_url: is SQLite without a file",
+    "state_url = 'sqlite+pysqlite:///:memory:'\n": "state_url: is SQLite without a file",
+    "state_url = 'sqlite:///file:x?mode=memory&uri=true'\n": "state_url: is SQLite without a file",
     "ingest = 3\n": "ingest: should be a table, not 3",
     "currency = 'euro'\n": "currency: String should match pattern",
     "is_demo = 1\n": "is_demo: Input should be a valid boolean",
@@ -165,10 +173,13 @@ WRONG_VARIABLES = {
     "FINOPS_currency": ("EUR", "there is no such setting"),
     "FINOPS_INGEST__HORIZON_DAYS": ("soon", "ingest.horizon_days: Input should be a valid integer"),
     "FINOPS_INGEST__REREAD_HOURS": ("1,24", "is not JSON"),
+    "FINOPS_STATE_URL": ("sqlite:///:memory:", "state_url: is SQLite without a file"),
+    "FINOPS_METRICS__PUSHGATEWAY_URL": ("http://gw:0", "metrics.pushgateway_url: has port 0"),
     "FINOPS_IS_DEMO": ("maybe", "is_demo: Input should be a valid boolean"),
     "FINOPS_DATA_DIR": ("", "is empty; unset it for the default"),
     "FINOPS_CLUSTER_PROD_TOKEN": ("s3cret", "no cluster has this name"),
     "FINOPS_CLUSTER_PROD_EU_TOKEN": ("", "the token of cluster prod-eu is empty"),
+    "FINOPS_CLUSTER_PROD_EU_PROMETHEUS_TOKEN": ("schlüssel", "the token of cluster prod-eu is not"),
 }
 
 
@@ -188,6 +199,23 @@ WRONG_CLUSTERS = [
     ({"opencost_url": "oc:9003"}, "clusters.0.opencost_url: is not an http:// or https:// address"),
     ({"opencost_url": "http://oc:port"}, "clusters.0.opencost_url: Port could not be cast"),
     ({"opencost_url": "http://oc/?window=1d"}, "clusters.0.opencost_url: holds more than"),
+    ({"opencost_url": "http://oc:0"}, "clusters.0.opencost_url: has port 0"),
+    ({"opencost_url": "http://oc:65536"}, "clusters.0.opencost_url: Port out of range"),
+    ({"opencost_url": "http://oc\t"}, "clusters.0.opencost_url: is not an http://"),
+    ({"opencost_url": "http://oc/\x1b"}, "clusters.0.opencost_url: is not an http://"),
+    ({"opencost_url": "\x00http://oc"}, "clusters.0.opencost_url: is not an http://"),
+    ({"opencost_url": "http://a..b"}, "clusters.0.opencost_url: has no name or address"),
+    ({"opencost_url": "http://.b"}, "clusters.0.opencost_url: has no name or address"),
+    ({"opencost_url": "http://."}, "clusters.0.opencost_url: has no name or address"),
+    ({"opencost_url": "http://a<b"}, "clusters.0.opencost_url: has no name or address"),
+    ({"opencost_url": "http://300.1.1.1"}, "clusters.0.opencost_url: has no name or address"),
+    ({"prometheus_token_file": ""}, "clusters.0.prometheus_token_file: should be a path"),
+    ({"headers": {"X-Org": "ü"}}, "clusters.0.headers: has a name or value that is no header"),
+    ({"headers": {"X-Org": "a\r\nb: c"}}, "clusters.0.headers: has a name or value that is no"),
+    ({"headers": {"X Org": "a"}}, "clusters.0.headers: has a name or value that is no header"),
+    ({"headers": {"Proxy-Authorization": "x"}}, "clusters.0.headers: holds a secret"),
+    ({"headers": {"x-api-key": "x"}}, "clusters.0.headers: holds a secret"),
+    ({"headers": {"COOKIE": "x"}}, "clusters.0.headers: holds a secret"),
     ({"opencost_token": "abc"}, "clusters.0.opencost_token: is a secret"),
     ({"headers": {"Authorization": "Basic x"}}, "clusters.0.headers: holds a secret"),
     (
@@ -205,7 +233,7 @@ def test_a_mistake_in_a_cluster_is_named(changes, message):
         load(environ=cluster(**changes))
 
 
-@pytest.mark.parametrize("text", ["", "{", "3", '"a"', "[3]", "[]", "{}", "null"])
+@pytest.mark.parametrize("text", ["", "{", "3", '"a"', "[3]", "[]", "{}", "null", "[" * 100_000])
 def test_clusters_that_are_no_list_of_tables_are_refused(text):
     with pytest.raises(ConfigError, match="FINOPS_CLUSTERS: "):
         load(environ={"FINOPS_CLUSTERS": text})
@@ -221,6 +249,32 @@ def test_clusters_whose_tokens_share_a_variable_are_refused(file):
 
     with pytest.raises(ConfigError, match="would share FINOPS_CLUSTER_PROD_PROMETHEUS_TOKEN"):
         load(path, {})
+
+
+@pytest.mark.parametrize("url", ["http://oc:9003", "http://OC:9003/"])
+def test_clusters_that_read_one_opencost_are_refused(file, url):
+    path = file(table(name="a") + table(name="b", opencost_url=url))
+
+    with pytest.raises(ConfigError, match="clusters: two clusters have the opencost_url http://oc"):
+        load(path, {})
+
+
+def test_a_horizon_too_short_names_the_variable():
+    for name, text in {"HORIZON_DAYS": "1", "REREAD_HOURS": "[400]"}.items():
+        with pytest.raises(ConfigError, match=rf"^FINOPS_INGEST__{name}: .*never become final"):
+            load(environ={"FINOPS_CLUSTERS": CLUSTERS, f"FINOPS_INGEST__{name}": text})
+
+
+def test_hosts_may_be_addresses_and_full_names():
+    for host in ("[::1]", "10.0.0.1", "a_b.svc.cluster.local.", "köln.example"):
+        url = f"http://{host}:9003"
+        assert load(environ=cluster(opencost_url=url)).clusters[0].opencost_url == url
+
+
+def test_state_may_be_a_file_of_sqlite_anywhere():
+    for url in ("sqlite:///state.db", "sqlite+pysqlite:////srv/state.db?timeout=9"):
+        environ = {"FINOPS_CLUSTERS": CLUSTERS, "FINOPS_STATE_URL": url}
+        assert load(environ=environ).database_url() == url
 
 
 def test_all_mistakes_are_told_at_once(file):
