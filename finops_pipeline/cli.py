@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 
 from finops_pipeline import settings as configuration
-from finops_pipeline.errors import ConfigError, FinopsError, NotPublished
+from finops_pipeline.errors import ConfigError, FinopsError, NotPublished, QueryError
 from finops_pipeline.queries.published import Answer, ask, open_published
 from finops_pipeline.queries.status import age, is_demo, published_status
 from finops_pipeline.settings import Settings
@@ -62,7 +62,7 @@ def status() -> None:
     try:
         with open_published(_data_dir()) as connection:
             _print_published(connection)
-    except NotPublished as error:
+    except (NotPublished, QueryError) as error:  # what is due is known all the same
         click.echo(str(error))
     _print_due(_settings_or_demo())
 
@@ -75,7 +75,7 @@ def tick(now: datetime | None, first: datetime | None, last: datetime | None) ->
     """Read what is due, bring all tables up to date, publish: once, without the daemon."""
     instant = now.replace(tzinfo=now.tzinfo or UTC) if now else None
     days = _days(first, last, (instant or datetime.now(UTC)).date())
-    configuration.load()
+    _must_open()
     # Imported here: every process with Dagster in it starts two seconds later.
     from finops_pipeline.definitions import defs
     from finops_pipeline.orchestration.run import run_tick
@@ -100,7 +100,7 @@ def run(port: int) -> None:
 @main.command()
 @click.option(
     "--days",
-    type=click.IntRange(1, 400),
+    type=click.IntRange(2, 400),  # windows are final after 25 hours
     default=35,
     show_default=True,
     help="How far back the demo is filled.",
@@ -138,7 +138,7 @@ def show() -> None:
 
 @config.command()
 def validate() -> None:
-    """Say whether the settings can be used, and name the first key that cannot."""
+    """Say whether the settings can be used; names the settings that are wrong."""
     settings = _settings()
     names = ", ".join(cluster.name for cluster in settings.clusters)
     click.echo(f"valid: clusters {names}; data in {settings.data_dir}")
@@ -171,7 +171,23 @@ def _days(first: datetime | None, last: datetime | None, today: date) -> tuple[d
     days = first.date(), last.date() if last else today
     if days[0] > days[1]:
         raise click.UsageError(f"--from {days[0]} is after {days[1]}, the last day to read")
+    _must_be_known(days[0])
     return days
+
+
+def _must_be_known(day: date) -> None:
+    from finops_pipeline.orchestration.raw import FIRST_DAY
+
+    if day < date.fromisoformat(FIRST_DAY):
+        raise click.UsageError(f"--from {day} is before {FIRST_DAY}, the first day that is kept")
+
+
+def _must_open() -> None:
+    """Refuse in one sentence what would otherwise fail as a step somewhere in a log."""
+    from finops_pipeline.orchestration.installation import open_installation
+
+    with open_installation():
+        pass
 
 
 def _must_be_in_the_repository() -> None:

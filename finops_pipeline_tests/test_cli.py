@@ -247,6 +247,7 @@ def test_what_starts_dagster_wants_the_repository(folder, command):
         (["--to", "2026-03-01"], "--to needs --from"),
         (["--from", "2026-03-02", "--to", "2026-03-01"], "is after 2026-03-01"),
         (["--from", "2026-03-03", "--now", "2026-03-02T00:05:00Z"], "is after 2026-03-02"),
+        (["--from", "2024-12-31"], "--from 2024-12-31 is before 2025-01-01, the first day"),
         (["--now", "yesterday"], "does not match the formats"),
     ],
 )
@@ -255,6 +256,33 @@ def test_tick_refuses_days_that_make_no_sense(demo, arguments, message):
 
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_tick_says_in_one_sentence_that_the_data_is_of_another_installation(folder):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+    with open_installation():
+        pass
+    (folder / "finops.toml").write_text('currency = "EUR"\n' + CLUSTER.format(name="prod"))
+
+    assert refused(finops("tick")).startswith("this data folder holds costs in USD")
+
+
+@pytest.mark.parametrize("command", ["tick", "status"])
+def test_data_dir_that_is_a_file_is_one_sentence(folder, command):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+    (folder / "data").touch()
+
+    assert refused(finops(command)) == f"the data folder {folder}/data cannot be made: File exists"
+
+
+def test_published_file_that_does_not_open_is_one_sentence(folder):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+    (folder / "data").mkdir()
+    (folder / "data" / "finops.duckdb").write_text("not a database")
+    sentence = "cannot be opened as a DuckDB file; the next publication replaces it"
+
+    assert refused(finops("sql", "select 1")) == f"data/finops.duckdb {sentence}"
+    assert said(finops("status")).startswith(f"data/finops.duckdb {sentence}\n\ndue now:")
 
 
 def test_version_is_that_of_the_package():

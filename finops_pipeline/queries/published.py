@@ -37,6 +37,7 @@ def open_published(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         NotPublished: there is none in this folder.
+        QueryError: it is damaged, or no file of DuckDB.
     """
     path = data_dir / FILE_NAME
     if not path.exists():
@@ -105,7 +106,12 @@ def _must_only_read(query: str) -> None:
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("set TimeZone = 'UTC'")  # whatever the machine's time zone is
-    connection.execute(f"attach {_quoted(str(path))} as finops (read_only)")
+    try:
+        connection.execute(f"attach {_quoted(str(path))} as finops (read_only)")
+    except duckdb.Error as error:
+        raise QueryError(
+            f"{path} cannot be opened as a DuckDB file; the next publication replaces it"
+        ) from error
     connection.execute("use finops")
 
 

@@ -22,7 +22,8 @@ def connect(url: str) -> Engine:
         url: of SQLAlchemy; the folder of an SQLite file is created.
 
     Raises:
-        StateError: not a URL of SQLAlchemy, or of a database whose driver is not installed.
+        StateError: not a URL of SQLAlchemy, of a database whose driver is not installed, or of a
+            file in a folder that cannot be made.
     """
     try:
         parsed = make_url(url)
@@ -30,7 +31,7 @@ def connect(url: str) -> Engine:
             return create_engine(parsed)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StateError(f"state_url cannot be used: {error}") from error
-    Path(parsed.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(Path(parsed.database or "").absolute().parent)
     engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -56,6 +57,13 @@ def upsert(
         statement = statement.on_conflict_do_nothing(index_elements=key)
     if rows:
         connection.execute(statement, [dict(row) for row in rows])
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"the data folder {folder} cannot be made: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

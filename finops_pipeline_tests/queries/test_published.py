@@ -119,6 +119,25 @@ def test_says_what_to_do_where_nothing_is_published(tmp_path):
         finops_pipeline.read("select 1", tmp_path)
 
 
+@pytest.mark.parametrize("size", [0, 5_000, 20_000])
+def test_a_truncated_file_is_one_sentence(published_demo, tmp_path, size):
+    whole = (published_demo / "data" / "finops.duckdb").read_bytes()
+    (tmp_path / "finops.duckdb").write_bytes(whole[:size])
+
+    with (
+        pytest.raises(QueryError, match=r"finops\.duckdb cannot .* next publication replaces it$"),
+        open_published(tmp_path),
+    ):
+        raise AssertionError("half a file was opened")
+
+
+def test_a_foreign_file_is_one_sentence(tmp_path):
+    (tmp_path / "finops.duckdb").write_text("not a database\n" * 1000)
+
+    with pytest.raises(QueryError, match="the next publication replaces it$"):
+        finops_pipeline.read("select 1", tmp_path)
+
+
 def test_status_tells_how_far_each_source_is_read(connection):
     found = published_status(connection)
 
