@@ -247,3 +247,71 @@ def test_a_ghost_row_is_no_line(data):
     data.given("raw.allocation", ghost, unknown)
 
     assert len(lines(data)) == 1
+
+
+def test_a_node_replaced_under_its_name_is_one_node(data):
+    data.given("raw.asset", NODE, {**NODE, "asset": "node-a again", "source_cpu_cost": 0.08})
+    data.given("raw.allocation", CONTAINER)
+
+    container, idle = sorted(lines(data), key=lambda row: row["cost_kind"] == "idle")
+
+    assert container["cpu_cost"] == Decimal("0.0075000000")  # 0.125 x 0.12 / 2
+    assert container["cpu_cost"] + idle["cpu_cost"] == Decimal("0.12")
+    assert container["memory_cost"] + idle["memory_cost"] == Decimal("0.04")
+    assert idle["cpu_billed_core_hours"] == 1.875
+
+
+@pytest.mark.parametrize("cost", ['"abc"', '"NaN"', '"inf"', "1e300", "{}"])
+def test_a_volume_cost_that_is_none_gives_way_to_the_sources_own(data, cost):
+    volumes = f'{{"pv-1":{{"cost":{cost}}},"pv-2":{{"cost":0.1}}}}'
+    data.given("raw.allocation", {**CONTAINER, "volumes": volumes, "source_storage_cost": 0.3})
+
+    (line,) = lines(data)
+
+    assert line["storage_cost"] == Decimal("0.3")
+
+
+@pytest.mark.parametrize("cost", ['"abc"', '"NaN"', '"inf"', "1e300", "-1", "{}", "null"])
+def test_a_share_that_is_none_gives_way_to_the_sources_own(data, cost):
+    balancer = {"cluster": "prod", "asset_kind": "load_balancer", "name": "shop/lb"}
+    data.given("raw.asset", {**balancer, "source_total_cost": 0.04})
+    shares = {"wrong": cost, "right": "0.01"}
+    data.given(
+        "raw.allocation",
+        *(
+            {
+                **CONTAINER,
+                "allocation": name,
+                "pod": name,
+                "load_balancers": f'{{"lb":{{"service":"shop/lb","cost":{share}}}}}',
+                "source_load_balancer_cost": 0.03,
+            }
+            for name, share in shares.items()
+        ),
+    )
+
+    costs = {line["pod"]: line["load_balancer_cost"] for line in lines(data)}
+
+    assert costs == {
+        "wrong": pytest.approx(Decimal("0.03")),
+        "right": pytest.approx(Decimal("0.01")),
+    }
+
+
+def test_a_node_without_a_price_has_no_idle_cost(data):
+    data.given("raw.asset", {**NODE, "source_cpu_cost": None})
+    data.given("raw.allocation", {**CONTAINER, "source_cpu_cost": 0.003, "source_gpu_cost": 0.5})
+
+    rows = {row["cost_kind"]: row for row in data.fill("core.price", "costs.quarter_hourly")}
+
+    assert [rows[kind]["cpu_cost"] for kind in ("workload", "idle")] == [Decimal("0.003"), 0]
+    assert [rows[kind]["gpu_cost"] for kind in ("workload", "idle")] == [Decimal("0.5"), 0]
+    assert rows["idle"]["memory_cost"] == Decimal("0.0175")
+
+
+def test_an_empty_node_without_a_price_costs_nothing(data):
+    data.given("raw.asset", {**NODE, "source_cpu_cost": None, "source_memory_cost": None})
+
+    (idle,) = data.fill("core.price", "costs.quarter_hourly")
+
+    assert idle["total_cost"] == 0

@@ -11,9 +11,21 @@ create table core.price (
 );
 
 with node as (
-    select *, 1 - coalesce(discount_ratio, 0) as paid_ratio
+    -- A node replaced under its name is two assets.
+    select
+        cluster,
+        window_start,
+        name,
+        sum(cpu_core_hours) as cpu_core_hours,
+        sum(memory_byte_hours) as memory_byte_hours,
+        sum(gpu_hours) as gpu_hours,
+        sum(source_cpu_cost) as source_cpu_cost,
+        sum(source_memory_cost) as source_memory_cost,
+        sum(source_gpu_cost) as source_gpu_cost,
+        1 - coalesce(max(discount_ratio), 0) as paid_ratio
     from raw.asset
     where asset_kind = 'node' and window_start >= $start and window_start < $end
+    group by all
 ),
 measured as (
     select * from raw.price

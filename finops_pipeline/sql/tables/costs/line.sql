@@ -60,6 +60,16 @@ owner as (
     from label_value
     group by all
 ),
+-- A cost that is no number, or that no cluster has, is not believed: the source's own sum then counts.
+exact as (
+    select
+        *,
+        try_cast(volumes -> '$.*.cost' as double[]) as volume_costs,
+        list_sum(volume_costs) as volume_sum,
+        if(list_count(volume_costs) = len(volume_costs) and abs(volume_sum) <= 1e12, volume_sum, null)
+            as volume_cost
+    from raw.allocation
+),
 allocated as (
     select
         allocation.*,
@@ -76,13 +86,13 @@ allocated as (
             + coalesce(memory_adjustment_cost, 0) as decimal(28, 10)) as memory_cost,
         cast(coalesce(gpu_hours * price.gpu_hour_price, source_gpu_cost, 0)
             + coalesce(gpu_adjustment_cost, 0) as decimal(28, 10)) as gpu_cost,
-        cast(coalesce(list_sum(cast(volumes -> '$.*.cost' as double[])), source_storage_cost, 0)
+        cast(coalesce(volume_cost, source_storage_cost, 0)
             + coalesce(storage_adjustment_cost, 0) as decimal(28, 10)) as storage_cost,
         cast(coalesce(source_network_cost, 0)
             + coalesce(network_adjustment_cost, 0) as decimal(28, 10)) as network_cost,
         cast(coalesce(source_shared_cost, 0)
             + coalesce(source_external_cost, 0) as decimal(28, 10)) as shared_cost
-    from raw.allocation
+    from exact as allocation
     left join core.price using (cluster, window_start, node)
     where not allocation like '%\_\_idle\_\_' escape '\'
         -- A ghost: half a step of a pod that had just ended. It has no hours and costs nothing.
@@ -94,8 +104,10 @@ balancer_share as (
         window_start,
         allocation,
         value ->> 'service' as name,
+        try_cast(value ->> 'cost' as double) as exact_cost,
         -- The tiny part splits a free load balancer evenly instead of dividing by zero.
-        cast(value ->> 'cost' as double) + 1e-12 as weight,
+        coalesce(if(exact_cost between 0 and 1e12, exact_cost, null), source_load_balancer_cost, 0)
+            + 1e-12 as weight,
         sum(weight) over (partition by cluster, window_start, name order by allocation) as weight_until
     from raw.allocation, json_each(load_balancers)
     where load_balancers is not null
@@ -132,6 +144,19 @@ balanced as (
 ),
 balanced_row as (
     select cluster, window_start, allocation, sum(cost) as load_balancer_cost from balanced group by all
+),
+-- A node replaced under its name is two assets.
+node as (
+    select
+        cluster,
+        window_start,
+        name,
+        sum(cpu_core_hours) as cpu_core_hours,
+        sum(memory_byte_hours) as memory_byte_hours,
+        sum(gpu_hours) as gpu_hours
+    from raw.asset
+    where asset_kind = 'node'
+    group by all
 ),
 on_node as (
     select
@@ -195,10 +220,10 @@ left join balanced_row using (cluster, window_start, allocation)
 left join raw.container_usage as measured using (cluster, window_start, namespace, pod, container)
 union all by name
 select
-    asset.cluster,
-    asset.window_start,
+    node.cluster,
+    node.window_start,
     'idle' as cost_kind,
-    name as node,
+    node.name as node,
     '__idle__' as namespace,
     'Node' as workload_kind,
     '__idle__' as workload,
@@ -209,30 +234,33 @@ select
     'unattributed' as project,
     'unattributed' as cost_center,
     'none' as team_rule,
-    cast(asset.cpu_core_hours * cpu_core_hour_price as decimal(28, 10))
+    -- Without a price, a node costs what its containers do.
+    coalesce(cast(node.cpu_core_hours * cpu_core_hour_price as decimal(28, 10)), on_node.cpu_cost, 0)
         - coalesce(on_node.cpu_cost, 0) as cpu_cost,
-    cast(asset.memory_byte_hours / 1024 ** 3 * memory_gib_hour_price as decimal(28, 10))
-        - coalesce(on_node.memory_cost, 0) as memory_cost,
-    cast(coalesce(asset.gpu_hours * gpu_hour_price, 0) as decimal(28, 10))
+    coalesce(
+        cast(node.memory_byte_hours / 1024 ** 3 * memory_gib_hour_price as decimal(28, 10)),
+        on_node.memory_cost,
+        0
+    ) - coalesce(on_node.memory_cost, 0) as memory_cost,
+    coalesce(cast(node.gpu_hours * gpu_hour_price as decimal(28, 10)), on_node.gpu_cost, 0)
         - coalesce(on_node.gpu_cost, 0) as gpu_cost,
     0 as storage_cost,
     0 as network_cost,
     0 as load_balancer_cost,
     0 as shared_cost,
-    asset.cpu_core_hours - coalesce(on_node.cpu_core_hours, 0) as cpu_billed_core_hours,
+    node.cpu_core_hours - coalesce(on_node.cpu_core_hours, 0) as cpu_billed_core_hours,
     null as cpu_requested_core_hours,
     null as cpu_used_core_hours,
-    asset.memory_byte_hours - coalesce(on_node.memory_byte_hours, 0) as memory_billed_byte_hours,
+    node.memory_byte_hours - coalesce(on_node.memory_byte_hours, 0) as memory_billed_byte_hours,
     null as memory_requested_byte_hours,
     null as memory_used_byte_hours
-from raw.asset
+from node
 join core.price
-    on price.cluster = asset.cluster and price.window_start = asset.window_start and price.node = asset.name
+    on price.cluster = node.cluster and price.window_start = node.window_start and price.node = node.name
 left join on_node
-    on on_node.cluster = asset.cluster
-    and on_node.window_start = asset.window_start
-    and on_node.node = asset.name
-where asset_kind = 'node'
+    on on_node.cluster = node.cluster
+    and on_node.window_start = node.window_start
+    and on_node.node = node.name
 union all by name
 select
     cluster,
