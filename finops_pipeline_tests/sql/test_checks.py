@@ -85,6 +85,10 @@ def source_stopped(data: Data) -> None:
     data.given("core.window", *({**READ, "window_start": quarter(n)} for n in range(1, 7)))
 
 
+def price_lost(data: Data) -> None:
+    data.connection.execute("update core.price set memory_gib_hour_price = null")
+
+
 MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("costs_finite", changed("source_total_cost", None)),
     ("costs_finite", changed("source_total_cost", float("inf"))),
@@ -95,6 +99,7 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("idle_not_negative", node_overbooked),
     ("minutes_within_window", changed("minutes", 0)),
     ("minutes_within_window", changed("minutes", 21)),
+    ("prices_known", price_lost),
     ("source_agrees", changed("source_total_cost", 0.0085)),
     ("source_agrees", hour_lost),
     ("sources_reachable", source_failed),
