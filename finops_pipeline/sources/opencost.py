@@ -119,6 +119,9 @@ _NEVER_NEGATIVE = (
     "storage_byte_hours",
     "storage_used_byte_hours",
 )
+# No cluster has more, and more may not fit decimal(28, 10).
+_MOST = 1e12
+_MOST_BYTES = 1e18
 _NULL = Raw(b"null")
 _LABELS = frozenset({"labels", "annotations", "namespace_labels", "namespace_annotations"})
 _PARTS = frozenset({"volumes", "load_balancers"})
@@ -360,11 +363,21 @@ def _numbers(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
     if not names:
         return {}
     values = list(chain.from_iterable(map(attrgetter(*names), items)))
-    columns = np.array(values, np.float64).reshape(len(items), len(names)).T
+    rows = np.array(values, np.float64).reshape(len(items), len(names))
+    _refuse_absurd(names, rows)
+    columns = rows.T
     return {
         name: pa.array(np.ascontiguousarray(column), NUMBER, from_pandas=True)
         for name, column in zip(names, columns, strict=True)
     }
+
+
+def _refuse_absurd(names: list[str], rows: np.ndarray) -> None:
+    most = [_MOST_BYTES if "byte" in name else _MOST for name in names]
+    is_absurd = np.abs(rows) > most
+    if is_absurd.any():
+        at, column = np.argwhere(is_absurd)[0]
+        raise ValueError(f"{names[column]} is more than a cluster has: {rows[at, column]}")
 
 
 def _text(name: str, values: list[Any]) -> pa.Array | list[str | bytes | None]:

@@ -246,6 +246,11 @@ def test_a_row_without_what_it_must_have_is_refused(key: str):
         ({"minutes": None}, "Expected `float`, got `null`"),
         ({"cpuCoreHours": -0.1}, "cpu_core_hours is negative: -0.1"),
         ({"ramByteHours": -1}, "memory_byte_hours is negative"),
+        ({"cpuCoreHours": 1.1e12}, "cpu_core_hours is more than a cluster has: 11"),
+        ({"ramByteHours": 1.1e18}, "memory_byte_hours is more than a cluster has: 1.1e"),
+        ({"networkTransferBytes": 1e308}, "network_transmit_bytes is more than a cluster has"),
+        ({"cpuCost": 1.1e12}, "source_cpu_cost is more than a cluster has: 11"),
+        ({"ramCostAdjustment": -1.1e12}, "memory_adjustment_cost is more than .* has: -11"),
         ({"name": "other"}, "not filed under their own names"),
         ({"pvs": [1]}, "Expected `object | null`, got `array`"),
         ({"lbAllocations": "x"}, "Expected `object | null`, got `str`"),
@@ -255,6 +260,22 @@ def test_a_row_without_what_it_must_have_is_refused(key: str):
 def test_numbers_and_maps_that_cannot_be_are_refused(change: dict[str, Any], why: str):
     with pytest.raises(SourceMalformed, match=why):
         read(changed(lambda item: item.update(change)))
+
+
+@pytest.mark.parametrize("key", ["totalCost", "cpuCoreHours"])
+def test_assets_that_cannot_be_are_refused(key: str):
+    assets = copy.deepcopy(ASSETS)
+    node = next(asset for asset in assets["data"].values() if asset["type"] == "Node")
+    node[key] = 1e13
+
+    with pytest.raises(SourceMalformed, match="more than a cluster has: 1"):
+        read(assets=assets)
+
+
+def test_much_is_not_too_much():
+    much = row(read(changed(lambda item: item.update(cpuCost=1e12, ramByteHours=1e18))))
+
+    assert (much["source_cpu_cost"], much["memory_byte_hours"]) == (1e12, 1e18)
 
 
 BODY = json.dumps(ALLOCATIONS).encode()
