@@ -53,7 +53,12 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
     if refused and not is_last:
         window = f"window {rfc3339(reading.window_start)}"
         raise SourceMalformed(f"cluster {reading.cluster}: {window}: {'; '.join(refused)}")
-    degraded = [*refused, *_missing_names(containers), *_wrong_money(rows, assets, presence)]
+    degraded = [
+        *refused,
+        *_missing_names(containers),
+        *_missing_costs(rows),
+        *_wrong_money(rows, assets, presence),
+    ]
     unverified = [*_blind(presence)]
     return replace(
         reading,
@@ -138,6 +143,13 @@ def _missing_names(containers: pa.Table) -> Iterator[str]:
     ):
         if containers.num_rows and containers[column].null_count == containers.num_rows:
             yield f"none of {containers.num_rows} containers has {what}"
+
+
+def _missing_costs(rows: pa.Table) -> Iterator[str]:
+    own = rows.filter(pc.invert(pc.ends_with(rows["allocation"], "__idle__")))
+    count = own["source_total_cost"].null_count
+    if count:
+        yield f"{count} rows without a cost"
 
 
 def _wrong_money(rows: pa.Table, assets: pa.Table, presence: Presence | None) -> Iterator[str]:

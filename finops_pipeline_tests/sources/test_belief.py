@@ -209,3 +209,17 @@ def test_a_cluster_without_anything_is_believed_and_has_no_minutes():
     judged = judge(replace(empty, tables=nothing), NOBODY)
 
     assert (judged.is_verified, judged.is_degraded, judged.minutes_ratio) == (True, False, None)
+
+
+def test_rows_without_a_cost_are_degraded_but_for_idle():
+    told = healthy()
+    rows = told.tables["raw.allocation"]
+    idle = pc.ends_with(rows["allocation"], "__idle__").to_pylist()
+    costs = rows["source_total_cost"].to_pylist()
+    lost = {idle.index(True), *[at for at, is_idle in enumerate(idle) if not is_idle][:2]}
+    left = pa.array([None if at in lost else cost for at, cost in enumerate(costs)], pa.float64())
+
+    judged = judge(with_columns(told, "raw.allocation", source_total_cost=left), seen(healthy()))
+
+    assert (judged.is_verified, judged.is_degraded) == (True, True)
+    assert judged.reason == "2 rows without a cost"
