@@ -38,7 +38,7 @@ def test_one_run_at_a_time_writes(folder):
 def test_a_killed_run_gives_its_place_back(folder):
     with DagsterInstance.from_config(str(folder)) as instance:
         assert instance.run_monitoring_enabled
-        assert instance.run_monitoring_max_runtime_seconds == 600
+        assert instance.run_monitoring_max_runtime_seconds == 900
         assert instance.run_retries_max_retries == 1
         assert not instance.run_retries_retry_on_asset_or_op_failure
 
