@@ -107,7 +107,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("begin")
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C too: a half-filled table must not be there for the next to see
         connection.execute("rollback")
         raise
     connection.execute("commit")
