@@ -6,12 +6,11 @@ import dagster as dg
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # one per asset with a BackfillPolicy
 
-from finops_pipeline.orchestration import checks, deliver, raw, schedules, tables  # noqa: E402
+from finops_pipeline.orchestration import deliver, raw, schedules, tables  # noqa: E402
 from finops_pipeline.orchestration.resources import InstallationResource  # noqa: E402
 
 defs = dg.Definitions(
-    assets=[*raw.ASSETS, *tables.ASSETS],
-    asset_checks=checks.CHECKS,
+    assets=[*raw.ASSETS, tables.derived],
     jobs=[schedules.tick, schedules.backfill_days],
     schedules=[schedules.every_quarter_hour],
     sensors=[deliver.push_metrics],

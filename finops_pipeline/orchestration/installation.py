@@ -67,10 +67,8 @@ class Installation:
 
     def publish(self) -> Publication:
         """Bring all tables up to date, check them and replace the published file."""
-        with locked(self.warehouse_path), self._inputs() as inputs:
-            return publish(
-                self.warehouse_path, self.published_path, inputs, self.parameters(), self._kept
-            )
+        with self.warehouse() as warehouse:
+            return publish(warehouse, self.published_path)
 
     def parameters(self) -> dict[str, Any]:
         """The settings that SQL files may name after a dollar sign."""

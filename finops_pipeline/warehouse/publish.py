@@ -2,21 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from finops_pipeline.errors import PublicationRefused
 from finops_pipeline.warehouse.connect import connect_read_only
 from finops_pipeline.warehouse.definitions import transaction
-from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.sql_file import files
-from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+from finops_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -28,34 +25,29 @@ class Publication:
     is_new: bool
 
 
-def publish(
-    warehouse: Path, published: Path, inputs: Inputs, settings: Mapping[str, Any], kept: timedelta
-) -> Publication:
+def publish(warehouse: Warehouse, published: Path) -> Publication:
     """Bring every table up to date, run the blocking checks, replace the published file.
 
-    Hold the lock of the warehouse (:func:`connect.locked`) from before the inputs are made until
+    Hold the lock of the warehouse (:func:`connect.locked`) from before its inputs were made until
     this returns: then no publication mixes two states of the ledger or goes back to an older one.
     When readers already have this state, the published file stays as it is.
 
     Args:
-        warehouse: the private database.
+        warehouse: closed by this, since only a closed file is whole.
         published: the file that readers open.
-        inputs: the lake and the ledger.
-        settings: what a select may name after a dollar sign.
-        kept: for how long quarter-hourly tables hold their rows.
 
     Raises:
         PublicationRefused: a blocking check has rows; the last publication stays.
         TableError: a row breaks a constraint; the last publication stays.
     """
-    with open_warehouse(warehouse, inputs, settings, kept) as tables:
-        tables.refresh()
-        _check(tables)
-        publication = _publication(tables, published)
-        if publication.is_new:
-            _finish(tables, publication)
+    warehouse.refresh()
+    _check(warehouse)
+    publication = _publication(warehouse, published)
     if publication.is_new:
-        _replace(warehouse, published)
+        _finish(warehouse, publication)
+    warehouse.close()
+    if publication.is_new:
+        _replace(warehouse.path, published)
     return publication
 
 

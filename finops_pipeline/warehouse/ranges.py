@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from finops_pipeline.units import DAY, day_start
+
 # Filled in one statement at most; a week of a large cluster still fits into memory.
 _LONGEST = timedelta(days=7)
 
@@ -18,6 +20,12 @@ class Range:
 
 ALWAYS = Range(datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 NEVER = Range(ALWAYS.start, ALWAYS.start)
+
+
+def days(instants: Iterable[datetime]) -> list[Range]:
+    """The UTC days that some instants lie in, each a range of its own."""
+    starts = sorted({day_start(instant.date()) for instant in instants})
+    return [Range(start, start + DAY) for start in starts]
 
 
 def joined(slots: Iterable[datetime], step: timedelta) -> list[Range]:

@@ -1,12 +1,18 @@
 """What the warehouse remembers of itself: versions of its tables, what they were filled from."""
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from finops_pipeline.units import day_start
 from finops_pipeline.warehouse.fingerprints import Slots
+from finops_pipeline.warehouse.ranges import Range
+
+Rows = Sequence[dict[str, Any]]
 
 HOURS = "hour"
 DAYS = "day"  # also of tables that are filled as a whole: their slot is null
@@ -18,6 +24,9 @@ create table if not exists internal.fingerprint (
     table_name varchar, grain varchar, slot timestamptz, fingerprint varchar, filled_at timestamptz
 );
 create table if not exists internal.publication (publication_id varchar, published_at timestamptz);
+create table if not exists internal.finding (
+    check_name varchar, version varchar, found_in timestamptz, shown varchar
+);
 """
 _STATE_ID = """
 with state as (
@@ -29,6 +38,8 @@ with state as (
 )
 select md5(string_agg(line, ' ' order by line)) from state
 """
+# The column that says when, in the rows of a check that looks at a range.
+_WHEN = ("window_start", "hour", "day")
 _HOURS_SINCE_PUBLICATION = """
 select distinct slot
 from internal.fingerprint
@@ -117,6 +128,37 @@ class Records:
         rows = self._connection.execute(_HOURS_SINCE_PUBLICATION).fetchall()
         return {slot.astimezone(UTC) for (slot,) in rows}
 
+    def findings(
+        self, check_name: str, version: str, found: Iterable[tuple[Range, Rows]]
+    ) -> list[dict[str, Any]]:
+        """All rows a check has found that stand, as text by column.
+
+        Args:
+            check_name: of the check.
+            version: of its file; what another version found is forgotten.
+            found: ranges looked at anew, with the rows found there.
+        """
+        which = {"name": check_name, "version": version}
+        self._connection.execute(
+            "delete from internal.finding where check_name = $name and version <> $version", which
+        )
+        for part, rows in found:
+            self._connection.execute(
+                "delete from internal.finding where check_name = $name"
+                " and found_in >= $start and found_in < $end",
+                {"name": check_name, **vars(part)},
+            )
+            for row in rows:
+                shown = {"when": _when(row), "shown": json.dumps(row, default=str)}
+                self._connection.execute(
+                    "insert into internal.finding values ($name, $version, $when, $shown)",
+                    {**which, **shown},
+                )
+        stored = self._connection.execute(
+            "select shown from internal.finding where check_name = $1 order by all", [check_name]
+        )
+        return [json.loads(shown) for (shown,) in stored.fetchall()]
+
     def publish(self, publication_id: str, published_at: datetime) -> None:
         """A state passed its checks and is about to be published."""
         values = {"id": publication_id, "at": published_at}
@@ -125,3 +167,8 @@ class Records:
         self._connection.execute(
             "update core.installation set publication_id = $id, published_at = $at", values
         )
+
+
+def _when(row: dict[str, Any]) -> datetime:
+    when = next(row[name] for name in _WHEN if name in row)
+    return when if isinstance(when, datetime) else day_start(when)

@@ -16,7 +16,7 @@ from finops_pipeline.warehouse.connect import connect
 from finops_pipeline.warehouse.definitions import Definitions, transaction
 from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale
 from finops_pipeline.warehouse.inputs import Inputs
-from finops_pipeline.warehouse.ranges import ALWAYS, Range, joined
+from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
 from finops_pipeline.warehouse.records import DAYS, HOURS, Records
 from finops_pipeline.warehouse.sql_file import SqlFile, Table, tables
 
@@ -41,11 +41,11 @@ def open_warehouse(
         kept: for how long quarter-hourly tables hold their rows.
         sql: the tables, each after those it reads; by default those of the SQL files.
     """
-    connection = connect(path)
+    warehouse = Warehouse(path, inputs, settings, kept, tables() if sql is None else sql)
     try:
-        yield Warehouse(connection, inputs, settings, kept, tables() if sql is None else sql)
+        yield warehouse
     finally:
-        connection.close()
+        warehouse.close()
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,33 @@ class Warehouse:
 
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
+        path: Path,
         inputs: Inputs,
         settings: Mapping[str, Any],
         kept: timedelta,
         sql: Mapping[str, Table],
     ) -> None:
         """Arguments as for :func:`open_warehouse`."""
-        self.connection = connection
-        self.records = Records(connection)
+        self.path = path
         self.tables = sql
-        self._definitions = Definitions(connection, self.records, sql, inputs)
+        self.connection = connect(path)
+        try:
+            self.records = Records(self.connection)
+            self._definitions = Definitions(self.connection, self.records, sql, inputs)
+        except BaseException:
+            self.close()
+            raise
         self._inputs = inputs
         self._settings = settings
         self._kept = kept
         self._by_day = Fingerprints(sql, inputs.day_contents, settings)
         self._by_hour = cache(self._fingerprints_of_hours)
         self._fresh: set[str] = set()
+        self._checked: dict[str, list[dict[str, Any]]] = {}
+
+    def close(self) -> None:
+        """Write everything to the file and let go of it; it may then be copied."""
+        self.connection.close()
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
@@ -107,15 +117,17 @@ class Warehouse:
         return written
 
     def check(self, file: SqlFile) -> list[dict[str, Any]]:
-        """Rows of a check, each a mistake, in the hours that changed since the last publication.
+        """Rows of a check, each a mistake that stands.
 
-        The tables it reads are brought up to date first. A check that does not name ``$start``
-        looks at everything.
+        The tables it reads are brought up to date first. A check that names ``$start`` and ``$end``
+        looks at the hours that changed since the last publication, one that names ``$day`` at each
+        day that did; what it found in others is kept. Any other looks at everything.
         """
-        for name in ("core.window", *file.reads):
-            self.refresh_table(self.tables[name])
-        ranges = self._unpublished() if "start" in file.parameters else [ALWAYS]
-        return [row for part in ranges for row in self._check_range(file, part)]
+        if file.name not in self._checked:
+            for name in ("core.window", *file.reads):
+                self.refresh_table(self.tables[name])
+            self._checked[file.name] = self._check(file)
+        return self._checked[file.name]
 
     def show_all_raw(self) -> None:
         """Let the raw views name every current lake file, as readers see them."""
@@ -127,13 +139,18 @@ class Warehouse:
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def _check(self, file: SqlFile) -> list[dict[str, Any]]:
+        if not {"start", "day"} & file.parameters:
+            return self._check_range(file, ALWAYS)
+        changed = self.records.hours_since_publication()
+        parts = days(changed) if "day" in file.parameters else joined(changed, HOUR)
+        found = [(part, self._check_range(file, part)) for part in parts]
+        with transaction(self.connection):
+            return self.records.findings(file.name, file.version, found)
+
     def _check_range(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
         self._definitions.show_raw(file, part)
         return self.rows(file.query or "", self._arguments(file, part))
-
-    def _unpublished(self) -> list[Range]:
-        """Hours that changed in the ledger, or in a table, since the last publication."""
-        return joined(self.records.hours_since_publication(), HOUR)
 
     def _refresh(self, table: Table) -> int:
         return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
@@ -213,7 +230,7 @@ class Warehouse:
         return int((result.fetchone() or (0,))[0])
 
     def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:
-        known = {**self._settings, **vars(within)}
+        known = {**self._settings, **vars(within), "day": within.start.date()}
         return {name: known[name] for name in file.parameters}
 
 

@@ -1,6 +1,6 @@
 """Every table, empty, in memory, and short words for given, fill, assert."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
@@ -11,6 +11,7 @@ from finops_pipeline.warehouse.sql_file import SqlFile, files, tables
 PARAMETERS = {
     "start": datetime(2000, 1, 1, tzinfo=UTC),
     "end": datetime(2100, 1, 1, tzinfo=UTC),
+    "day": date(2026, 3, 1),
     "horizon_days": 14,
     "top_workloads": 2,
 }

@@ -108,9 +108,9 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("windows_gapless", source_stopped),
     ("ledger_matches_rows", row_lost),
     ("ledger_matches_rows", row_unknown),
-    ("rollup_preserves_total", hour_lost),
-    ("rollup_preserves_total", day_lost),
-    ("rollup_preserves_total", changed("source_network_cost", 1)),
+    ("hours_preserve_total", hour_lost),
+    ("days_preserve_total", day_lost),
+    ("hours_preserve_total", changed("source_network_cost", 1)),
     ("rows_unique", container_twice),
 ]
 

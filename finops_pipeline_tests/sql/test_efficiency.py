@@ -71,11 +71,18 @@ def test_more_use_than_request_is_above_one_and_wastes_nothing(data):
 
 
 def test_a_workload_is_measured_over_its_day(data):
-    data.given("raw.asset", NODE)
-    data.given("raw.allocation", REQUESTED)
-    data.given("raw.container_usage", USED)
+    later = {"window_start": "2026-03-01 13:15:00+00"}
+    for window in ({}, later):
+        data.given("raw.asset", {**NODE, **window})
+        data.given("raw.allocation", {**REQUESTED, **window})
+    data.given("raw.container_usage", USED, {**USED, **later, "cpu_used_core_hours": 0.1})
 
-    (row,) = data.fill("core.price", "efficiency.workload_daily")
+    (row,) = data.fill("core.price", "efficiency.workload_hourly", "efficiency.workload_daily")
 
-    assert (row["workload"], row["window_count"]) == ("web", 1)
-    assert row["cpu_usage_ratio"] == pytest.approx(0.2)
+    assert (row["workload"], row["window_count"]) == ("web", 2)
+    assert row["cpu_usage_ratio"] == pytest.approx(0.5)  # 0.125 of 0.5 x 0.5 h
+    assert row["memory_usage_ratio"] == pytest.approx(0.8)
+    # Weighted by cost: CPU 0.010, memory 0.005.
+    assert row["score_ratio"] == pytest.approx((0.5 * 0.010 + 0.8 * 0.005) / 0.015)
+    assert row["waste_cost"] == Decimal("0.0060000000")  # 0.004 + 0.001, and 0.001 of memory twice
+    assert row["total_cost"] == Decimal("0.015")

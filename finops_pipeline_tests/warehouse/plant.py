@@ -17,6 +17,7 @@ from finops_pipeline.state.contents import RESTATEMENT_COLUMNS, WINDOW_COLUMNS
 from finops_pipeline.units import WINDOW
 from finops_pipeline.warehouse.connect import connect_read_only, locked
 from finops_pipeline.warehouse.publish import Publication, publish
+from finops_pipeline.warehouse.warehouse import open_warehouse
 from finops_pipeline_tests.warehouse.fakes import FakeInputs
 
 # Summer time ends in New York: 05:00Z and 06:00Z are both one o'clock there.
@@ -86,9 +87,12 @@ class Plant:
         self._put("raw.allocation", start, *({**CONTAINER, **it} for it in containers))
 
     def publish(self, kept: timedelta = timedelta(days=14)) -> Publication:
-        with locked(self.warehouse):
-            settings = {"horizon_days": 14, "top_workloads": 2}
-            return publish(self.warehouse, self.published, self.inputs, settings, kept)
+        settings = {"horizon_days": 14, "top_workloads": 2}
+        with (
+            locked(self.warehouse),
+            open_warehouse(self.warehouse, self.inputs, settings, kept) as warehouse,
+        ):
+            return publish(warehouse, self.published)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of the published file, which is closed again."""

@@ -4,6 +4,7 @@ import tempfile
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -276,25 +277,66 @@ def check(folder: Path, query: str) -> SqlFile:
     return SqlFile(path)
 
 
-def test_a_check_looks_at_hours_that_changed_since_the_last_publication(shop, tmp_path):
-    sold = check(
-        tmp_path,
-        "select distinct window_start from raw.item"
-        " where window_start >= $start and window_start < $end order by all",
-    )
-    with shop.open() as warehouse:
-        assert len(warehouse.check(sold)) == 4
-        with warehouse.connection.cursor() as cursor:
-            cursor.execute("insert into internal.publication values ('x', now())")
-        assert warehouse.check(sold) == []
+SOLD = (
+    "select window_start, name from raw.item where window_start >= $start and window_start < $end"
+)
 
-    shop.sell(at(9.25), apple=7)
 
+def found(shop: Shop, file: SqlFile, *, publish: bool = False) -> list[Any]:
+    """What a check says of the shop as it is now, and whether that is published then."""
     with shop.open() as warehouse:
-        before = warehouse.check(sold)
         warehouse.refresh()
-        assert [row["window_start"] for row in before] == [at(9), at(9.25)]
-        assert warehouse.check(sold) == before
+        rows = warehouse.check(file)
+        assert warehouse.check(file) == rows
+        if publish:
+            warehouse.connection.execute("insert into internal.publication values ('x', now())")
+    return rows
+
+
+def test_a_check_looks_at_hours_that_changed_since_the_last_publication(shop, tmp_path):
+    looked_at = check(tmp_path, "select $start as window_start, $end as until")
+    ranges = [(at(9), at(11)), (at(9, TUESDAY), at(10, TUESDAY))]
+    assert found(shop, looked_at, publish=True) == [shown(*part) for part in ranges]
+
+    shop.sell(at(12.25), apple=7)
+
+    ranges.insert(1, (at(12), at(13)))
+    assert found(shop, looked_at) == [shown(*part) for part in ranges]
+
+
+def shown(start: datetime, until: datetime) -> dict[str, str]:
+    return {"window_start": str(start), "until": str(until)}
+
+
+def test_what_a_check_found_stands_until_its_hour_is_mended(shop, tmp_path):
+    many = check(tmp_path, f"{SOLD} and item_count > 100")
+    shop.sell(at(9.25), apple=101)
+    mistake = [{"window_start": str(at(9.25)), "name": "apple"}]
+    assert found(shop, many, publish=True) == mistake
+
+    shop.sell(at(10.25), apple=7)
+    assert found(shop, many, publish=True) == mistake
+
+    shop.sell(at(9.25), apple=100)
+    assert found(shop, many) == []
+
+
+def test_what_an_older_version_of_a_check_found_is_forgotten(shop, tmp_path):
+    assert found(shop, check(tmp_path, SOLD), publish=True)
+
+    assert found(shop, check(tmp_path, f"{SOLD} and item_count > 100")) == []
+
+
+def test_a_check_of_days_looks_at_each_day_that_changed(shop, tmp_path):
+    daily = check(tmp_path, "select day, total_cost from costs.daily where day = $day")
+    shop.sell(at(9, TUESDAY), apple=1)
+    assert [row["day"] for row in found(shop, daily, publish=True)] == ["2026-03-02", "2026-03-03"]
+
+    shop.sell(at(23, MONDAY), pear=1000)
+
+    monday, tuesday = found(shop, daily)
+    assert (monday["day"], tuesday["day"]) == ("2026-03-02", "2026-03-03")
+    assert float(monday["total_cost"]) > 1000 > float(tuesday["total_cost"])
 
 
 def test_a_check_compares_tables_of_one_state(shop, tmp_path):

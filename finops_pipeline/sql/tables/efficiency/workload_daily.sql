@@ -28,38 +28,38 @@ create table efficiency.workload_daily (
 );
 
 select
-    cast(window_start as date) as day,
+    cast(hour as date) as day,
     cluster,
     namespace,
     workload_kind,
     workload,
     team,
     environment,
-    sum(line.cpu_requested_core_hours) as cpu_requested_core_hours,
-    sum(line.cpu_used_core_hours) as cpu_used_core_hours,
-    sum(line.cpu_unrequested_core_hours) as cpu_unrequested_core_hours,
-    sum(line.cpu_used_core_hours) / sum(line.cpu_requested_core_hours) as cpu_usage_ratio,
-    sum(line.memory_requested_byte_hours) as memory_requested_byte_hours,
-    sum(line.memory_used_byte_hours) as memory_used_byte_hours,
-    sum(line.memory_unrequested_byte_hours) as memory_unrequested_byte_hours,
-    sum(line.memory_used_byte_hours) / sum(line.memory_requested_byte_hours) as memory_usage_ratio,
+    sum(hourly.cpu_requested_core_hours) as cpu_requested_core_hours,
+    sum(hourly.cpu_used_core_hours) as cpu_used_core_hours,
+    sum(hourly.cpu_unrequested_core_hours) as cpu_unrequested_core_hours,
+    sum(hourly.cpu_used_core_hours) / sum(hourly.cpu_requested_core_hours) as cpu_usage_ratio,
+    sum(hourly.memory_requested_byte_hours) as memory_requested_byte_hours,
+    sum(hourly.memory_used_byte_hours) as memory_used_byte_hours,
+    sum(hourly.memory_unrequested_byte_hours) as memory_unrequested_byte_hours,
+    sum(hourly.memory_used_byte_hours) / sum(hourly.memory_requested_byte_hours) as memory_usage_ratio,
     (
-        coalesce(cpu_usage_ratio * sum(line.cpu_cost), 0)
-        + coalesce(memory_usage_ratio * sum(line.memory_cost), 0)
+        coalesce(cpu_usage_ratio * sum(hourly.cpu_cost), 0)
+        + coalesce(memory_usage_ratio * sum(hourly.memory_cost), 0)
     )
         / nullif(
-            if(cpu_usage_ratio is null, 0, sum(line.cpu_cost))
-            + if(memory_usage_ratio is null, 0, sum(line.memory_cost)), 0
+            if(cpu_usage_ratio is null, 0, sum(hourly.cpu_cost))
+            + if(memory_usage_ratio is null, 0, sum(hourly.memory_cost)), 0
         ) as score_ratio,
-    sum(line.total_cost) as total_cost,
+    sum(hourly.total_cost) as total_cost,
     coalesce(
-        sum(line.cpu_waste_cost) + sum(line.memory_waste_cost),
-        sum(line.cpu_waste_cost),
-        sum(line.memory_waste_cost)
+        sum(hourly.cpu_waste_cost) + sum(hourly.memory_waste_cost),
+        sum(hourly.cpu_waste_cost),
+        sum(hourly.memory_waste_cost)
     ) as waste_cost,
-    (coalesce(sum(line.cpu_cost), 0) + coalesce(sum(line.memory_cost), 0))
-        / nullif(sum(line.resource_cost), 0) as measured_cost_ratio,
-    count(distinct window_start) as window_count
-from efficiency.line
-where window_start >= $start and window_start < $end
-group by cast(window_start as date), cluster, namespace, workload_kind, workload, team, environment;
+    (coalesce(sum(hourly.cpu_cost), 0) + coalesce(sum(hourly.memory_cost), 0))
+        / nullif(sum(hourly.resource_cost), 0) as measured_cost_ratio,
+    sum(hourly.window_count) as window_count
+from efficiency.workload_hourly as hourly
+where hour >= $start and hour < $end
+group by cast(hour as date), cluster, namespace, workload_kind, workload, team, environment;

@@ -1,0 +1,115 @@
+"""The step that fills, checks and publishes: what one broken table stops, and what it does not."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from finops_pipeline.orchestration.installation import Installation, open_installation
+from finops_pipeline.orchestration.resources import InstallationResource
+from finops_pipeline.orchestration.tables import derived
+from finops_pipeline.warehouse.connect import locked
+from finops_pipeline.warehouse.sql_file import SQL_DIR, read_tables
+from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+from finops_pipeline_tests.orchestration.homes import Home, Sources, home
+
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+KEYS = {key.to_user_string() for key in derived.keys}
+
+
+class OtherTables(Installation):
+    """One whose table files lie beside its data."""
+
+    @contextmanager
+    def warehouse(self) -> Iterator[Warehouse]:
+        path, sql = self.warehouse_path, read_tables(self.settings.data_dir.parent / "tables")
+        with (
+            locked(path),
+            self._inputs() as inputs,
+            open_warehouse(path, inputs, self.parameters(), self._kept, sql) as opened,
+        ):
+            yield opened
+
+
+class OtherTablesResource(InstallationResource):
+    @contextmanager
+    def open(self) -> Iterator[Installation]:
+        with open_installation() as it:
+            yield OtherTables(it.settings, it.lake, it.state, it.clock)
+
+
+@pytest.fixture
+def empty_home(tmp_path) -> Iterator[Home]:
+    """An installation that has read nothing, with a copy of the table files."""
+    shutil.copytree(SQL_DIR / "tables", tmp_path / "tables")
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as made:
+        yield made
+
+
+def materialize(made: Home, selection: list[str] | None = None) -> dg.ExecuteInProcessResult:
+    with made.settings():
+        return dg.materialize(
+            [derived],
+            instance=made.instance,
+            resources={"installation": OtherTablesResource()},
+            selection=selection and [dg.AssetKey(it.split("/")) for it in selection],
+            raise_on_error=False,
+        )
+
+
+def filled(result: dg.ExecuteInProcessResult) -> set[str]:
+    events = result.get_asset_materialization_events()
+    return {event.asset_key.to_user_string() for event in events if event.asset_key}
+
+
+def break_table(made: Home, name: str) -> Path:
+    """Let any row of a table break a constraint."""
+    file = made.folder / "tables" / f"{name}.sql"
+    file.write_text(
+        file.read_text().replace("varchar not null,", "varchar not null check (false),", 1)
+    )
+    return file
+
+
+def test_everything_is_filled_checked_and_published(empty_home):
+    result = materialize(empty_home)
+
+    assert filled(result) == KEYS
+    assert {check.passed for check in result.get_asset_check_evaluations()} == {True}
+    assert empty_home.published.exists()
+
+
+def test_a_broken_table_stops_what_reads_it_and_the_publication(empty_home):
+    file = break_table(empty_home, "core/label_key")
+
+    result = materialize(empty_home)
+
+    broken = {"core/label_key"}
+    assert not result.success
+    assert filled(result) == KEYS - broken - read_through(broken) - {"published"}
+    (failure,) = result.get_step_failure_events()
+    assert "core.label_key: Constraint Error" in str(failure.event_specific_data)
+    assert not empty_home.published.exists()
+
+    file.write_text((SQL_DIR / "tables" / "core" / "label_key.sql").read_text())
+    assert filled(materialize(empty_home)) == KEYS
+
+
+def read_through(keys: set[str]) -> set[str]:
+    """What reads these, directly or through others."""
+    readers = {
+        key.to_user_string()
+        for key, upstream in derived.asset_deps.items()
+        if {it.to_user_string() for it in upstream} & keys and key.path[0] != "published"
+    }
+    return readers | read_through(readers) if readers else set()
+
+
+def test_one_table_alone_is_filled_without_a_publication(empty_home):
+    result = materialize(empty_home, ["core/window"])
+
+    assert filled(result) == {"core/window"}
+    assert not empty_home.published.exists()
