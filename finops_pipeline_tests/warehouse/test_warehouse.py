@@ -282,11 +282,11 @@ SOLD = (
 )
 
 
-def found(shop: Shop, file: SqlFile, *, publish: bool = False) -> list[Any]:
+def found(shop: Shop, file: SqlFile, *, publish: bool = False) -> list[dict[str, Any]]:
     """What a check says of the shop as it is now, and whether that is published then."""
     with shop.open() as warehouse:
         warehouse.refresh()
-        rows = warehouse.check(file)
+        rows: list[dict[str, Any]] = warehouse.check(file)
         assert warehouse.check(file) == rows
         if publish:
             warehouse.connection.execute("insert into internal.publication values ('x', now())")
