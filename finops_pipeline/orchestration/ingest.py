@@ -123,7 +123,8 @@ def _readings(
         if progress.is_over:
             return
         asked_at = installation.clock()
-        is_last = ledger.schedule.next_reading(window, asked_at) is None
+        schedule = ledger.schedule.of(clients.cluster.name)
+        is_last = schedule.next_reading(window, asked_at) is None
         try:
             reading = source.read(clients, window, asked_at, is_last)
             _refuse_sudden_silence(ledger, source, reading, is_last)

@@ -21,6 +21,7 @@ from finops_pipeline.sources.prometheus import Presence
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.units import WINDOW, windows
 from finops_pipeline_tests.servers import body, question, recorded
+from finops_pipeline_tests.sources import kubecost
 from finops_pipeline_tests.sources.recordings import (
     CLUSTER,
     DAY,
@@ -448,6 +449,15 @@ def test_a_cluster_of_bare_pods_lacks_no_controller():
     bare = with_columns(healthy(), "raw.allocation", workload=pa.nulls(rows, pa.string()))
 
     judged = judge(bare, seen(bare))
+
+    assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
+
+
+def test_adjusted_costs_of_kubecost_are_believed():
+    told = kubecost.reading()
+    presence = seen(told, mean_node_hour_price=0.24)  # the list price, before the adjustment
+
+    judged = judge(told, presence)
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
 
