@@ -102,6 +102,12 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
     )
 
 
+def is_without_containers(reading: Reading) -> bool:
+    """Whether a reading of OpenCost has rows of other things only; never of another source."""
+    rows = reading.tables.get("raw.allocation")
+    return rows is not None and not _containers(rows).num_rows
+
+
 def _containers(rows: pa.Table) -> pa.Table:
     """Rows of containers: not idle, not unmounted, not what is shared or comes from outside."""
     own = pc.fill_null(pc.invert(pc.starts_with(rows["container"], "__")), False)

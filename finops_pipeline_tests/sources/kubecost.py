@@ -18,6 +18,36 @@ TOTAL_COST = (
 )
 _WINDOW = {"start": rfc3339(DAY), "end": rfc3339(DAY + WINDOW)}
 
+_WEB = {
+    "properties": {
+        "cluster": "cluster-one",
+        "node": "node-a",
+        "namespace": "shop",
+        "controllerKind": "deployment",
+        "controller": "web",
+        "pod": "web-1",
+        "container": "web",
+        "labels": {"team": "retail"},
+        "namespaceLabels": {"kubernetes_io_metadata_name": "shop"},
+    },
+    "cpuCoreRequestAverage": 2.0,
+    "cpuCoreHours": 0.5,
+    "cpuCost": 0.02,
+    "cpuCostAdjustment": -0.002,
+    "ramByteRequestAverage": 8 * GIB,
+    "ramByteHours": 2 * GIB,
+    "ramCost": 0.01,
+    "ramCostAdjustment": -0.001,
+    "totalCost": 0.027,
+}
+_IDLE = {
+    "cpuCost": 0.016,
+    "cpuCostAdjustment": -0.0016,
+    "ramCost": 0.01,
+    "ramCostAdjustment": -0.001,
+    "totalCost": 0.0234,
+}
+
 
 def reading() -> Reading:
     """The answers of one window."""
@@ -33,30 +63,8 @@ def _answer(data: object) -> bytes:
 
 
 def _allocations() -> dict[str, Any]:
-    web = {
-        "properties": {
-            "cluster": "cluster-one",
-            "node": "node-a",
-            "namespace": "shop",
-            "controllerKind": "deployment",
-            "controller": "web",
-            "pod": "web-1",
-            "container": "web",
-            "labels": {"team": "retail"},
-            "namespaceLabels": {"kubernetes_io_metadata_name": "shop"},
-        },
-        "cpuCoreRequestAverage": 2.0,
-        "cpuCoreHours": 0.5,
-        "cpuCost": 0.02,
-        "cpuCostAdjustment": -0.002,
-        "ramByteRequestAverage": 8 * GIB,
-        "ramByteHours": 2 * GIB,
-        "ramCost": 0.01,
-        "ramCostAdjustment": -0.001,
-        "totalCost": 0.027,
-    }
-    rows = {
-        "cluster-one/node-a/shop/web-1/web": web,
+    rows: dict[str, dict[str, Any]] = {
+        "cluster-one/node-a/shop/web-1/web": _WEB,
         "cluster-one/__unallocated__": {
             "cpuCost": 0.004,
             "cpuCostAdjustment": -0.0004,
@@ -68,13 +76,7 @@ def _allocations() -> dict[str, Any]:
             "externalCost": 0.1,
             "totalCost": 0.1,
         },
-        "cluster-one/node-a/__idle__": {
-            "cpuCost": 0.016,
-            "cpuCostAdjustment": -0.0016,
-            "ramCost": 0.01,
-            "ramCostAdjustment": -0.001,
-            "totalCost": 0.0234,
-        },
+        "cluster-one/node-a/__idle__": _IDLE,
     }
     return {
         name: {"name": name, "properties": {}, "window": _WINDOW, "minutes": 15, **row}
