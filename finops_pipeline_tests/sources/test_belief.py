@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -14,11 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from finops_pipeline import http
 from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.simulation.server import serve
 from finops_pipeline.sources import opencost, prometheus
 from finops_pipeline.sources.belief import judge
 from finops_pipeline.sources.prometheus import Presence
 from finops_pipeline.sources.reading import Reading
+from finops_pipeline.units import DAY as DAY_LONG
 from finops_pipeline.units import WINDOW, windows
 from finops_pipeline_tests.servers import body, question, recorded
 from finops_pipeline_tests.sources import kubecost
@@ -380,6 +383,25 @@ def test_a_nightly_scale_down_is_believed_at_once():
     judged = judge(night, seen(night))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
+
+
+def test_every_window_of_a_day_of_the_embedded_cluster_is_believed_at_once():
+    """Its replicas and nodes go at night and come in the morning, its jobs run for minutes."""
+    day = datetime(2026, 3, 9, tzinfo=UTC)
+    counts = []
+    with (
+        serve(anchor=day.date(), cluster_name="demo", clock=lambda: day + 2 * DAY_LONG) as server,
+        http.client(server.opencost_url) as costs,
+        http.client(server.prometheus_url) as measures,
+    ):
+        for start in windows(day, day + DAY_LONG):
+            told = opencost.read_window(costs, "demo", start, start + 2 * WINDOW)
+            judged = judge(told, prometheus.presence(measures, "demo", start))
+            counts.append(told.tables["raw.allocation"].num_rows)
+
+            assert (judged.is_verified, judged.is_degraded) == (True, False), judged.reason
+            assert judged.minutes_ratio == 1.0
+    assert min(counts) < 0.9 * max(counts)
 
 
 def test_nodes_that_leave_within_the_window_are_believed_at_once():

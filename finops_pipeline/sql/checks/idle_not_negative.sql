@@ -15,4 +15,5 @@ with idle as (
 )
 select *
 from idle
-where cpu_cost < -0.0001 or memory_cost < -0.0001;
+where cpu_cost < -0.0001 or memory_cost < -0.0001
+order by cluster, window_start, node;
