@@ -47,6 +47,8 @@ DEFAULT_FILE = Path("finops.toml")
 SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie", "x-api-key"}
 HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 HEADER_VALUE = re.compile(r"|[!-~]([ -~]*[!-~])?")
+# Kubecost merges hours into days, adjusted to the cloud's bill, after 48 h.
+KUBECOST_REREAD_HOURS = 49
 PLAIN_MESSAGES = {  # for people who write TOML, where pydantic speaks Python
     "extra_forbidden": "there is no such setting",
     "missing": "is missing",
@@ -201,7 +203,9 @@ class Cluster(_Section):
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         max_length=63,
     )
-    opencost_url: HttpUrl = _key("OpenCost's API, or Kubecost's with its path /model")
+    opencost_url: HttpUrl = _key(
+        "OpenCost's API, or Kubecost's with its path /model: then read again after 49 h, too"
+    )
     prometheus_url: HttpUrl = _key("The Prometheus that OpenCost reads, or one like it")
     prometheus_matchers: dict[str, str] = _key(
         "Label values that select this cluster where several share one Prometheus",
@@ -253,6 +257,11 @@ class Cluster(_Section):
         if self.ca_file and not self.verify:
             raise ValueError("ca_file is of no use with verify = false: give one of them")
         return self
+
+    @property
+    def is_kubecost(self) -> bool:
+        """Whether it is Kubecost that answers: its API lies under ``/model``."""
+        return urlsplit(self.opencost_url).path.rstrip("/").endswith("/model")
 
     def promql_matchers(self) -> str:
         """``cluster="prod-eu"``: goes into every selector of a query; empty without matchers."""
@@ -316,6 +325,11 @@ class Settings(BaseSettings):
             raise ValueError(f"two clusters have the opencost_url {url}: its cost would double")
         return clusters
 
+    def last_reread_hours(self) -> dict[str, int]:
+        """Age of one reading more, of the clusters that have one [hours]."""
+        kubecosts = (cluster for cluster in self.clusters if cluster.is_kubecost)
+        return {cluster.name: KUBECOST_REREAD_HOURS for cluster in kubecosts}
+
     def database_url(self) -> str:
         """SQLAlchemy URL of the state database, its password included: not for printing."""
         return self.state_url.get_secret_value() or f"sqlite:///{self.data_dir / 'state.db'}"
@@ -355,7 +369,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         settings = Settings.model_validate(given.values)
     except ValidationError as error:
         raise _explained(error, given) from None  # pydantic's own text shows secrets
-    _refuse_endless_windows(settings.ingest, given)
+    _refuse_endless_windows(settings, given)
     return _with_tokens(settings, environ)
 
 
@@ -483,9 +497,10 @@ def _meant(name: str, known: set[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _refuse_endless_windows(ingest: Ingest, given: _Given) -> None:
+def _refuse_endless_windows(settings: Settings, given: _Given) -> None:
     """Refuse a horizon that windows leave before they are read for the last time."""
-    last = ingest.reread_hours[-1]
+    ingest = settings.ingest
+    last = max([*ingest.reread_hours, *settings.last_reread_hours().values()])
     if ingest.horizon_days * 24 <= last + 1:
         variables = [_variable(f"ingest.{key}") for key in ("horizon_days", "reread_hours")]
         origin = next((name for name in variables if name in given.variables), given.file)

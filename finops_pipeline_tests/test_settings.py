@@ -259,6 +259,27 @@ def test_clusters_that_read_one_opencost_are_refused(file, url):
         load(path, {})
 
 
+@pytest.mark.parametrize(
+    ("url", "hours"),
+    [
+        ("http://kubecost:9090/model", {"prod-eu": 49}),
+        ("https://proxy/kubecost/model/", {"prod-eu": 49}),
+        ("http://opencost:9003", {}),
+        ("http://models/models", {}),
+    ],
+)
+def test_kubecost_is_known_by_its_path_and_read_once_more(url, hours):
+    settings = load(environ=cluster(opencost_url=url))
+
+    assert settings.last_reread_hours() == hours
+
+
+def test_a_horizon_too_short_for_kubecost_is_refused():
+    environ = cluster(opencost_url="http://kubecost:9090/model")
+    with pytest.raises(ConfigError, match="2 days are too short .* whose last is 49"):
+        load(environ=environ | {"FINOPS_INGEST__HORIZON_DAYS": "2"})
+
+
 def test_a_horizon_too_short_names_the_variable():
     for name, text in {"HORIZON_DAYS": "1", "REREAD_HOURS": "[400]"}.items():
         with pytest.raises(ConfigError, match=rf"^FINOPS_INGEST__{name}: .*never become final"):

@@ -16,6 +16,7 @@ from finops_pipeline.orchestration.record import record
 from finops_pipeline.orchestration.sources import SOURCES, Clients, Source, connected
 from finops_pipeline.orchestration.tidy import compact, sweep
 from finops_pipeline.settings import Cluster
+from finops_pipeline.sources.belief import is_without_containers
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Due
@@ -123,7 +124,8 @@ def _readings(
         if progress.is_over:
             return
         asked_at = installation.clock()
-        is_last = ledger.schedule.next_reading(window, asked_at) is None
+        schedule = ledger.schedule.of(clients.cluster.name)
+        is_last = schedule.next_reading(window, asked_at) is None
         try:
             reading = source.read(clients, window, asked_at, is_last)
             _refuse_sudden_silence(ledger, source, reading, is_last)
@@ -140,18 +142,21 @@ def _readings(
 def _refuse_sudden_silence(ledger: Ledger, source: Source, reading: Reading, is_last: bool) -> None:
     """No row at all is not believed where this window, or the last one before it, had some.
 
-    A source that has lost its own data answers like an empty cluster.
+    A source that has lost its own data answers like an empty cluster. One without containers may
+    still have volumes: then only a window with containers speaks against it.
     """
-    if any(table.num_rows for table in reading.tables.values()):
+    has_rows = any(table.num_rows for table in reading.tables.values())
+    if has_rows and not is_without_containers(reading):
         return
     start, counts = reading.window_start, dict[datetime, int]()
     for day in {(start - DAY).date(), start.date()}:
         for (_, at), window in ledger.day(source.tables, reading.cluster, day).items():
             if at == start or (at < start and not is_last and window.file):
-                counts[at] = counts.get(at, 0) + (window.row_count or 0)
+                speaks = not has_rows or window.minutes_ratio is not None
+                counts[at] = counts.get(at, 0) + (window.row_count or 0) * speaks
     newest = max(counts, default=start)
     if counts.get(start) or counts.get(newest):
         raise SourceMalformed(
-            f"cluster {reading.cluster}: {source.name} has no row for {rfc3339(start)},"
-            f" but had {counts.get(start) or counts[newest]} until then"
+            f"cluster {reading.cluster}: {source.name} has no {'container' if has_rows else 'row'}"
+            f" for {rfc3339(start)}, but had {counts.get(start) or counts[newest]} until then"
         )

@@ -106,6 +106,7 @@ def open_installation(
     schedule = Schedule(
         timedelta(minutes=chosen.ingest.settle_minutes),
         tuple(timedelta(hours=hours) for hours in chosen.ingest.reread_hours),
+        {name: timedelta(hours=hours) for name, hours in chosen.last_reread_hours().items()},
     )
     lake = Lake((chosen.data_dir / "lake").absolute())
     with open_state(

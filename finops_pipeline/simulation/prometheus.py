@@ -158,10 +158,25 @@ class _View(NamedTuple):
             for one in self.cluster.catalog.load_balancers
         ]
 
-    def node_cost_rate(self) -> float:
-        """Currency per hour of all nodes, each counted for as long as it was there."""
+    def throughout(self) -> _Samples:
+        """A sample per container that ran from the first minute to the last."""
+        minutes = self.window.minutes
+        return self.containers(np.where(minutes >= WINDOW_MINUTES, minutes, np.nan))
+
+    def controlled_pods(self) -> float:
+        """Pods that ran and belong to a controller."""
+        pods = {run.pod.name: run.pod.slot for run in self.window.runs}
+        return float(sum(slot.workload.kind != "pod" for slot in pods.values()))
+
+    def mean_node_hour_price(self) -> float:
+        """Currency per hour of a node, each counted for as long as it was there."""
         prices, minutes = self.window.node_prices("hour_price"), self.window.node_minutes
-        return float((prices * minutes).sum() / (self.window.end - self.window.start))
+        return float((prices * minutes).sum() / minutes.sum())
+
+    def whole_nodes(self) -> float:
+        """Nodes that were there as long as any."""
+        minutes = self.window.node_minutes
+        return float((minutes >= minutes.max()).sum())
 
     def whole(self, value: float) -> _Samples:
         """One sample without labels."""
@@ -196,7 +211,10 @@ QUANTITIES: Final[dict[str, Callable[[_View], _Samples]]] = {
     "running_sample_count": lambda v: v.containers(v.window.minutes),
     "opencost_sample_ratio": lambda v: v.whole(1.0),
     "kube_state_sample_ratio": lambda v: v.whole(1.0),
-    "node_cost_rate": lambda v: v.whole(v.node_cost_rate()),
+    "whole_sample_count": lambda v: v.throughout(),
+    "controlled_pod_count": lambda v: v.whole(v.controlled_pods()),
+    "mean_node_hour_price": lambda v: v.whole(v.mean_node_hour_price()),
+    "whole_node_count": lambda v: v.whole(v.whole_nodes()),
 }
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from finops_pipeline.errors import SourceMalformed
 from finops_pipeline.sources.prometheus import Presence
 from finops_pipeline.sources.reading import Reading
-from finops_pipeline.units import HOUR, WINDOW, rfc3339
+from finops_pipeline.units import rfc3339
 
 # Measured on one cluster: answers of a healthy day lie within (CPU hours 0.992 to 1.022 of what is
 # expected, memory 1.000 to 1.001), answers with a failed query beyond.
@@ -22,11 +22,41 @@ LEAST_SAMPLE_RATIO = 0.8
 LEAST_CONTAINER_RATIO = 0.9
 LEAST_CPU_RATIO = 0.97
 LEAST_MEMORY_RATIO = 0.99
+# The larger of request and usage, averaged, exceeds the larger of their averages where usage comes
+# in bursts, but never the sum of both. A tenth is left for their being sampled apart; the healthy
+# day lies at 0.64 to 0.73 (CPU) and 0.55 to 0.59 (memory).
+MOST_HOURS_RATIO = 1.1
 MOST_COST_DEVIATION = 0.02
+
+ONE_STEP = (
+    "OpenCost before 1.115 loses a step of each range with Prometheus 3, and newer ones do behind"
+    " Mimir or Grafana Cloud: update OpenCost, or let it ask a Prometheus itself"
+)
+COARSE = (
+    "set PROMETHEUS_QUERY_RESOLUTION_SECONDS=60 (ETL_RESOLUTION_SECONDS in older versions) on"
+    " OpenCost: with Prometheus 3 it may lose a whole step of 300 seconds"
+)
 
 _MINUTES = 15.0
 _GHOST_MINUTES = 2.5  # half a step of 5 minutes, the resolution OpenCost comes with
 _ROUNDING = 5e-6  # of each figure: the source rounds to 5 decimals
+_LABELS = ("labels", "namespace_labels")
+_COLUMNS = (
+    "node",
+    "namespace",
+    "pod",
+    "container",
+    "workload",
+    "minutes",
+    "cpu_core_hours",
+    "cpu_request_cores",
+    "cpu_usage_cores",
+    "memory_byte_hours",
+    "memory_request_bytes",
+    "memory_usage_bytes",
+    "source_total_cost",
+)
+_NAMES = ("namespace", "pod", "container")
 _STEPS = 2  # a container seen once may have been gone before OpenCost looked
 
 
@@ -48,6 +78,7 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
         *_nothing_at_all(containers, assets, presence),
         *_missing_nodes(containers),
         *_missing_hours(containers),
+        *_inflated_hours(containers),
         *_missing_containers(containers, presence),
     ]
     if refused and not is_last:
@@ -55,24 +86,36 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
         raise SourceMalformed(f"cluster {reading.cluster}: {window}: {'; '.join(refused)}")
     degraded = [
         *refused,
-        *_missing_names(containers),
+        *_missing_names(containers, presence),
         *_missing_costs(rows),
-        *_wrong_money(rows, assets, presence),
+        *_wrong_money(rows, assets),
+        *_wrong_nodes(assets, presence),
     ]
     unverified = [*_blind(presence)]
+    minutes_ratio = _minutes_ratio(containers, presence)
     return replace(
         reading,
         is_verified=not unverified,
         is_degraded=bool(degraded),
-        reason="; ".join([*degraded, *unverified]) or None,
-        minutes_ratio=_minutes_ratio(containers),
+        reason="; ".join([*degraded, *unverified, *_lost_time(minutes_ratio)]) or None,
+        minutes_ratio=minutes_ratio,
     )
+
+
+def is_without_containers(reading: Reading) -> bool:
+    """Whether a reading of OpenCost has rows of other things only; never of another source."""
+    rows = reading.tables.get("raw.allocation")
+    return rows is not None and not _containers(rows).num_rows
 
 
 def _containers(rows: pa.Table) -> pa.Table:
     """Rows of containers: not idle, not unmounted, not what is shared or comes from outside."""
     own = pc.fill_null(pc.invert(pc.starts_with(rows["container"], "__")), False)
-    return rows.filter(own)
+    # Of the labels only whether there are any: copying their text costs more than all else here.
+    told = rows.select(_COLUMNS)
+    for name in _LABELS:
+        told = told.append_column(name, pc.is_valid(rows[name]))
+    return told.filter(own)
 
 
 def _nothing_at_all(
@@ -82,30 +125,30 @@ def _nothing_at_all(
     if containers.num_rows:
         return
     nodes = _nodes(assets).num_rows
-    rate = presence.node_cost_rate if presence else None
+    seen = presence.whole_node_count if presence else 0
     if nodes:
         yield f"0 containers, but {nodes} nodes in the assets"
-    elif rate:
-        yield f"0 containers, but Prometheus saw nodes at {rate:.4g} an hour"
+    elif seen:
+        yield f"0 containers, but Prometheus saw {seen:.0f} nodes"
 
 
 def _missing_nodes(containers: pa.Table) -> Iterator[str]:
     """Without a node nobody knows the price."""
-    lived = containers.filter(pc.invert(_ghosts(containers)))
-    homeless = lived["node"].null_count
-    if homeless:
-        yield f"{homeless} of {lived.num_rows} containers name no node"
+    homeless = containers.filter(pc.is_null(containers["node"]))
+    ghosts = pc.sum(_are_ghosts(homeless)).as_py() or 0
+    if homeless.num_rows > ghosts:
+        lived = containers.num_rows - ghosts
+        yield f"{homeless.num_rows - ghosts} of {lived} containers name no node"
 
 
-def _ghosts(containers: pa.Table) -> pa.ChunkedArray:
+def _are_ghosts(homeless: pa.Table) -> pa.ChunkedArray:
     """A pod that just ended leaves a row of half a step, without node, usage or cost."""
     used = [
-        pc.fill_null(pc.not_equal(containers[name], 0.0), False)
+        pc.fill_null(pc.not_equal(homeless[name], 0.0), False)
         for name in ("cpu_usage_cores", "memory_usage_bytes", "source_total_cost")
     ]
-    is_short = pc.less_equal(containers["minutes"], _GHOST_MINUTES)
-    has_used = pc.or_(pc.or_(used[0], used[1]), used[2])
-    return pc.and_(pc.and_(pc.is_null(containers["node"]), is_short), pc.invert(has_used))
+    is_short = pc.less_equal(homeless["minutes"], _GHOST_MINUTES)
+    return pc.and_(is_short, pc.invert(pc.or_(pc.or_(used[0], used[1]), used[2])))
 
 
 def _missing_hours(containers: pa.Table) -> Iterator[str]:
@@ -121,51 +164,72 @@ def _missing_hours(containers: pa.Table) -> Iterator[str]:
             yield f"{hours} add up to {allocated:.6g}, expected {expected:.6g}"
 
 
+def _inflated_hours(containers: pa.Table) -> Iterator[str]:
+    """Where everything is told twice, the sums of the answer agree among themselves."""
+    for hours, request, usage in (
+        ("cpu_core_hours", "cpu_request_cores", "cpu_usage_cores"),
+        ("memory_byte_hours", "memory_request_bytes", "memory_usage_bytes"),
+    ):
+        both = pc.add(pc.fill_null(containers[request], 0.0), pc.fill_null(containers[usage], 0.0))
+        is_known = pc.or_(pc.is_valid(containers[request]), pc.is_valid(containers[usage]))
+        most = _sum(pc.multiply(both, pc.divide(containers["minutes"], 60.0)))
+        allocated = _sum(containers[hours].filter(is_known))
+        if allocated - containers.num_rows * _ROUNDING > MOST_HOURS_RATIO * most:
+            yield f"{hours} add up to {allocated:.6g}, request and usage together to {most:.6g}"
+
+
 def _missing_containers(containers: pa.Table, presence: Presence | None) -> Iterator[str]:
     if presence is None or not presence.running_sample_count:
         return
     counts = presence.running_sample_count
     enough = max(counts.values()) * _STEPS / _MINUTES
-    ran = {container for container, count in counts.items() if count >= enough}
-    keys = ("namespace", "pod", "container")
-    answered = set(zip(*(containers[key].to_pylist() for key in keys), strict=True))
-    found = len(ran & answered)
+    ran = ["/".join(container) for container, count in counts.items() if count >= enough]
+    names = [pc.fill_null(containers[name], "") for name in _NAMES]
+    answered = pc.binary_join_element_wise(*names, "/").unique()
+    found = pc.sum(pc.is_in(answered, pa.array(ran, pa.string()))).as_py() or 0
     if found < LEAST_CONTAINER_RATIO * len(ran):
         yield f"rows of {found} containers, but Prometheus saw {len(ran)} run"
 
 
-def _missing_names(containers: pa.Table) -> Iterator[str]:
-    """Kubernetes labels every namespace, and somebody always uses a controller."""
-    for column, what in (
-        ("labels", "labels"),
-        ("namespace_labels", "labels of its namespace"),
-        ("workload", "a controller"),
-    ):
-        if containers.num_rows and containers[column].null_count == containers.num_rows:
+def _missing_names(containers: pa.Table, presence: Presence | None) -> Iterator[str]:
+    """Kubernetes labels every namespace; who has a controller, Prometheus knows."""
+    for name, what in zip(_LABELS, ("labels", "labels of its namespace"), strict=True):
+        if containers.num_rows and not pc.any(containers[name]).as_py():
             yield f"none of {containers.num_rows} containers has {what}"
+    seen = presence.controlled_pod_count if presence else None
+    named = containers.select(["namespace", "pod"]).filter(pc.is_valid(containers["workload"]))
+    count = len(pc.unique(pc.binary_join_element_wise(*named.columns, "/")))
+    if seen is None and containers.num_rows and not count:
+        yield f"none of {containers.num_rows} containers has a controller"
+    elif count < LEAST_CONTAINER_RATIO * (seen or 0):
+        yield f"{count} pods with a controller, but Prometheus saw {seen:.0f}"
 
 
 def _missing_costs(rows: pa.Table) -> Iterator[str]:
-    own = rows.filter(pc.invert(pc.ends_with(rows["allocation"], "__idle__")))
-    count = own["source_total_cost"].null_count
+    own = pc.invert(pc.ends_with(rows["allocation"], "__idle__"))
+    count = rows["source_total_cost"].filter(own).null_count
     if count:
         yield f"{count} rows without a cost"
 
 
-def _wrong_money(rows: pa.Table, assets: pa.Table, presence: Presence | None) -> Iterator[str]:
-    """Rates rather than totals: where minutes are short, all totals are short together."""
-    nodes = _nodes(assets)
+def _wrong_money(rows: pa.Table, assets: pa.Table) -> Iterator[str]:
     allocated = sum(_cost(rows, kind) for kind in ("cpu", "memory", "gpu"))
-    cost = _sum(nodes["source_total_cost"])
+    cost = _sum(_nodes(assets)["source_total_cost"])
     if _deviates(allocated, cost):
         yield f"allocations and idle cost {allocated:.5f}, the nodes {cost:.5f}"
-    if presence is None or presence.node_cost_rate is None or not nodes.num_rows:
+
+
+def _wrong_nodes(assets: pa.Table, presence: Presence | None) -> Iterator[str]:
+    """Per node-hour: short minutes and nodes that came or left change cost and hours alike."""
+    nodes = _nodes(assets)
+    if presence is None or presence.mean_node_hour_price is None or not nodes.num_rows:
         return
-    hours = WINDOW / HOUR * pc.max(nodes["minutes"]).as_py() / _MINUTES
-    rate = (cost - _sum(nodes["adjustment_cost"])) / hours
-    if _deviates(rate, presence.node_cost_rate):
-        seen = presence.node_cost_rate
-        yield f"nodes cost {rate:.5f} an hour, by their prices in Prometheus {seen:.5f}"
+    cost = _sum(nodes["source_total_cost"]) - _sum(nodes["adjustment_cost"])
+    price, seen = cost / _sum(nodes["minutes"]) * 60, presence.mean_node_hour_price
+    if _deviates(price, seen):
+        yield f"a node costs {price:.5f} an hour, by its price in Prometheus {seen:.5f}"
+    if nodes.num_rows < LEAST_CONTAINER_RATIO * presence.whole_node_count:
+        yield f"{nodes.num_rows} nodes, but Prometheus saw {presence.whole_node_count:.0f}"
 
 
 def _blind(presence: Presence | None) -> Iterator[str]:
@@ -184,9 +248,29 @@ def _blind(presence: Presence | None) -> Iterator[str]:
         yield f"Prometheus warned: {presence.warning}"
 
 
-def _minutes_ratio(containers: pa.Table) -> float | None:
+def _minutes_ratio(containers: pa.Table, presence: Presence | None) -> float | None:
+    """Of those that ran all the time, as Prometheus says; others may have started late."""
     most = pc.max(containers["minutes"]).as_py()
+    if most is not None and most < _MINUTES:
+        known = set(presence.ran_throughout) if presence else set()
+        pods = pa.array([pod for _, pod, _ in known], pa.string())
+        some = containers.filter(pc.is_in(containers["pod"], pods)).select([*_NAMES, "minutes"])
+        told = [
+            minutes
+            for *names, minutes in zip(*some.to_pydict().values(), strict=True)
+            if tuple(names) in known
+        ]
+        most = max(told, default=None)
     return None if most is None else most / _MINUTES
+
+
+def _lost_time(minutes_ratio: float | None) -> Iterator[str]:
+    """Nothing is scaled: who reads a cost is told the factor, and what to set."""
+    if minutes_ratio is None or minutes_ratio >= 1:
+        return
+    told = minutes_ratio * _MINUTES
+    cure = ONE_STEP if told >= _MINUTES - 1 else COARSE
+    yield f"who ran all the time is told to have run {told:.3g} of 15 minutes: {cure}"
 
 
 def _nodes(assets: pa.Table) -> pa.Table:

@@ -132,6 +132,7 @@ _PARTS = frozenset({"volumes", "load_balancers"})
 
 
 class _Properties(Struct, gc=False):
+    source_cluster: str | None = field(default=None, name="cluster")
     node: str | None = None
     container: str | None = None
     workload: str | None = field(default=None, name="controller")
@@ -187,6 +188,7 @@ class _Allocation(Struct, gc=False):
 
 
 class _AssetProperties(Struct, gc=False):
+    source_cluster: str | None = field(default=None, name="cluster")
     name: str | None = None
     provider_id: str | None = field(default=None, name="providerID")
 
@@ -280,7 +282,8 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     """Rows of ``raw.allocation``, by name.
 
     Raises:
-        ValueError: not one step for the window asked for, or numbers that cannot be.
+        ValueError: not one step for the window asked for, rows of several clusters, or numbers that
+            cannot be.
         msgspec.DecodeError: not the JSON we know.
     """
     answer = _decoded(body, _ALLOCATIONS)
@@ -290,6 +293,7 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     if names != [item.name for item in items]:
         raise ValueError("rows are not filed under their own names")
     _refuse_other_window(items, start)
+    _refuse_other_clusters(items)
     columns = {
         "allocation": names,
         **_columns("raw.allocation", _Allocation, items),
@@ -303,12 +307,13 @@ def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     """Rows of ``raw.asset``, by name.
 
     Raises:
-        ValueError: not the window asked for, or numbers that cannot be.
+        ValueError: not the window asked for, assets of several clusters, or numbers that cannot be.
         msgspec.DecodeError: not the JSON we know.
     """
     answer = _decoded(body, _ASSETS)
     names, items = _sorted(answer.data)
     _refuse_other_window(items, start)
+    _refuse_other_clusters(items)
     columns = {
         "asset": names,
         "asset_kind": [_snake_case(item.type) for item in items],
@@ -342,6 +347,16 @@ def _refuse_other_window(items: Iterable[Any], start: datetime) -> None:
                 f"asked for the window from {rfc3339(start)}, "
                 f"got {window.start.isoformat()} to {window.end.isoformat()}"
             )
+
+
+def _refuse_other_clusters(items: Iterable[Any]) -> None:
+    """Nobody could tell which rows are this cluster's: its name there may be any."""
+    clusters = set(map(attrgetter("properties.source_cluster"), items)) - {None, ""}
+    if len(clusters) > 1:
+        raise ValueError(
+            f"rows of several clusters ({', '.join(sorted(clusters))}): ask the OpenCost of one,"
+            " or set CURRENT_CLUSTER_ID_FILTER_ENABLED=true on it"
+        )
 
 
 def _columns(table_name: str, kind: type[Struct], items: list[Any]) -> dict[str, Any]:

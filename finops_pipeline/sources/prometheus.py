@@ -7,7 +7,7 @@ with the same name used before and after it was recreated (``id``) is added up.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -79,6 +79,8 @@ SCHEMAS = {
         required=("price_kind", "name"),
     ),
 }
+
+_FEW = 10
 
 # In every selector MATCHERS stands for the labels that tell this cluster's series from others.
 _CONTAINER = "namespace, pod, container"
@@ -158,6 +160,10 @@ def _of_node(metric: str, function: str = "avg_over_time") -> str:
     return f"max by (node) ({named} or {renamed})"
 
 
+def _owners(selector: str = "") -> str:
+    return f'last_over_time(kube_pod_owner{{pod!="",{selector}MATCHERS}}[15m])'
+
+
 def _sample_ratio(metric: str) -> str:
     """Samples of the longest series over those of the best window of the hour.
 
@@ -174,6 +180,9 @@ _SAMPLES = _recreations_added(f"count_over_time({_MEMORY})")
 _THROTTLED = f"increase(container_cpu_cfs_throttled_periods_total{_RUNNING}[15m])"
 _PERIODS = f"increase(container_cpu_cfs_periods_total{_RUNNING}[15m])"
 _TOTAL_COST = "node_total_hourly_cost"
+_RAN = 'kube_pod_container_status_running{container!="",MATCHERS}'
+_NODE_SAMPLES = _of_node(_TOTAL_COST, "count_over_time")
+_CONTROLLED = 'owner_kind=~"ReplicaSet|StatefulSet|DaemonSet|Job",'  # those that OpenCost names
 
 QUERIES = {
     "raw.container_usage": {
@@ -216,16 +225,25 @@ QUERIES = {
         ),
     },
     "presence": {
-        "running_sample_count": _largest(
-            'sum_over_time(kube_pod_container_status_running{container!="",MATCHERS}[15m])'
+        "running_sample_count": _largest(f"sum_over_time({_RAN}[15m])"),
+        # Ran when the window began and at every sample since; a few are enough.
+        "whole_sample_count": (
+            f"topk({_FEW}, {_largest(f'sum_over_time({_RAN}[15m]) and ({_RAN} offset 15m == 1)')}"
+            f" >= scalar(max(count_over_time({_RAN}[15m]))))"
+        ),
+        # Pods that are over keep their owner; only those that ran have rows.
+        "controlled_pod_count": (
+            f"count(max by (namespace, pod) (sum_over_time({_RAN}[15m]) > 1)"
+            f" and on (namespace, pod) {_owners(_CONTROLLED)})"
+            f" or 0 * count({_owners()})"
         ),
         "opencost_sample_ratio": _sample_ratio("node_cpu_hourly_cost"),
         "kube_state_sample_ratio": _sample_ratio("kube_pod_container_status_running"),
-        # Averaged over the window, so that a node counts for as long as it was there.
-        "node_cost_rate": (
-            f"sum({_of_node(_TOTAL_COST, 'sum_over_time')})"
-            f" / max(count_over_time({_TOTAL_COST}{{MATCHERS}}[15m]))"
+        # Over all samples, so that a node counts for as long as it was there.
+        "mean_node_hour_price": (
+            f"sum({_of_node(_TOTAL_COST, 'sum_over_time')}) / sum({_NODE_SAMPLES})"
         ),
+        "whole_node_count": f"count({_NODE_SAMPLES} >= scalar(max({_NODE_SAMPLES})))",
     },
 }
 
@@ -239,17 +257,24 @@ class Presence:
 
     Args:
         running_sample_count: samples at which a container ran, by (namespace, pod, container).
+        ran_throughout: a few containers that ran from the first instant to the last.
+        controlled_pod_count: pods that ran and belong to a controller OpenCost names; None when
+            Kubernetes' owners are not known.
         opencost_sample_ratio: scrapes of OpenCost's prices over those of the best window of the
             hour, 0 to 1; None when there were none at all.
         kube_state_sample_ratio: the same of which containers run.
-        node_cost_rate: what all nodes cost, averaged over the window [currency per hour].
+        mean_node_hour_price: what a node cost, averaged over nodes and window [currency per hour].
+        whole_node_count: nodes that were there all the time.
         warning: the server doubts that it has everything.
     """
 
     running_sample_count: Mapping[tuple[str, ...], float]
-    opencost_sample_ratio: float | None
-    kube_state_sample_ratio: float | None
-    node_cost_rate: float | None
+    ran_throughout: Collection[tuple[str, ...]] = ()
+    controlled_pod_count: float | None = None
+    opencost_sample_ratio: float | None = None
+    kube_state_sample_ratio: float | None = None
+    mean_node_hour_price: float | None = None
+    whole_node_count: float = 0.0
     warning: str | None = None
 
 
@@ -354,9 +379,12 @@ def presence(client: httpx.Client, cluster: str, start: datetime, matchers: str 
     nobody = ("", "", "")
     return Presence(
         running_sample_count=found["running_sample_count"],
+        ran_throughout=found["whole_sample_count"].keys(),
+        controlled_pod_count=found["controlled_pod_count"].get(nobody),
         opencost_sample_ratio=found["opencost_sample_ratio"].get(nobody),
         kube_state_sample_ratio=found["kube_state_sample_ratio"].get(nobody),
-        node_cost_rate=found["node_cost_rate"].get(nobody),
+        mean_node_hour_price=found["mean_node_hour_price"].get(nobody),
+        whole_node_count=found["whole_node_count"].get(nobody, 0.0),
         warning=warnings[0] if warnings else None,
     )
 

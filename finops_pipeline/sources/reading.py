@@ -37,8 +37,8 @@ class Reading:
         is_verified: independent views agree.
         is_degraded: kept although something in it is known to be wrong.
         reason: why it is unverified or degraded.
-        minutes_ratio: most minutes that any container is said to have run, over 15; below 1 the
-            source loses time everywhere. None without containers.
+        minutes_ratio: minutes that containers which ran all the time are said to have run, over
+            15; below 1 the source loses time everywhere. None where nobody is known to have.
     """
 
     cluster: str

@@ -1,7 +1,7 @@
 """When a window is read: once it has settled, again after an hour and a day, then never."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from finops_pipeline.units import DAY, HOUR, WINDOW, windows
@@ -37,10 +37,22 @@ class Due:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Instants at which a window is read, counted from its end."""
+    """Instants at which a window is read, counted from its end.
 
-    settle: timedelta = timedelta(minutes=5)  # scrapes and rules of the window have arrived by then
+    Args:
+        settle: how long after its end it is read first; samples arrive late.
+        rereads: ages at which it is read again.
+        last_rereads: one age more by cluster, where the source goes on changing windows.
+    """
+
+    settle: timedelta = timedelta(minutes=5)
     rereads: tuple[timedelta, ...] = (HOUR, DAY)
+    last_rereads: Mapping[str, timedelta] = field(default_factory=dict)
+
+    def of(self, cluster: str) -> "Schedule":
+        """The schedule of one cluster."""
+        own = self.last_rereads.get(cluster)
+        return replace(self, rereads=(*self.rereads, own)) if own else self
 
     def next_reading(self, window_start: datetime, read_at: datetime) -> datetime | None:
         """First point of the schedule after a reading; None when that was the last one."""

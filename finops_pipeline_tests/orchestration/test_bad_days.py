@@ -1,5 +1,6 @@
 """A source that forgets, a lost ledger, settings that do not work, a cluster that is gone."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,29 @@ def test_a_source_that_forgot_everything_replaces_nothing(tmp_path):
         reasons = made.ask("select distinct reason from core.window where status = 'absent'")
         assert all("has no row for" in row["reason"] for row in reasons)
         assert len(reasons) == 2 * 3  # of two sources, each asked three times
+
+
+def test_volumes_alone_are_not_believed_of_a_cluster_that_had_containers(tmp_path):
+    window = {"start": "2026-11-23T00:15:00Z", "end": "2026-11-23T00:30:00Z"}
+    name = "alpha//__unmounted__/__unmounted__/__unmounted__"
+    properties = {"container": "__unmounted__"}
+    row = {"name": name, "properties": properties, "window": window, "minutes": 15, "totalCost": 1}
+    volumes = json.dumps({"code": 200, "data": [{name: row}]}).encode()
+    unreachable = {"/prometheus": Answer(b"", 503)}
+    with pretended("alpha") as clusters, home_of(tmp_path, clusters) as made:
+        made.tick(at(0, 20))
+        clusters[0].faults.update(SILENCE | unreachable)
+        clusters[0].faults["/opencost/allocation"] = Answer(volumes)
+
+        made.tick(at(0, 35))
+
+        (refused,) = made.ask(
+            "select reason from core.window"
+            " where status = 'absent' and table_name = 'raw.allocation'"
+        )
+        assert "opencost has no container for 2026-11-23T00:15:00Z, but had" in str(
+            refused["reason"]
+        )
 
 
 def test_a_lake_whose_ledger_is_lost_is_not_taken_for_waste(tmp_path):

@@ -24,6 +24,7 @@ from finops_pipeline.orchestration.record import FACTS, MEASURES, Recorded, reco
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.database import State, open_state
 from finops_pipeline.state.ledger import Ledger
+from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.state.window import Window
 from finops_pipeline.units import DAY, HOUR, WINDOW
 from finops_pipeline.warehouse.sql_file import tables
@@ -143,6 +144,17 @@ def test_an_older_reading_does_not_undo_a_newer_one(lake, state):
     record(lake, state.ledger, [reading([0.1], at=SOON)])
 
     assert everything(lake, state) == before
+
+
+def test_a_window_of_kubecost_is_final_once_it_was_read_after_two_days(lake, state_url):
+    schedule = Schedule(last_rereads={"prod": 49 * HOUR})
+    statuses = []
+    with open_state(state_url, is_demo=False, currency="USD", schedule=schedule) as state:
+        for age in (24 * HOUR, 49 * HOUR):
+            record(lake, state.ledger, [reading([0.1], at=MIDNIGHT + WINDOW + age)])
+            statuses += [window.status for window in ledger_rows(state)]
+
+    assert statuses == ["provisional", "final"]
 
 
 def test_windows_that_are_final_at_once_share_a_file_and_others_do_not(lake, state):

@@ -88,7 +88,7 @@ def test_maxima_requests_and_network_agree_with_opencost(cluster):
 def test_prices_are_those_of_the_assets(cluster):
     params = {"window": f"{rfc3339(NOON)},{rfc3339(NOON + WINDOW)}"}
     items = json.loads(opencost.answer(cluster, "/assets", params, NOW).body)["data"].values()
-    found = values(cluster, NOON + WINDOW, *QUERIES["raw.price"], "node_cost_rate")
+    found = values(cluster, NOON + WINDOW, *QUERIES["raw.price"], "mean_node_hour_price")
     nodes = {(item["properties"]["name"],): item for item in items if item["type"] == "Node"}
     disks = {(item["properties"]["name"],): item for item in items if item["type"] == "Disk"}
 
@@ -100,8 +100,9 @@ def test_prices_are_those_of_the_assets(cluster):
     for key, item in disks.items():
         cost = item["byteHours"] / 2**30 * found["storage_gib_hour_price"][key]
         assert cost == pytest.approx(item["totalCost"], abs=1e-6)
-    assert found["node_cost_rate"][()] / 4 == pytest.approx(
-        sum(item["totalCost"] for item in nodes.values()), abs=1e-5
+    hours = sum(item["minutes"] for item in nodes.values()) / 60
+    assert found["mean_node_hour_price"][()] == pytest.approx(
+        sum(item["totalCost"] for item in nodes.values()) / hours, abs=1e-5
     )
 
 
@@ -131,16 +132,23 @@ def test_presence_says_that_all_was_seen(cluster):
 
     assert found["running_sample_count"].keys() == rows(cluster, NOON).keys()
     assert found["opencost_sample_ratio"] == found["kube_state_sample_ratio"] == {(): 1.0}
+    told = rows(cluster, NOON)
+    whole = {key for key, row in told.items() if row["minutes"] == 15}
+    controlled = {
+        row["properties"]["pod"] for row in told.values() if row["properties"].get("controller")
+    }
+    assert found["whole_sample_count"].keys() == whole
+    assert found["controlled_pod_count"] == {(): len(controlled)}
 
 
 def test_form_of_an_answer(cluster):
-    body = ask(cluster, text("node_cost_rate"), rfc3339(NOON)).body
+    body = ask(cluster, text("mean_node_hour_price"), rfc3339(NOON)).body
     document = json.loads(body)
 
     assert document["data"]["resultType"] == "vector"
-    assert document["data"]["result"][0]["metric"] == {"quantity": "node_cost_rate"}
+    assert document["data"]["result"][0]["metric"] == {"quantity": "mean_node_hour_price"}
     assert document["data"]["result"][0]["value"][0] == NOON.timestamp()
-    assert ask(cluster, text("node_cost_rate")).status == 200
+    assert ask(cluster, text("mean_node_hour_price")).status == 200
 
 
 def test_times_without_data_are_an_empty_vector(cluster):

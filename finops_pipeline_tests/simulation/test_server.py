@@ -69,7 +69,7 @@ def test_the_pipeline_reads_and_believes_it(server):
 
 def test_a_query_may_come_as_a_form(server, client):
     query = {
-        "query": 'label_replace(up, "quantity", "node_cost_rate", "", "")',
+        "query": 'label_replace(up, "quantity", "mean_node_hour_price", "", "")',
         "time": "1773057600",
     }
     url = f"{server.prometheus_url}/api/v1/query"

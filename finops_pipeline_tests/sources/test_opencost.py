@@ -356,6 +356,24 @@ def test_assets_of_another_window_are_refused():
         read(assets=shifted)
 
 
+def test_an_answer_of_several_clusters_is_refused():
+    other = changed(
+        lambda item: item.update(properties=item["properties"] | {"cluster": "staging"})
+    )
+    why = r"rows of several clusters \(prod-eu, staging\): .* CURRENT_CLUSTER_ID_FILTER_ENABLED"
+
+    with pytest.raises(SourceMalformed, match=why):
+        read(other)
+
+
+def test_assets_of_several_clusters_are_refused():
+    assets = copy.deepcopy(ASSETS)
+    next(iter(assets["data"].values()))["properties"]["cluster"] = "staging"
+
+    with pytest.raises(SourceMalformed, match="rows of several clusters"):
+        read(assets=assets)
+
+
 def test_strange_labels_are_kept_as_they_are():
     strange = {"team": 'a"b\\c\nd\u2028é', "kubernetes_io": ""}
     kept = row(read(changed(lambda item: item["properties"].update(labels=strange))))

@@ -377,7 +377,9 @@ def test_presence_is_who_ran_and_what_was_scraped(client: httpx.Client):
         ("shop", "ended-1", "ended"): 0,
     }
     assert (seen.opencost_sample_ratio, seen.kube_state_sample_ratio) == (1.0, 1.0)
-    assert seen.node_cost_rate == pytest.approx(0.2 + 0.5 * 3 / 15)
+    assert seen.ran_throughout == {("shop", "steady-1", "steady")}
+    assert seen.mean_node_hour_price == pytest.approx((0.2 * 15 + 0.5 * 3) / 18)
+    assert seen.whole_node_count == 1
     assert seen.warning is None
 
 
@@ -388,7 +390,7 @@ def test_presence_tells_the_share_of_scrapes_that_were_missed(client: httpx.Clie
 
     assert half.opencost_sample_ratio == half.kube_state_sample_ratio == pytest.approx(7 / 15)
     assert after.opencost_sample_ratio == after.kube_state_sample_ratio == 0.0
-    assert (never.opencost_sample_ratio, never.node_cost_rate) == (None, None)
+    assert (never.opencost_sample_ratio, never.mean_node_hour_price) == (None, None)
 
 
 def test_a_whole_window_agrees_with_the_recorded_opencost(recorded_prometheus: httpx.Client):
@@ -469,7 +471,7 @@ def test_what_is_not_an_answer_is_one_error(status: int, body: bytes, error: typ
     with pytest.raises(error) as raised:
         prometheus.presence(answering(status, body), "prod", TEN)
 
-    assert str(raised.value).startswith("cluster prod: GET http://prometheus/api/v1/query?query=")
+    assert str(raised.value).startswith("cluster prod: POST http://prometheus/api/v1/query: ")
     assert f"status {status}: " in str(raised.value)
     assert str(raised.value).endswith(repr(body[:200]))
 

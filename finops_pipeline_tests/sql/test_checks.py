@@ -85,6 +85,16 @@ def source_stopped(data: Data) -> None:
     data.given("core.window", *({**READ, "window_start": quarter(n)} for n in range(1, 7)))
 
 
+def time_lost(data: Data) -> None:
+    lost = {"minutes_ratio": 14 / 15, "reason": "14 of 15 minutes: update OpenCost"}
+    data.given("core.window", {**READ, "window_start": quarter(1), **lost})
+
+
+def cost_without_node_beyond_idle(data: Data) -> None:
+    nowhere = {**COSTED, "allocation": "prod/__unallocated__", "node": None, "container": None}
+    data.given("raw.allocation", {**nowhere, "source_cpu_cost": 0.04})
+
+
 def price_lost(data: Data) -> None:
     data.connection.execute("update core.price set memory_gib_hour_price = null")
 
@@ -97,9 +107,11 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("costs_finite", changed("cpu_core_hours", -1)),
     ("costs_finite", changed("memory_byte_hours", -1)),
     ("idle_not_negative", node_overbooked),
+    ("idle_not_negative", cost_without_node_beyond_idle),
     ("minutes_within_window", changed("minutes", 0)),
     ("minutes_within_window", changed("minutes", 21)),
     ("prices_known", price_lost),
+    ("resolution_exact", time_lost),
     ("source_agrees", changed("source_total_cost", 0.0085)),
     ("source_agrees", hour_lost),
     ("sources_reachable", source_failed),
@@ -138,6 +150,24 @@ def test_a_check_finds_its_mistake(data, name, mistake):
     mistake(data)
 
     assert data.check(name)
+
+
+def test_lost_time_is_told_once_for_a_cluster_with_its_cure_until_it_is_mended(data):
+    data.given("core.cluster", OPENCOST, {**OPENCOST, "cluster": "other"})
+    short = {"minutes_ratio": 10 / 15, "reason": "set PROMETHEUS_QUERY_RESOLUTION_SECONDS=60"}
+    mended = {**READ, "cluster": "other", "window_start": quarter(1), "minutes_ratio": 1.0}
+    data.given(
+        "core.window",
+        *({**READ, "window_start": quarter(n), **short} for n in range(3)),
+        {**READ, "window_start": quarter(3), "minutes_ratio": None},
+        {**READ, "cluster": "other", **short},
+        mended,
+    )
+
+    (row,) = data.check("resolution_exact")
+
+    assert (row["cluster"], row["reason"]) == ("prod", short["reason"])
+    assert f"{row['window_start']:%H:%M}" == "10:30"
 
 
 def test_gaps_are_looked_for_between_known_windows_of_configured_clusters(data):

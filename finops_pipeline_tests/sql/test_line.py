@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finops_pipeline_tests.sources import kubecost
 from finops_pipeline_tests.sql.conftest import Data
 
 GIB = 2**30
@@ -32,6 +33,10 @@ CONTAINER = {
     "cpu_core_hours": 0.125,
     "memory_byte_hours": 0.5 * GIB,
 }
+COSTS = [
+    f"{part}_cost"
+    for part in ("cpu", "memory", "gpu", "storage", "network", "load_balancer", "shared")
+]
 TEAM_KEYS = [
     {"owner_part": "team", "position_count": 0, "label": "team"},
     {"owner_part": "team", "position_count": 1, "label": "squad"},
@@ -296,6 +301,56 @@ def test_a_share_that_is_none_gives_way_to_the_sources_own(data, cost):
         "wrong": pytest.approx(Decimal("0.03")),
         "right": pytest.approx(Decimal("0.01")),
     }
+
+
+def test_kubecost_adds_up_to_the_bill_to_the_last_decimal(data):
+    data.given("core.label_key", *TEAM_KEYS)
+    for name, table in kubecost.reading().tables.items():
+        data.given(name, *table.to_pylist())
+
+    rows = {(row["cost_kind"], row["node"]): row for row in lines(data)}
+    total = data.rows(f"select sum({' + '.join(COSTS)}) as cost from costs.line")[0]["cost"]
+    web = rows["workload", "node-a"]
+
+    assert total == Decimal(kubecost.TOTAL_COST)
+    assert (web["cpu_cost"], web["memory_cost"]) == (Decimal("0.018"), Decimal("0.009"))
+    assert rows["unallocated", None]["cpu_cost"] == Decimal("0.0036")
+    assert rows["idle", "node-a"]["cpu_cost"] == Decimal("0.018")
+    assert rows["idle", None]["cpu_cost"] == Decimal("-0.0036")
+    assert rows["shared", None]["shared_cost"] == Decimal("0.005")
+    assert (rows["external", None]["team"], rows["external", None]["namespace"]) == (
+        "data",
+        "__external__",
+    )
+    assert rows["cluster_management", None]["shared_cost"] == Decimal("0.025")
+    assert rows["network", None]["network_cost"] == Decimal("0.003")
+
+
+def test_kubecost_is_red_in_no_check(data):
+    for name, table in kubecost.reading().tables.items():
+        data.given(name, *table.to_pylist())
+    data.fill("core.price", "costs.hourly", "costs.daily")
+
+    for name in ("idle_not_negative", "source_agrees", "costs_finite", "prices_known"):
+        assert data.check(name) == []
+
+
+@pytest.mark.parametrize("kind", ["node", "load_balancer"])
+def test_an_adjustment_moves_the_price_however_it_is_known(data, kind):
+    """A tenth off, of a node's hours and of a load balancer's."""
+    price = {"cluster": "prod", "price_kind": kind}
+    if kind == "node":
+        data.given("raw.asset", {**NODE, "source_total_cost": 0.054, "adjustment_cost": -0.006})
+        per_hour = {"cpu_core_hour_price": 0.04, "memory_gib_hour_price": 0.005}
+        data.given("raw.price", {**price, "name": "node-a", **per_hour})
+    else:
+        balancer = {"cluster": "prod", "asset_kind": kind, "name": "shop/lb"}
+        data.given("raw.asset", {**balancer, "source_total_cost": 0.054, "adjustment_cost": -0.006})
+        data.given("raw.price", {**price, "name": "shop/lb", "load_balancer_hour_price": 0.24})
+
+    (line,) = lines(data)
+
+    assert sum(line[cost] for cost in COSTS) == Decimal("0.054")
 
 
 def test_a_node_without_a_price_has_no_idle_cost(data):

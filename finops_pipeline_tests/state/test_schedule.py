@@ -29,6 +29,14 @@ def test_a_window_first_read_after_its_last_point_is_final_at_once():
     assert Schedule().next_reading(TEN, END + 400 * 24 * HOUR) is None
 
 
+def test_a_cluster_whose_source_changes_later_has_one_reading_more():
+    schedule = Schedule(last_rereads={"kubecost": 49 * HOUR})
+
+    assert schedule.of("kubecost").next_reading(TEN, END + 24 * HOUR) == END + 49 * HOUR
+    assert schedule.of("kubecost").next_reading(TEN, END + 49 * HOUR) is None
+    assert schedule.of("opencost").next_reading(TEN, END + 24 * HOUR) is None
+
+
 def test_a_window_is_not_due_before_it_has_settled():
     schedule = Schedule()
     range_ = TEN, TEN + HOUR

@@ -4,9 +4,9 @@ create table core.price (
     cluster               varchar     not null,  -- cluster
     window_start          timestamptz not null,  -- first instant of the window, UTC
     node                  varchar     not null,  -- node
-    cpu_core_hour_price   double,                -- discount applied [currency per core-hour]
-    memory_gib_hour_price double,                -- discount applied [currency per GiB-hour]
-    gpu_hour_price        double,                -- discount applied [currency per GPU-hour]
+    cpu_core_hour_price   double,                -- discounted, adjusted to the bill [currency per core-hour]
+    memory_gib_hour_price double,                -- discounted, adjusted to the bill [currency per GiB-hour]
+    gpu_hour_price        double,                -- adjusted to the bill [currency per GPU-hour]
     price_source          varchar     not null   -- prometheus: its metrics; asset: cost over hours
 );
 
@@ -22,7 +22,11 @@ with node as (
         sum(source_cpu_cost) as source_cpu_cost,
         sum(source_memory_cost) as source_memory_cost,
         sum(source_gpu_cost) as source_gpu_cost,
-        1 - coalesce(max(discount_ratio), 0) as paid_ratio
+        -- Kubecost adjusts a node to the bill as a whole; its total contains the adjustment.
+        coalesce(
+            sum(source_total_cost) / nullif(sum(source_total_cost) - sum(coalesce(adjustment_cost, 0)), 0), 1
+        ) as adjusted_ratio,
+        (1 - coalesce(max(discount_ratio), 0)) * adjusted_ratio as paid_ratio
     from raw.asset
     where asset_kind = 'node' and window_start >= $start and window_start < $end
     group by all
@@ -39,7 +43,8 @@ select
         * coalesce(paid_ratio, 1) as cpu_core_hour_price,
     coalesce(measured.memory_gib_hour_price, source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0))
         * coalesce(paid_ratio, 1) as memory_gib_hour_price,
-    coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0)) as gpu_hour_price,
+    coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0))
+        * coalesce(adjusted_ratio, 1) as gpu_hour_price,
     if(measured.cpu_core_hour_price is null, 'asset', 'prometheus') as price_source
 from node
 full join measured using (cluster, window_start, name);

@@ -7,8 +7,8 @@ create table core.window (
     status         varchar     not null,  -- absent, lost, final, or provisional: may still change
     is_verified    boolean     not null,  -- whether independent views agreed on it
     is_degraded    boolean     not null,  -- whether something in it is known to be wrong
-    reason         varchar,               -- why it is absent, lost, unverified or degraded
-    minutes_ratio  double,                -- longest run of a container divided by 15 minutes; 1 is right
+    reason         varchar,               -- why it is absent, lost, unverified, degraded or short of minutes
+    minutes_ratio  double,                -- told over true time of who ran throughout; 1 is right
     row_count      bigint,                -- rows it holds
     total          decimal(28, 10),       -- sum of what the table measures, as the source says it
     read_count     integer     not null,  -- how often it was read

@@ -6,10 +6,10 @@
 create table costs.daily (
     day                         date            not null,  -- UTC day
     cluster                     varchar         not null,  -- cluster the cost arose in
-    namespace                   varchar         not null,  -- namespace; else '__idle__' or '__unmounted__'
+    namespace                   varchar         not null,  -- namespace; else '__idle__', '__shared__', ...
     workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
-    workload                    varchar         not null,  -- workload; else '__idle__' or '__unmounted__'
-    cost_kind                   varchar         not null,  -- workload, idle or unmounted
+    workload                    varchar         not null,  -- workload; else '__idle__', '__shared__', ...
+    cost_kind                   varchar         not null,  -- workload, idle, unmounted, or as costs.line says
     team                        varchar         not null,  -- who pays, or 'unattributed', 'idle', 'unmounted'
     environment                 varchar         not null,  -- environment, or 'unattributed'
     project                     varchar         not null,  -- project, or 'unattributed'

@@ -1,16 +1,18 @@
 -- Every amount once: a container, a node's idle rest, a volume or load balancer nobody mounts, in a window.
 --
 -- Costs are hours x price, cast to decimal once; the other tables only sum them. Usage is null where
--- Prometheus did not measure it.
+-- Prometheus did not measure it. Kubecost has more kinds of cost: shared, external (from outside the
+-- cluster), unallocated (to any container), and for the cluster as a whole cluster_management, network
+-- and whatever else its assets name.
 
 create view costs.line (
     cluster,                     -- cluster the cost arose in
     window_start,                -- first instant of the window, UTC
-    cost_kind,                   -- workload, idle or unmounted
+    cost_kind,                   -- workload, idle or unmounted; of Kubecost: see above
     node,                        -- node, where one is known
-    namespace,                   -- namespace; else '__idle__' or '__unmounted__'
+    namespace,                   -- namespace; else '__idle__', '__unmounted__', '__shared__', ...
     workload_kind,               -- Deployment, ... or Pod; else Node, PersistentVolume or Service
-    workload,                    -- workload; else '__idle__' or '__unmounted__'
+    workload,                    -- workload; else '__idle__', '__unmounted__', '__shared__', ...
     pod,                         -- pod
     container,                   -- container
     team,                        -- team that pays; or 'unattributed', 'idle', 'unmounted'
@@ -80,12 +82,26 @@ allocated as (
         minutes / sum(minutes) over (
             partition by cluster, window_start, namespace, pod, container
         ) as usage_share,
-        cast(coalesce(cpu_core_hours * price.cpu_core_hour_price, source_cpu_cost, 0)
-            + coalesce(cpu_adjustment_cost, 0) as decimal(28, 10)) as cpu_cost,
-        cast(coalesce(memory_byte_hours / 1024 ** 3 * price.memory_gib_hour_price, source_memory_cost, 0)
-            + coalesce(memory_adjustment_cost, 0) as decimal(28, 10)) as memory_cost,
-        cast(coalesce(gpu_hours * price.gpu_hour_price, source_gpu_cost, 0)
-            + coalesce(gpu_adjustment_cost, 0) as decimal(28, 10)) as gpu_cost,
+        -- Prices of nodes are adjusted to the bill; the source's own cost is not.
+        cast(coalesce(
+            cpu_core_hours * price.cpu_core_hour_price,
+            coalesce(source_cpu_cost, 0) + coalesce(cpu_adjustment_cost, 0)
+        ) as decimal(28, 10)) as cpu_cost,
+        cast(coalesce(
+            memory_byte_hours / 1024 ** 3 * price.memory_gib_hour_price,
+            coalesce(source_memory_cost, 0) + coalesce(memory_adjustment_cost, 0)
+        ) as decimal(28, 10)) as memory_cost,
+        cast(coalesce(
+            gpu_hours * price.gpu_hour_price,
+            coalesce(source_gpu_cost, 0) + coalesce(gpu_adjustment_cost, 0)
+        ) as decimal(28, 10)) as gpu_cost,
+        -- The last part of a row's name tells what is no container: __shared__, __unmounted__, ...
+        case
+            when ends_with(allocation.allocation, '__') then coalesce(nullif(regexp_extract(
+                allocation.allocation, '(^|/)__(unmounted|shared|external|unallocated)__$', 2
+            ), ''), 'workload')
+            else 'workload'
+        end as cost_kind,
         cast(coalesce(volume_cost, source_storage_cost, 0)
             + coalesce(storage_adjustment_cost, 0) as decimal(28, 10)) as storage_cost,
         cast(coalesce(source_network_cost, 0)
@@ -118,8 +134,9 @@ balancer as (
         cluster,
         window_start,
         name,
-        cast(coalesce(minutes / 60 * load_balancer_hour_price, source_total_cost, 0) as decimal(28, 10))
-            as cost
+        cast(coalesce(
+            minutes / 60 * load_balancer_hour_price + coalesce(adjustment_cost, 0), source_total_cost, 0
+        ) as decimal(28, 10)) as cost
     from raw.asset
     left join (from raw.price where price_kind = 'load_balancer') using (cluster, window_start, name)
     where asset_kind = 'load_balancer'
@@ -171,25 +188,39 @@ on_node as (
     from allocated
     where node is not null
     group by all
+),
+nowhere as (
+    select
+        cluster,
+        window_start,
+        sum(cpu_cost) as cpu_cost,
+        sum(memory_cost) as memory_cost,
+        sum(gpu_cost) as gpu_cost
+    from allocated
+    semi join node using (cluster, window_start)
+    where node is null
+    group by all
+    having (sum(cpu_cost), sum(memory_cost), sum(gpu_cost)) <> (0, 0, 0)
 )
 select
     cluster,
     window_start,
-    if(container = '__unmounted__', 'unmounted', 'workload') as cost_kind,
+    cost_kind,
     node,
-    coalesce(namespace, '__unmounted__') as namespace,
+    coalesce(namespace, '__' || cost_kind || '__') as namespace,
     case
-        when container = '__unmounted__' then 'PersistentVolume'
+        when cost_kind = 'unmounted' then 'PersistentVolume'
+        when cost_kind <> 'workload' then 'Cluster'
         when workload is null then 'Pod'
         else coalesce(list_filter(
             ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job', 'CronJob'],
             lambda kind: lower(kind) = workload_kind
         )[1], workload_kind, 'Pod')
     end as workload_kind,
-    if(container = '__unmounted__', '__unmounted__', coalesce(workload, pod, allocation)) as workload,
+    if(cost_kind = 'workload', coalesce(workload, pod, allocation), '__' || cost_kind || '__') as workload,
     pod,
     container,
-    if(container = '__unmounted__', 'unmounted', coalesce(team, 'unattributed')) as team,
+    if(cost_kind = 'unmounted', 'unmounted', coalesce(team, 'unattributed')) as team,
     coalesce(environment, 'unattributed') as environment,
     coalesce(project, 'unattributed') as project,
     coalesce(cost_center, 'unattributed') as cost_center,
@@ -202,7 +233,9 @@ select
     -- A balancer that /assets does not know costs what its rows say.
     coalesce(
         load_balancer_cost,
-        if(load_balancers is null, 0, cast(source_load_balancer_cost as decimal(28, 10))),
+        if(load_balancers is null, 0, cast(
+            source_load_balancer_cost + coalesce(load_balancer_adjustment_cost, 0) as decimal(28, 10)
+        )),
         0
     ) as load_balancer_cost,
     shared_cost,
@@ -262,6 +295,37 @@ left join on_node
     and on_node.window_start = node.window_start
     and on_node.node = node.name
 union all by name
+-- What rows without a node cost is in the idle rest of some node: taken off once, for the cluster.
+select
+    cluster,
+    window_start,
+    'idle' as cost_kind,
+    null as node,
+    '__idle__' as namespace,
+    'Node' as workload_kind,
+    '__idle__' as workload,
+    null as pod,
+    null as container,
+    'idle' as team,
+    'unattributed' as environment,
+    'unattributed' as project,
+    'unattributed' as cost_center,
+    'none' as team_rule,
+    -cpu_cost as cpu_cost,
+    -memory_cost as memory_cost,
+    -gpu_cost as gpu_cost,
+    0 as storage_cost,
+    0 as network_cost,
+    0 as load_balancer_cost,
+    0 as shared_cost,
+    null as cpu_billed_core_hours,
+    null as cpu_requested_core_hours,
+    null as cpu_used_core_hours,
+    null as memory_billed_byte_hours,
+    null as memory_requested_byte_hours,
+    null as memory_used_byte_hours
+from nowhere
+union all by name
 select
     cluster,
     window_start,
@@ -291,4 +355,36 @@ select
     null as memory_requested_byte_hours,
     null as memory_used_byte_hours
 from balancer
-anti join balancer_share using (cluster, window_start, name);
+anti join balancer_share using (cluster, window_start, name)
+union all by name
+-- What the cluster as a whole costs, and no row of /allocation carries; adjustments are in the total.
+select
+    cluster,
+    window_start,
+    asset_kind as cost_kind,
+    null as node,
+    '__' || asset_kind || '__' as namespace,
+    'Cluster' as workload_kind,
+    coalesce(name, '__' || asset_kind || '__') as workload,
+    null as pod,
+    null as container,
+    'unattributed' as team,
+    'unattributed' as environment,
+    'unattributed' as project,
+    'unattributed' as cost_center,
+    'none' as team_rule,
+    0 as cpu_cost,
+    0 as memory_cost,
+    0 as gpu_cost,
+    0 as storage_cost,
+    if(asset_kind = 'network', cast(coalesce(source_total_cost, 0) as decimal(28, 10)), 0) as network_cost,
+    0 as load_balancer_cost,
+    if(asset_kind = 'network', 0, cast(coalesce(source_total_cost, 0) as decimal(28, 10))) as shared_cost,
+    null as cpu_billed_core_hours,
+    null as cpu_requested_core_hours,
+    null as cpu_used_core_hours,
+    null as memory_billed_byte_hours,
+    null as memory_requested_byte_hours,
+    null as memory_used_byte_hours
+from raw.asset
+where asset_kind not in ('node', 'disk', 'load_balancer');
