@@ -87,6 +87,22 @@ def tick(now: datetime | None, first: datetime | None, last: datetime | None) ->
 
 
 @main.command()
+@click.option("--json", "is_json", is_flag=True, help="One object per finding, for scripts.")
+def doctor(is_json: bool) -> None:
+    """Say what is wrong with sources and data, and how to mend it; 1 when something has failed."""
+    from finops_pipeline.orchestration.doctor import FAILED, examine
+
+    findings = []
+    for finding in examine(_settings_or_demo(), datetime.now(UTC)):
+        findings.append(vars(finding))
+        if not is_json:
+            _print_finding(**vars(finding))
+    if is_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(findings), indent=2))
+    sys.exit(any(finding["status"] == FAILED for finding in findings))
+
+
+@main.command()
 @click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
 def run(port: int) -> None:
     """Run the schedule, the sensor and the Dagster UI for the configured clusters."""
@@ -193,6 +209,13 @@ def _must_open() -> None:
 def _must_be_in_the_repository() -> None:
     if not Path("workspace.yaml").exists():
         raise ConfigError("there is no workspace.yaml here: change to the root of the repository")
+
+
+def _print_finding(subject: str, check: str, status: str, message: str, fix: str) -> None:
+    color = {"ok": "green", "warning": "yellow", "failed": "red"}.get(status)
+    click.echo(f"{click.style(f'{status:8}', fg=color)}{subject:14}{check:20}{message}")
+    if fix:
+        click.echo(f"{'':22}{'':20}-> {fix}")
 
 
 def _print_published(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -24,6 +26,7 @@ class Answer:
 
     request: str
     body: bytes
+    sent_at: datetime | None = None  # by the server's clock; None when it does not say
 
     def malformed(self, why: object) -> SourceMalformed:
         """The error to raise when the body is not what was asked for."""
@@ -108,7 +111,15 @@ def _answer(client: httpx.Client, request: httpx.Request, until: float, max_byte
         with closing(response):
             if response.status_code != httpx.codes.OK:
                 raise _refused(asked, response.status_code, _start(response, asked, until))
-            return Answer(asked, _body(response, asked, until, max_bytes))
+            sent_at = _sent_at(response.headers.get("Date", ""))
+            return Answer(asked, _body(response, asked, until, max_bytes), sent_at)
+
+
+def _sent_at(date: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 @contextmanager

@@ -187,6 +187,27 @@ def test_status_before_the_first_publication_says_what_is_due(folder):
     assert re.search(r"^  prod opencost: 13\d\d missing$", shown, re.MULTILINE)
 
 
+def test_doctor_names_what_failed_with_its_fix_and_exits_with_1(folder):
+    (folder / "finops.toml").write_text(
+        '[[clusters]]\nname = "prod"\nopencost_url = "http://127.0.0.1:9"\n'
+        'prometheus_url = "http://127.0.0.1:9"\n'
+    )
+
+    shown, told = finops("doctor"), finops("doctor", "--json")
+
+    assert (shown.exit_code, told.exit_code) == (1, 1)
+    assert re.search(r"^failed +prod +opencost +.*no answer: ConnectError", shown.stdout, re.M)
+    assert "-> correct its address, token or certificates" in shown.stdout
+    findings = json.loads(told.stdout)
+    assert findings[0].keys() == {"subject", "check", "status", "message", "fix"}
+    assert {(it["check"], it["status"]) for it in findings} >= {
+        ("opencost", "failed"),
+        ("opencost_answer", "unknown"),
+        ("prometheus", "failed"),
+        ("data_folder", "ok"),
+    }
+
+
 def test_config_show_masks_secrets(folder, monkeypatch):
     (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
     monkeypatch.setenv("FINOPS_CLUSTER_PROD_TOKEN", "very-secret")

@@ -12,6 +12,7 @@ class Answer(NamedTuple):
     body: bytes
     status: int = 200
     content_type: str = JSON
+    sent_at: float | None = None  # seconds since 1970 that its Date says; None: the real time
 
 
 def not_found() -> Answer:

@@ -1,4 +1,4 @@
-"""The pretend cluster in OpenCost's dialect: ``/allocation``, ``/assets`` and ``/healthz``.
+"""The pretend cluster in OpenCost's dialect: ``/allocation``, ``/assets``, and pages about itself.
 
 Keys, their order, rounding and oddities are copied from recorded answers of a real server at one
 minute of resolution: 5 decimals for allocations, 6 for assets, load balancers dearer by a minute
@@ -112,6 +112,13 @@ _BLANKS: Final[dict[str, object]] = {
 }
 
 
+_INSTALL_INFO: Final[dict[str, object]] = {
+    "containers": None,
+    "clusterInfo": {},
+    "version": "1.120.1 (pretend)",
+}
+
+
 def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime) -> Answer:
     """Answer one GET request.
 
@@ -123,6 +130,8 @@ def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime
     """
     if path == "/healthz":
         return Answer(b"", content_type=TEXT)
+    if path == "/installInfo":
+        return Answer(msgspec.json.encode(_INSTALL_INFO))
     if path not in ("/allocation", "/assets"):
         return not_found()
     text = params.get("window", "")

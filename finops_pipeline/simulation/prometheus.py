@@ -185,6 +185,12 @@ class _View(NamedTuple):
 
 # How each quantity of the pipeline's queries is computed.
 QUANTITIES: Final[dict[str, Callable[[_View], _Samples]]] = {
+    **dict.fromkeys(
+        ("container_cpu", "container_memory", "container_running", "container_requests"),
+        lambda v: v.whole(float(len(v.window.runs))),
+    ),
+    "node_price": lambda v: v.whole(float(len(v.window.nodes))),
+    "copies": lambda v: v.whole(1.0),
     "cpu_used_core_seconds": lambda v: v.containers(v.window.usage.cpu * v.window.minutes * 60),
     "cpu_max_cores": lambda v: v.containers(v.window.usage.cpu_max),
     "memory_mean_bytes": lambda v: v.containers(v.window.usage.memory),

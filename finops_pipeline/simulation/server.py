@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from email.utils import formatdate
 from http import HTTPStatus
 from types import ModuleType
 from typing import Final, NamedTuple
@@ -144,6 +145,7 @@ class _Connection(asyncio.Protocol):
         closes = request.headers.get("connection", "").lower() == "close"
         head = (
             f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}\r\n"
+            f"Date: {formatdate(answer.sent_at, usegmt=True)}\r\n"
             f"Content-Type: {answer.content_type}\r\n"
             f"Content-Length: {len(answer.body)}\r\n"
             f"Connection: {'close' if closes else 'keep-alive'}\r\n\r\n"

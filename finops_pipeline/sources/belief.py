@@ -102,6 +102,11 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
     )
 
 
+def cure(minutes_ratio: float) -> str:
+    """What to set where a source tells less time than containers ran; by how much less it tells."""
+    return ONE_STEP if minutes_ratio * _MINUTES >= _MINUTES - 1 else COARSE
+
+
 def is_without_containers(reading: Reading) -> bool:
     """Whether a reading of OpenCost has rows of other things only; never of another source."""
     rows = reading.tables.get("raw.allocation")
@@ -269,8 +274,8 @@ def _lost_time(minutes_ratio: float | None) -> Iterator[str]:
     if minutes_ratio is None or minutes_ratio >= 1:
         return
     told = minutes_ratio * _MINUTES
-    cure = ONE_STEP if told >= _MINUTES - 1 else COARSE
-    yield f"who ran all the time is told to have run {told:.3g} of 15 minutes: {cure}"
+    mend = cure(minutes_ratio)
+    yield f"who ran all the time is told to have run {told:.3g} of 15 minutes: {mend}"
 
 
 def _nodes(assets: pa.Table) -> pa.Table:

@@ -160,6 +160,13 @@ class Ledger:
         with self._engine.connect() as connection:
             return connection.execute(select(lake_file.c.path).limit(1)).first() is None
 
+    def file_hashes(self) -> dict[str, str]:
+        """Path and SHA-256 of every current file."""
+        query = select(lake_file.c.path, lake_file.c.file_sha256)
+        query = query.where(lake_file.c.dropped_at.is_(None)).order_by(lake_file.c.path)
+        with self._engine.connect() as connection:
+            return {path: file_sha256 for path, file_sha256 in connection.execute(query)}
+
     def named_files(self) -> set[str]:
         """Paths of all files that are current, or were when they were last looked at."""
         with self._engine.connect() as connection:

@@ -248,8 +248,8 @@ def test_illegal_windows_are_refused_as_recorded(cluster, window):
     second = '{"code":500,"status":"","data":null,"message":"Error: illegal window: [nil, nil)"}'
     text = "text/plain; charset=utf-8"
 
-    assert ask(cluster, "/allocation", window) == ((line + second).encode(), 400, text)
-    assert ask(cluster, "/assets", window) == (line.encode(), 400, text)
+    assert ask(cluster, "/allocation", window) == Answer((line + second).encode(), 400, text)
+    assert ask(cluster, "/assets", window) == Answer(line.encode(), 400, text)
 
 
 def test_an_end_before_the_start_is_an_error_as_recorded(cluster):

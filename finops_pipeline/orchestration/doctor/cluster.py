@@ -1,0 +1,166 @@
+"""The servers of one cluster: whether they answer, what they lack, and how far to believe them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from finops_pipeline.errors import SourceError
+from finops_pipeline.orchestration.doctor.finding import FAILED, OK, UNKNOWN, WARNING, Finding
+from finops_pipeline.orchestration.sources import OPENCOST, Clients, connected
+from finops_pipeline.settings import Cluster
+from finops_pipeline.sources import belief, vitals
+from finops_pipeline.sources.reading import Reading
+from finops_pipeline.sources.vitals import Vitals
+from finops_pipeline.units import rfc3339
+
+_MOST_CLOCK_DIFFERENCE = timedelta(seconds=60)
+_ADDRESS = "correct its address, token or certificates in finops.toml, or start the server"
+
+# Which series a line needs, and what to do when Prometheus has none of them.
+_NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "container_metrics": (
+        ("container_cpu", "container_memory"),
+        "let Prometheus scrape the kubelets' /metrics/cadvisor; usage is unknown until then",
+    ),
+    "kube_state_metrics": (
+        ("container_running", "container_requests"),
+        "install kube-state-metrics and let Prometheus scrape it; until then nobody can tell"
+        " whether OpenCost leaves containers out",
+    ),
+    "opencost_metrics": (
+        ("node_price",),
+        "let Prometheus scrape OpenCost's /metrics each minute with honor_labels: true"
+        " (deploy/opencost); until then OpenCost itself knows requests, not usage",
+    ),
+}
+
+
+def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterator[Finding]:
+    """The lines of one cluster.
+
+    Args:
+        cluster: its settings.
+        window: first instant of the newest window that has settled.
+        now: the time, to compare the servers' clocks with.
+    """
+    try:
+        with connected(cluster) as clients:
+            patient = _Patient(clients, window, now)
+            yield from patient.opencost()
+            yield from patient.prometheus()
+    except SourceError as error:
+        yield Finding(cluster.name, "connection", FAILED, str(error), _ADDRESS)
+
+
+@dataclass(frozen=True)
+class _Patient:
+    clients: Clients
+    window: datetime
+    now: datetime
+
+    def opencost(self) -> Iterator[Finding]:
+        """Whether OpenCost answers, and what its newest answer is worth."""
+        try:
+            told = vitals.of_opencost(self.clients.opencost, self.now)
+        except SourceError as error:
+            lost = ("opencost_clock", "opencost_answer", "opencost_minutes")
+            yield from self._silent("opencost", error, lost)
+        else:
+            yield from self._server("opencost", told)
+            yield from self._answer()
+
+    def prometheus(self) -> Iterator[Finding]:
+        """Whether Prometheus answers, and has what is asked of it."""
+        matchers = self.clients.cluster.promql_matchers()
+        try:
+            told = vitals.of_prometheus(self.clients.prometheus, self.now, matchers)
+        except SourceError as error:
+            lost = ("prometheus_clock", *_NEEDED, "duplicated_series")
+            yield from self._silent("prometheus", error, lost)
+        else:
+            yield from self._server("prometheus", told)
+            yield from self._metrics(told.series_counts)
+
+    def _silent(self, name: str, error: SourceError, lost: Iterable[str]) -> Iterator[Finding]:
+        yield self._finding(name, FAILED, str(error), _ADDRESS)
+        for check in lost:
+            yield self._finding(check, UNKNOWN, f"{name} does not answer")
+
+    def _server(self, name: str, told: Vitals) -> Iterator[Finding]:
+        yield self._finding(name, OK, f"answers, version {told.version or 'unknown'}")
+        yield self._clock(f"{name}_clock", told.clock_difference)
+
+    def _clock(self, check: str, ahead: timedelta | None) -> Finding:
+        if ahead is None:
+            return self._finding(check, OK, "does not tell the time")
+        seconds = ahead.total_seconds()
+        if abs(ahead) <= _MOST_CLOCK_DIFFERENCE:
+            return self._finding(check, OK, f"{seconds:+.0f} s from ours")
+        return self._finding(
+            check,
+            FAILED,
+            f"{seconds:+.0f} s from ours",
+            "synchronise the clocks of both machines (NTP): windows are asked for by the time",
+        )
+
+    def _answer(self) -> Iterator[Finding]:
+        try:
+            reading = OPENCOST.read(self.clients, self.window, self.now, True)
+        except SourceError as error:
+            yield self._finding("opencost_answer", FAILED, str(error), _ADDRESS)
+            yield self._finding("opencost_minutes", UNKNOWN, "there is no answer to judge")
+            return
+        yield self._believed(reading)
+        yield self._minutes(reading)
+
+    def _believed(self, reading: Reading) -> Finding:
+        rows = reading.tables["raw.allocation"].num_rows
+        seen = f"{rows} rows for the window from {rfc3339(reading.window_start)}"
+        if not reading.is_degraded:
+            return self._finding("opencost_answer", OK, f"{seen}, believed")
+        return self._finding(
+            "opencost_answer",
+            FAILED,
+            f"{seen}, not believed: {reading.reason}",
+            "look into OpenCost's log for queries that fail, and whether its Prometheus has"
+            " everything; windows are read again after 1 h and 24 h",
+        )
+
+    def _minutes(self, reading: Reading) -> Finding:
+        ratio = reading.minutes_ratio
+        if ratio is None:
+            return self._finding(
+                "opencost_minutes", UNKNOWN, "nobody is known to have run throughout"
+            )
+        seen = f"who ran throughout is told to have run {ratio * 15:.3g} of 15 minutes"
+        if ratio >= 1:
+            return self._finding("opencost_minutes", OK, seen)
+        return self._finding("opencost_minutes", FAILED, seen, belief.cure(ratio))
+
+    def _metrics(self, counts: Mapping[str, float]) -> Iterator[Finding]:
+        for check, (series, fix) in _NEEDED.items():
+            missing = [_metric(name) for name in series if not counts.get(name)]
+            if missing:
+                yield self._finding(check, FAILED, f"there is no {' and no '.join(missing)}", fix)
+            else:
+                seen = min(counts[name] for name in series)
+                yield self._finding(check, OK, f"at least {seen:.0f} series of each")
+        yield self._copies(counts.get("copies", 1))
+
+    def _copies(self, copies: float) -> Finding:
+        if copies <= 1:
+            return self._finding("duplicated_series", OK, "each container is told once")
+        return self._finding(
+            "duplicated_series",
+            WARNING,
+            f"each container is told {copies:.0f} times",
+            "we count once, your dashboards may not: run one kube-state-metrics, and set"
+            " EMIT_KSM_V1_METRICS=false on OpenCost if you have one",
+        )
+
+    def _finding(self, check: str, status: str, message: str, fix: str = "") -> Finding:
+        return Finding(self.clients.cluster.name, check, status, message, fix)
+
+
+def _metric(name: str) -> str:
+    return vitals.SERIES[name].partition("{")[0]

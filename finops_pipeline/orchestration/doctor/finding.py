@@ -1,0 +1,24 @@
+"""What a doctor says of one thing."""
+
+from dataclasses import dataclass
+
+OK, WARNING, FAILED, UNKNOWN = "ok", "warning", "failed", "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        subject: the cluster, or ``installation``.
+        check: what was looked at; docs/operations.md lists all.
+        status: ``ok``, ``warning``, ``failed``; or ``unknown``, because something else failed.
+        message: what was seen.
+        fix: what to do about it; empty when nothing.
+    """
+
+    subject: str
+    check: str
+    status: str
+    message: str
+    fix: str = ""

@@ -1,0 +1,108 @@
+"""What a doctor asks the servers of a cluster: versions, clocks, and which metrics are there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from finops_pipeline import http
+from finops_pipeline.errors import SourceError
+from finops_pipeline.sources import prometheus
+from finops_pipeline.sources.reading import parsed
+from finops_pipeline.units import rfc3339
+
+_SECONDS = 20.0  # somebody waits for the answer
+_RUNNING = "kube_pod_container_status_running{MATCHERS}"
+
+# Metrics without which something stays unknown: how many series of each there are now.
+SERIES = {
+    "container_cpu": 'container_cpu_usage_seconds_total{container!="",MATCHERS}',
+    "container_memory": 'container_memory_working_set_bytes{container!="",MATCHERS}',
+    "container_running": _RUNNING,
+    "container_requests": "kube_pod_container_resource_requests{MATCHERS}",
+    "node_price": "node_cpu_hourly_cost{MATCHERS}",
+}
+# Most containers are sent once; a second kube-state-metrics, or OpenCost itself, sends all again.
+_COPIES = f"quantile(0.5, count by (namespace, pod, container) ({_RUNNING}))"
+QUERY = {name: f"count({selector})" for name, selector in SERIES.items()} | {"copies": _COPIES}
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """What a server says of itself.
+
+    Args:
+        version: as it calls itself; None where it does not say.
+        clock_difference: how far its clock is ahead of ours; None where it does not say.
+        series_counts: of a Prometheus, how many series it has now of each of :data:`SERIES`, and
+            ``copies`` of the running containers of one; no entry where there are none.
+    """
+
+    version: str | None
+    clock_difference: timedelta | None
+    series_counts: Mapping[str, float] = field(default_factory=dict)
+
+
+class _InstallInfo(Struct):
+    version: str | None = None
+
+
+class _BuildInfo(Struct):
+    data: _InstallInfo
+
+
+class _Sample(Struct):
+    metric: dict[str, str]
+    value: tuple[float, str]
+
+
+class _Data(Struct):
+    result: list[_Sample]
+
+
+class _Vector(Struct):
+    data: _Data
+
+
+def of_opencost(client: httpx.Client, now: datetime) -> Vitals:
+    """Version and clock of an OpenCost or Kubecost.
+
+    Raises:
+        SourceError: it does not answer as one.
+    """
+    answer = http.get(client, "/installInfo", {}, deadline_seconds=_SECONDS)
+    info = parsed(answer, msgspec.json.Decoder(_InstallInfo).decode)
+    return Vitals(info.version, _ahead(answer, now))
+
+
+def of_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Vitals:
+    """Version, clock and series of a Prometheus, or of another server that speaks its language.
+
+    Args:
+        client: its base URL is the server.
+        now: the time that is asked for, and that its clock is compared with.
+        matchers: labels of one cluster's series, as in :func:`prometheus.read_window`.
+
+    Raises:
+        SourceError: it does not answer queries.
+    """
+    form = {"query": prometheus.query(QUERY, matchers), "time": rfc3339(now)}
+    answer = http.post(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
+    samples = parsed(answer, msgspec.json.Decoder(_Vector).decode).data.result
+    counts = {one.metric["quantity"]: float(one.value[1]) for one in samples}
+    return Vitals(_prometheus_version(client), _ahead(answer, now), counts)
+
+
+def _prometheus_version(client: httpx.Client) -> str | None:
+    try:
+        answer = http.get(client, "/api/v1/status/buildinfo", {}, deadline_seconds=_SECONDS)
+        return parsed(answer, msgspec.json.Decoder(_BuildInfo).decode).data.version
+    except SourceError:  # Thanos and proxies have no such page
+        return None
+
+
+def _ahead(answer: http.Answer, now: datetime) -> timedelta | None:
+    return answer.sent_at - now if answer.sent_at else None
