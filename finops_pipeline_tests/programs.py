@@ -18,9 +18,13 @@ PACKAGES = {  # program: Debian's package
     "prometheus-pushgateway": "prometheus-pushgateway",
     "initdb": "postgresql",
 }
-# Debian keeps PostgreSQL's programs outside PATH; make test puts DuckDB 2 into an own environment.
-OTHER_FOLDERS = ("/usr/lib/postgresql/*/bin",)
+OTHER_FOLDERS = ("/usr/lib/postgresql/*/bin",)  # Debian keeps PostgreSQL's programs outside PATH
 DUCKDB2 = "duckdb2"
+CHECKERS = ("checkov", "hadolint", "kubectl", "kubernetes-validate")
+ENVIRONMENTS = {  # program: where make test puts it, at the version in a lock file
+    DUCKDB2: ".venv-duckdb2/bin/python",
+    **{checker: f".venv-deploy/bin/{checker}" for checker in CHECKERS},
+}
 # Debian starts a server when it installs it, and again at each boot: tests start their own.
 INSTALL = """
 set -e
@@ -41,9 +45,9 @@ done
 
 def find(program: str) -> Path | None:
     """Where a program is, if anywhere."""
-    if program == DUCKDB2:
-        python = ROOT / ".venv-duckdb2" / "bin" / "python"
-        return python if python.exists() else None
+    if program in ENVIRONMENTS:
+        locked = ROOT / ENVIRONMENTS[program]
+        return locked if locked.exists() else None
     elsewhere = [str(folder) for glob in OTHER_FOLDERS for folder in Path("/").glob(glob[1:])]
     found = shutil.which(program) or shutil.which(program, path=os.pathsep.join(elsewhere))
     return Path(found) if found else None
@@ -51,14 +55,14 @@ def find(program: str) -> Path | None:
 
 def remedy(program: str) -> str:
     """What to do about a missing program, in a few words."""
-    if program == DUCKDB2:
+    if program in ENVIRONMENTS:
         return "run 'make test'"
     return f"on Debian and Ubuntu: apt-get install {PACKAGES[program]}"
 
 
 def missing() -> list[str]:
     """Programs that some tests need and that are not here."""
-    return [program for program in (*PACKAGES, DUCKDB2) if not find(program)]
+    return [program for program in (*PACKAGES, *ENVIRONMENTS) if not find(program)]
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:

@@ -13,7 +13,10 @@ from finops_pipeline.queries.published import ask, open_published
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "deploy/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def commands(group: click.Group, name: str) -> Iterator[str]:
@@ -58,7 +61,7 @@ def test_commands_are_those_that_exist():
     assert sorted(listed) == sorted(commands(main, "finops"))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files(page):
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
 
