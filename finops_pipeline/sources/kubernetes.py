@@ -124,11 +124,11 @@ class _Found:
             for name, listed in page.tables.items():
                 self.tables[name].append(listed)
 
-    @property
-    def gone(self) -> SourceUnavailable | None:
-        """The failure after which nothing more is asked."""
-        failures = self.failures.values()
-        return next((it for it in failures if isinstance(it, SourceUnavailable)), None)
+    def failure(self, kind: str) -> str | None:
+        """Why a kind is not there: its own failure, or the last one, after which nobody asked."""
+        if kind in self.counts:
+            return None
+        return str(self.failures.get(kind) or [*self.failures.values()][-1])
 
 
 def read_window(
@@ -149,11 +149,11 @@ def read_window(
     api, found = _Api(client, cluster, start, time.monotonic() + TOTAL_SECONDS), _Found()
     for kind in _KINDS:
         try:
-            if found.gone:
-                raise found.gone
             found.add(kind.name, api.list(kind))
         except SourceError as error:
             found.failures[kind.name] = error
+            if isinstance(error, SourceUnavailable):  # asking on would take as long each time
+                break
     if not found.counts:
         raise next(iter(found.failures.values()))
     if found.counts.get("Namespace") == 0:
@@ -165,12 +165,11 @@ def read_window(
 
 def _inventory(cluster: str, start: datetime, found: _Found) -> pa.Table:
     names = sorted(KINDS)
-    failures = [found.failures.get(name) for name in names]
     columns = {
         "kind": names,
         "object_count": [found.counts.get(name) for name in names],
         "changed_count": [None] * len(names),  # only who knows the states before can tell
-        "failure": [str(failure) if failure else None for failure in failures],
+        "failure": [found.failure(name) for name in names],
     }
     return table(SCHEMAS[INVENTORY], cluster, start, columns)
 
