@@ -13,7 +13,12 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.errors import (
+    SourceExpired,
+    SourceMalformed,
+    SourceRejected,
+    SourceUnavailable,
+)
 
 DEADLINE_SECONDS = 180.0  # OpenCost answers 3,000 containers in 1.7 s, long windows in minutes
 MAX_BYTES = 256 * 2**20  # 10,000 pods are 21.5 MB; a gzip bomb stops here
@@ -40,6 +45,7 @@ def client(
     headers: Mapping[str, str] | None = None,
     verify: bool | ssl.SSLContext = True,
     timeout: float = DEADLINE_SECONDS,
+    proxy: str | None = None,
 ) -> httpx.Client:
     """A client for one server; redirects are not followed.
 
@@ -49,10 +55,15 @@ def client(
         headers: sent with every request, such as ``X-Scope-OrgID``.
         verify: whether certificates are checked, or how.
         timeout: longest wait for a connection and for each piece of an answer [seconds].
+        proxy: URL of a proxy; without it those of the environment are used.
     """
     own = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(
-        base_url=base_url, headers={**(headers or {}), **own}, verify=verify, timeout=timeout
+        base_url=base_url,
+        headers={**(headers or {}), **own},
+        verify=verify,
+        timeout=timeout,
+        proxy=proxy,
     )
 
 
@@ -76,7 +87,7 @@ def get(
 
     Raises:
         SourceUnavailable: no complete answer in time, 429 or a 5xx.
-        SourceRejected: any other status than 200.
+        SourceRejected: any other status than 200; SourceExpired if that is 410.
         SourceMalformed: too large, or not in the encoding it claims.
     """
     request = client.build_request(
@@ -133,9 +144,10 @@ def _typed_errors(asked: str) -> Iterator[None]:
 
 
 def _refused(asked: str, status: int, body: bytes) -> SourceUnavailable | SourceRejected:
-    is_worth_a_retry = status == httpx.codes.TOO_MANY_REQUESTS or status >= 500
-    kind = SourceUnavailable if is_worth_a_retry else SourceRejected
-    return kind(_told(asked, status, body, "refused"))
+    message = _told(asked, status, body, "refused")
+    if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
+        return SourceUnavailable(message)
+    return SourceExpired(message) if status == httpx.codes.GONE else SourceRejected(message)
 
 
 def _start(response: httpx.Response, asked: str, until: float) -> bytes:

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -224,6 +224,15 @@ class Cluster(_Section):
     ca_file: FilePath | None = _key(
         "Certificate authorities to trust instead of the usual ones", default=None
     )
+    kubernetes_access: Literal["none", "in-cluster", "kubeconfig"] = _key(
+        "How its Kubernetes API is reached: none, in-cluster (as the pod's service account) or"
+        " kubeconfig",
+        default="none",
+    )
+    kubeconfig_file: FilePath | None = _key(
+        "kubeconfig to use; by default where kubectl looks", default=None
+    )
+    kubeconfig_context: str = _key("Its context; empty: the current one", default="")
     opencost_token: SecretStr | None = _key("Bearer token for OpenCost", default=None)
     prometheus_token: SecretStr | None = _key("Bearer token for Prometheus", default=None)
 
@@ -256,6 +265,14 @@ class Cluster(_Section):
     def _certificates(self) -> Self:
         if self.ca_file and not self.verify:
             raise ValueError("ca_file is of no use with verify = false: give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        names = ("kubeconfig_file", "kubeconfig_context")
+        given = next((name for name in names if getattr(self, name)), None)
+        if given and self.kubernetes_access != "kubeconfig":
+            raise ValueError(f'{given} is of no use without kubernetes_access = "kubeconfig"')
         return self
 
     @property
@@ -323,6 +340,10 @@ class Settings(BaseSettings):
                 raise ValueError(f"two clusters would share {taken}: give each a name of its own")
         if url := _repeated([_normal(cluster.opencost_url) for cluster in clusters]):
             raise ValueError(f"two clusters have the opencost_url {url}: its cost would double")
+        if taken := _repeated([way for cluster in clusters if (way := _way_in(cluster))]):
+            raise ValueError(
+                f"two clusters have the same Kubernetes API, {taken}: give each its own"
+            )
         return clusters
 
     def last_reread_hours(self) -> dict[str, int]:
@@ -593,6 +614,14 @@ def _normal(url: str) -> str:
     parts = urlsplit(url)
     default = {"http": ":80", "https": ":443"}[parts.scheme]
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(default)}{parts.path.rstrip('/')}"
+
+
+def _way_in(cluster: Cluster) -> str:
+    """What two clusters cannot share; empty where there is no access."""
+    if cluster.kubernetes_access != "kubeconfig":
+        return cluster.kubernetes_access.removeprefix("none")
+    file = cluster.kubeconfig_file or "the usual file"
+    return f"context {cluster.kubeconfig_context or 'in use'} of {file}"
 
 
 def _repeated(names: list[str]) -> str | None:

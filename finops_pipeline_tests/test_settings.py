@@ -385,6 +385,61 @@ def test_no_error_shows_a_secret(variables):
     assert "s3cret" not in "".join(traceback.format_exception(refused.value))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kubernetes_access": "in-cluster"},
+        {"kubernetes_access": "kubeconfig"},
+        {"kubernetes_access": "kubeconfig", "kubeconfig_file": "k", "kubeconfig_context": "prod"},
+    ],
+)
+def test_a_kubernetes_api_is_reached_in_one_of_two_ways(given):
+    (one,) = load(environ=cluster(**given)).clusters
+
+    assert one.kubernetes_access == given["kubernetes_access"]
+    assert one.kubeconfig_context == given.get("kubeconfig_context", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kubernetes_access": "kubectl"}, "kubernetes_access"),
+        ({"kubeconfig_file": "k"}, "kubeconfig_file is of no use without"),
+        (
+            {"kubernetes_access": "in-cluster", "kubeconfig_context": "prod"},
+            "kubeconfig_context is of no use without",
+        ),
+    ],
+)
+def test_a_kubeconfig_is_refused_where_none_is_used(given, message):
+    with pytest.raises(ConfigError, match=message):
+        load(environ=cluster(**given))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_refused"),
+    [
+        ({"kubernetes_access": "none"}, {"kubernetes_access": "none"}, False),
+        ({"kubernetes_access": "in-cluster"}, {"kubernetes_access": "in-cluster"}, True),
+        ({"kubernetes_access": "kubeconfig"}, {"kubernetes_access": "kubeconfig"}, True),
+        (
+            {"kubernetes_access": "kubeconfig", "kubeconfig_context": "a"},
+            {"kubernetes_access": "kubeconfig", "kubeconfig_context": "b"},
+            False,
+        ),
+    ],
+)
+def test_two_clusters_have_two_apis(one, other, is_refused):
+    second = {**CLUSTER, "name": "second", "opencost_url": "http://second", **other}
+    variables = {"FINOPS_CLUSTERS": json.dumps([{**CLUSTER, **one}, second])}
+
+    if is_refused:
+        with pytest.raises(ConfigError, match="two clusters have the same Kubernetes API"):
+            load(environ=variables)
+    else:
+        assert len(load(environ=variables).clusters) == 2
+
+
 # --- documentation ---------------------------------------------------------------------------
 
 

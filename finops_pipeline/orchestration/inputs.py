@@ -75,7 +75,12 @@ class LedgerInputs:
             {"cluster": cluster.name, "source": source.name, **vars(progress)}
             for cluster in self._settings.clusters
             for source in SOURCES
-            for progress in [self._contents.progress(source.tables, cluster.name, *self._horizon)]
+            if source.is_asked(cluster)
+            for progress in [
+                self._contents.progress(
+                    source.tables, cluster.name, *self._horizon, source.in_each_window
+                )
+            ]
         ]
         times = ["complete_until", "newest_window_start", "last_read_at", "last_failed_at"]
         schema = [

@@ -65,9 +65,11 @@ def _spec(name: str, source: Source) -> dg.AssetSpec:
 
 
 def _links(source: Source, clusters: Iterable[Cluster]) -> dict[str, Any]:
-    """Where the answers come from, to click on."""
-    urls = {cluster.name: getattr(cluster, f"{source.name}_url") for cluster in clusters}
-    return {f"{source.name} of {name}": dg.MetadataValue.url(url) for name, url in urls.items()}
+    """Where the answers come from, to click on; the way into a Kubernetes API is no address."""
+    urls = {cluster.name: getattr(cluster, f"{source.name}_url", None) for cluster in clusters}
+    return {
+        f"{source.name} of {name}": dg.MetadataValue.url(url) for name, url in urls.items() if url
+    }
 
 
 def _counts(
