@@ -222,6 +222,17 @@ WRONG_CLUSTERS = [
         {"prometheus_matchers": {"a-b": "x"}},
         "clusters.0.prometheus_matchers: has a key that is not",
     ),
+    ({"client_key_file": "/k.pem"}, "clusters.0: client_key_file is of no use without"),
+    (
+        {"prices": [{"node_pool": "spot", "storage_gb_month_price": 0.1}]},
+        "clusters.0.prices.0: storage_gb_month_price has no node pool",
+    ),
+    (
+        {"prices": [{"node_pool": "spot"}, {"node_pool": "spot"}]},
+        "clusters.0.prices: has two entries for node_pool 'spot'",
+    ),
+    ({"prices": [{"gpu_hour_price": -1}]}, "clusters.0.prices.0.gpu_hour_price: "),
+    ({"prices": [{"discount_ratio": 1}]}, "clusters.0.prices.0.discount_ratio: "),
     ({"verify": False, "ca_file": "/ca.pem"}, "clusters.0: ca_file is of no use"),
     ({"urls": []}, "clusters.0.urls: there is no such setting"),
 ]
@@ -476,8 +487,9 @@ def _example_keys():
     """Key, value and comment of each setting, whether or not it stands in a comment."""
     section, comment = "", ""
     for line in (ROOT / "finops.example.toml").read_text().splitlines():
-        if match := re.fullmatch(r"\[+([a-z]+)(\]+)", line):
-            section = f"{match[1]}[]." if match[2] == "]]" else f"{match[1]}."
+        if match := re.fullmatch(r"(?:# )?\[+([a-z.]+)(\]+)", line):
+            step = "[]." if match[2] == "]]" else "."
+            section, comment = f"{match[1].replace('.', step)}{step}", ""
         elif match := re.fullmatch(r"(?:# )?([a-z_]+) = (.+)", line):
             value = tomllib.loads(f"value = {match[2]}")["value"]
             yield section + match[1], value, comment

@@ -84,9 +84,7 @@ def connected(cluster: Cluster) -> Iterator[Clients]:
 
 
 def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
-    verify = (
-        ssl.create_default_context(cafile=cluster.ca_file) if cluster.ca_file else cluster.verify
-    )
+    verify = _verification(cluster)
     tokens = {
         "opencost": cluster.opencost_token,
         "prometheus": cluster.prometheus_token,
@@ -100,6 +98,16 @@ def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
         )
     )
     return costs, measures
+
+
+def _verification(cluster: Cluster) -> ssl.SSLContext:
+    """Whom we trust, and the certificate that we show."""
+    context = ssl.create_default_context(cafile=cluster.ca_file)
+    if not cluster.verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if cluster.client_certificate_file:
+        context.load_cert_chain(cluster.client_certificate_file, cluster.client_key_file)
+    return context
 
 
 def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bool) -> Reading:
@@ -130,11 +138,16 @@ def _read_prometheus(clients: Clients, window: datetime, at: datetime, _is_last:
 
 def _read_kubernetes(clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
     """What exists now; connected here, since finding the way in costs more than a connection."""
-    with _kubernetes(clients.cluster) as client:
+    with kubernetes_api(clients.cluster) as client:
         return kubernetes.read_window(client, clients.cluster.name, window, at)
 
 
-def _kubernetes(cluster: Cluster) -> AbstractContextManager[httpx.Client]:
+def kubernetes_api(cluster: Cluster) -> AbstractContextManager[httpx.Client]:
+    """A connection to the Kubernetes API of a cluster that gives access to it.
+
+    Raises:
+        SourceRejected: on entering, when there is no way in.
+    """
     if cluster.kubernetes_access == "in-cluster":
         return kubernetes_access.from_service_account(cluster.name)
     file, context = cluster.kubeconfig_file, cluster.kubeconfig_context
