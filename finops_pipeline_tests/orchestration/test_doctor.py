@@ -215,6 +215,17 @@ def test_a_fault_turns_its_line_red_and_no_other(clinic, what):
     assert findings[check].fix
 
 
+def test_an_answer_that_nobody_confirms_is_not_called_believed(clinic):
+    clinic.server.faults["/prometheus"] = lambda _: DOWN
+
+    answer = clinic.findings()["opencost_answer"]
+
+    assert (answer.status, "unverified: Prometheus could not be asked" in answer.message) == (
+        "unknown",
+        True,
+    )
+
+
 # The same of what lies on our own side.
 
 
