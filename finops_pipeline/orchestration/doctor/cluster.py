@@ -182,9 +182,11 @@ class _Patient:
             else:
                 seen = min(counts[name] for name in series)
                 yield self._finding(check, OK, f"at least {seen:.0f} series of each")
-        yield self._copies(counts.get("copies", 1))
+        yield self._copies(counts.get("copies"))
 
-    def _copies(self, copies: float) -> Finding:
+    def _copies(self, copies: float | None) -> Finding:
+        if copies is None:
+            return self._finding("duplicated_series", UNKNOWN, "no series says who runs")
         if copies <= 1:
             return self._finding("duplicated_series", OK, "each container is told once")
         return self._finding(
