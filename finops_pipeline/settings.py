@@ -163,7 +163,7 @@ class Ingest(_Section):
 
 
 class Attribution(_Section):
-    """Whose a cost is: the first of these labels that a pod or its namespace has."""
+    """Whose a cost is, and of which pool a node: the first of these labels that there is."""
 
     team_labels: LabelNames = _key("Labels that name the team", default=("team",))
     environment_labels: LabelNames = _key(
@@ -213,7 +213,9 @@ def _price(text: str, unit: str) -> Any:
 class Price(_Section):
     """What resources cost where the source has no price, and what is taken off where it has one."""
 
-    node_pool: str = _key("Nodes it is for; empty: all that have no entry of their own", default="")
+    node_pool: str = _key(
+        "Nodes it is for; empty: all, where their own entry has no price", default=""
+    )
     cpu_core_hour_price: Amount = _price("Of a core", "currency per core-hour")
     memory_gib_hour_price: Amount = _price("Of memory", "currency per GiB-hour")
     gpu_hour_price: Amount = _price("Of a GPU", "currency per GPU-hour")

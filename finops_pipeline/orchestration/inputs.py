@@ -146,6 +146,7 @@ _PRICES = pa.schema(
 )
 # Tables of the ledger that grow: a mark differs when any row of the time does.
 _MARKED = {"core.window", "core.restatement"}
+OF_LEDGER = {*_MARKED, "core.cluster"}
 # Tables of a few rows that are made anew each time, once they are asked for.
 _SMALL: dict[str, Callable[[LedgerInputs], pa.Table]] = {
     "core.cluster": LedgerInputs._clusters,

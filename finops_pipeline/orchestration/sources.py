@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import httpx
+from pydantic import SecretStr
 
 from finops_pipeline import http
 from finops_pipeline.errors import SourceError, SourceRejected
@@ -85,19 +86,15 @@ def connected(cluster: Cluster) -> Iterator[Clients]:
 
 def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
     verify = _verification(cluster)
-    tokens = {
-        "opencost": cluster.opencost_token,
-        "prometheus": cluster.prometheus_token,
-    }
-    plain = {name: token.get_secret_value() if token else None for name, token in tokens.items()}
-    costs, measures = (
-        http.client(url, token=plain[name], headers=cluster.headers, verify=verify)
-        for name, url in (
-            ("opencost", cluster.opencost_url),
-            ("prometheus", cluster.prometheus_url),
-        )
+
+    def client(url: str, token: SecretStr | None) -> httpx.Client:
+        plain = token.get_secret_value() if token else None
+        return http.client(url, token=plain, headers=cluster.headers, verify=verify)
+
+    return (
+        client(cluster.opencost_url, cluster.opencost_token),
+        client(cluster.prometheus_url, cluster.prometheus_token),
     )
-    return costs, measures
 
 
 def _verification(cluster: Cluster) -> ssl.SSLContext:

@@ -10,6 +10,7 @@ import dagster as dg
 from finops_pipeline.errors import TableError
 from finops_pipeline.orchestration import checks
 from finops_pipeline.orchestration.describe import column_schema, key, metadata
+from finops_pipeline.orchestration.inputs import OF_LEDGER
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.warehouse.publish import publish
@@ -36,11 +37,11 @@ def _spec(table: Table) -> dg.AssetSpec:
 
 
 def _ledger_sources(table: Table) -> set[str]:
-    """A table of the ledger has no select; where it names clusters, it says what was read of them.
+    """A table of the ledger has no select, and says what was read.
 
     It comes after the raw tables: else the tick would show what the previous one had read.
     """
-    return _RAW if "cluster" in table.columns else set()
+    return _RAW if table.name in OF_LEDGER else set()
 
 
 _PUBLISHED_SPEC = dg.AssetSpec(

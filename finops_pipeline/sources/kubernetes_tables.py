@@ -21,6 +21,7 @@ from finops_pipeline.sources.reading import (
     schema,
     table,
 )
+from finops_pipeline.sources.states import in_order
 
 INVENTORY = "raw.inventory"  # a row per kind in every reading; the other tables hold changes only
 OF_WORKLOADS = ("raw.workload", "raw.pod_template")
@@ -269,14 +270,14 @@ def _label(*names: str) -> Callable[[objects.Object], str | None]:
 
 
 def _quantity(path: str, *resources: str) -> Callable[[Any], float | None]:
-    """Amount of the first of some resources in a map of quantities; None where it has none."""
+    """How a column is made of a map of quantities."""
     quantities = attrgetter(path)
+    return lambda item: _amount(quantities(item), resources)
 
-    def get(item: Any) -> float | None:
-        given = quantities(item)
-        return next((amount(given[name]) for name in resources if name in given), None)
 
-    return get
+def _amount(quantities: Mapping[str, str], resources: Iterable[str]) -> float | None:
+    """Of the first of some resources that there is; None where there is none."""
+    return next((amount(quantities[name]) for name in resources if name in quantities), None)
 
 
 def _is_spot(node: objects.Node) -> bool:
@@ -300,10 +301,10 @@ def _requested(*resources: str) -> Callable[[objects.Pod], float | None]:
 
     def get(pod: objects.Pod) -> float | None:
         spec = pod.spec
-        of_pod = _asked(spec.resources.requests, resources)
+        of_pod = _amount(spec.resources.requests, resources)
         of_containers = _containers_request(spec, resources)
         asked = of_containers if of_pod is None else of_pod
-        overhead = _asked(spec.overhead, resources)
+        overhead = _amount(spec.overhead, resources)
         return asked if overhead is None else (asked or 0.0) + overhead
 
     return get
@@ -313,11 +314,11 @@ def _containers_request(spec: objects.PodSpec, resources: Iterable[str]) -> floa
     sidecars: list[float | None] = []
     peaks: list[float | None] = []
     for one in spec.init_containers:
-        asked = _asked(one.resources.requests, resources)
+        asked = _amount(one.resources.requests, resources)
         peaks.append(_sum([*sidecars, asked]))
         if one.is_sidecar:
             sidecars.append(asked)
-    running = [_asked(one.resources.requests, resources) for one in spec.containers]
+    running = [_amount(one.resources.requests, resources) for one in spec.containers]
     known = [it for it in (*peaks, _sum([*running, *sidecars])) if it is not None]
     return max(known, default=None)
 
@@ -325,10 +326,6 @@ def _containers_request(spec: objects.PodSpec, resources: Iterable[str]) -> floa
 def _sum(amounts: Iterable[float | None]) -> float | None:
     known = [one for one in amounts if one is not None]
     return sum(known) if known else None
-
-
-def _asked(quantities: Mapping[str, str], resources: Iterable[str]) -> float | None:
-    return next((amount(quantities[name]) for name in resources if name in quantities), None)
 
 
 def _claims(pod: objects.Pod) -> Raw:
@@ -558,7 +555,5 @@ def _column(column: pa.Field, get: _Get, rows: list[Any]) -> pa.Array | list[obj
 
 
 def together(name: str, pages: list[pa.Table]) -> pa.Table:
-    """Pages of a table as one, sorted by what tells rows apart: the order of a list is no news."""
-    listed = pa.concat_tables([SCHEMAS[name].empty_table(), *pages])
-    keys = ["uid", "container"] if "container" in listed.column_names else ["uid"]
-    return listed.sort_by([(key, "ascending") for key in keys])
+    """Pages of a table as one, in the order of states."""
+    return in_order(pa.concat_tables([SCHEMAS[name].empty_table(), *pages]))

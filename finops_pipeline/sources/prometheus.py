@@ -80,7 +80,7 @@ SCHEMAS = {
     ),
 }
 
-_FEW = 10
+_FEW = 10  # containers that ran throughout: one is enough, and OpenCost may lack some
 
 # In every selector MATCHERS stands for the labels that tell this cluster's series from others.
 _CONTAINER = "namespace, pod, container"

@@ -85,7 +85,11 @@ def _constant(rows: pa.Table, name: str, value: object) -> pa.Table:
 
 
 def _together(listed: pa.Table, gone: pa.Table) -> pa.Table:
-    rows = pa.concat_tables([listed, gone.cast(listed.schema)])
+    return in_order(pa.concat_tables([listed, gone.cast(listed.schema)]))
+
+
+def in_order(rows: pa.Table) -> pa.Table:
+    """Rows of one window, sorted by what tells them apart: the order of a listing is no news."""
     names = ["uid", "container"] if "container" in rows.column_names else ["uid"]
     return rows.sort_by([(name, "ascending") for name in names])
 

@@ -173,7 +173,7 @@ def test_the_reader_reads_these_kinds_and_changes_nothing(name):
     (role,) = objects(name, "ClusterRole")
 
     assert {rule["apiGroups"][0]: set(rule["resources"]) for rule in role["rules"]} == READABLE
-    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list"}
     assert all(rule.keys() == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
 
 

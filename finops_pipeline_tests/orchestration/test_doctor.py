@@ -110,7 +110,9 @@ SERIES = (
 
 def series(copies: float = 1, without: str = "") -> Fault:
     """What Prometheus has: a hundred series of each, but of one."""
-    counts = {name: 100.0 for name in SERIES if name != without} | {"copies": copies}
+    counts = {name: 100.0 for name in SERIES if name != without}
+    if without != "container_running":
+        counts["copies"] = copies
     samples = [{"metric": {"quantity": it}, "value": [0, str(n)]} for it, n in counts.items()]
     body = json.dumps({"status": "success", "data": {"result": samples}}).encode()
     return lambda request: Answer(body) if is_doctors(request) else None
@@ -213,6 +215,23 @@ def test_a_fault_turns_its_line_red_and_no_other(clinic, what):
 
     assert {it.check for it in findings.values() if it.status in ("warning", "failed")} == {check}
     assert findings[check].fix
+
+
+def test_copies_are_unknown_where_no_series_says_who_runs(clinic):
+    clinic.server.faults["/prometheus"] = series(without="container_running")
+
+    assert clinic.findings()["duplicated_series"].status == "unknown"
+
+
+def test_an_answer_that_nobody_confirms_is_not_called_believed(clinic):
+    clinic.server.faults["/prometheus"] = lambda _: DOWN
+
+    answer = clinic.findings()["opencost_answer"]
+
+    assert (answer.status, "unverified: Prometheus could not be asked" in answer.message) == (
+        "unknown",
+        True,
+    )
 
 
 # The same of what lies on our own side.

@@ -153,4 +153,14 @@ def test_nobody_expects_the_source_to_agree_with_prices_of_our_own(data):
     assert data.check("source_agrees") == []
 
     data.connection.execute("update core.price_list set is_preferred = false")
+    data.connection.execute("update core.price set price_source = 'asset'")
     assert data.check("source_agrees")
+
+
+def test_nobody_expects_a_source_without_prices_to_agree(data):
+    data.given("raw.asset", UNPRICED)
+    data.given("raw.allocation", {**CONTAINER, "source_total_cost": 0})
+    data.given("core.price_list", LISTED)
+    data.fill("core.price", "costs.hourly")
+
+    assert data.check("source_agrees") == []

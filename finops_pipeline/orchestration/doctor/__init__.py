@@ -1,7 +1,8 @@
 """Looks at everything an installation stands on, and says what is wrong and how to mend it.
 
-A line for each thing that can fail by itself: what cannot be known because something else failed
-is unknown, not failed too. Nothing is changed, but that a state database is made where none is.
+A line for each thing that can fail by itself: what cannot be known, mostly because something else
+failed, is unknown, not failed too. Nothing is changed, but that a state database is made where none
+is.
 """
 
 from collections.abc import Iterator

@@ -102,7 +102,7 @@ class _Patient:
             yield self._rights()
 
     def _rights(self) -> Finding:
-        fix = "grant get and list as in deploy/kubernetes/reader; objects stay unknown until then"
+        fix = "grant list as in deploy/kubernetes/reader; objects stay unknown until then"
         try:
             reading = KUBERNETES.read(self.clients, self.window, self.now, True)
         except SourceError as error:
@@ -125,7 +125,7 @@ class _Patient:
 
     def _clock(self, check: str, ahead: timedelta | None) -> Finding:
         if ahead is None:
-            return self._finding(check, OK, "does not tell the time")
+            return self._finding(check, UNKNOWN, "does not tell the time")
         seconds = ahead.total_seconds()
         if abs(ahead) <= _MOST_CLOCK_DIFFERENCE:
             return self._finding(check, OK, f"{seconds:+.0f} s from ours")
@@ -149,15 +149,19 @@ class _Patient:
     def _believed(self, reading: Reading) -> Finding:
         rows = reading.tables["raw.allocation"].num_rows
         seen = f"{rows} rows for the window from {rfc3339(reading.window_start)}"
-        if not reading.is_degraded:
-            return self._finding("opencost_answer", OK, f"{seen}, believed")
-        return self._finding(
-            "opencost_answer",
-            FAILED,
-            f"{seen}, not believed: {reading.reason}",
-            "look into OpenCost's log for queries that fail, and whether its Prometheus has"
-            " everything; windows are read again after 1 h and 24 h",
-        )
+        if reading.is_degraded:
+            return self._finding(
+                "opencost_answer",
+                FAILED,
+                f"{seen}, not believed: {reading.reason}",
+                "look into OpenCost's log for queries that fail, and whether its Prometheus has"
+                " everything; windows are read again after 1 h and 24 h",
+            )
+        if not reading.is_verified:
+            return self._finding(
+                "opencost_answer", UNKNOWN, f"{seen}, unverified: {reading.reason}"
+            )
+        return self._finding("opencost_answer", OK, f"{seen}, believed")
 
     def _minutes(self, reading: Reading) -> Finding:
         ratio = reading.minutes_ratio
@@ -178,9 +182,11 @@ class _Patient:
             else:
                 seen = min(counts[name] for name in series)
                 yield self._finding(check, OK, f"at least {seen:.0f} series of each")
-        yield self._copies(counts.get("copies", 1))
+        yield self._copies(counts.get("copies"))
 
-    def _copies(self, copies: float) -> Finding:
+    def _copies(self, copies: float | None) -> Finding:
+        if copies is None:
+            return self._finding("duplicated_series", UNKNOWN, "no series says who runs")
         if copies <= 1:
             return self._finding("duplicated_series", OK, "each container is told once")
         return self._finding(

@@ -12,7 +12,7 @@ class Finding:
     Args:
         subject: the cluster, or ``installation``.
         check: what was looked at; docs/operations.md lists all.
-        status: ``ok``, ``warning``, ``failed``; or ``unknown``, because something else failed.
+        status: ``ok``, ``warning``, ``failed``; or ``unknown``: nothing there says how it is.
         message: what was seen.
         fix: what to do about it; empty when nothing.
     """

@@ -4,7 +4,14 @@
 -- OpenCost counts them a resolution step too high. So is what the cluster as a whole costs: only
 -- Kubecost's assets know of it.
 
-with ours as (
+with own_price as (
+    select cluster from core.price_list
+    where is_preferred or discount_ratio > 0
+    union
+    select cluster from core.price
+    where window_start >= $start and window_start < $end and price_source = 'price_list'
+),
+ours as (
     select cluster, hour, sum(total_cost - load_balancer_cost) as our_cost
     from costs.hourly
     where hour >= $start and hour < $end
@@ -25,5 +32,5 @@ theirs as (
 select cluster, hour, our_cost, source_cost, our_cost / nullif(source_cost, 0) - 1 as difference_ratio
 from ours
 full join theirs using (cluster, hour)
-anti join (from core.price_list where is_preferred or discount_ratio > 0) using (cluster)
+anti join own_price using (cluster)
 where coalesce(abs(our_cost - source_cost) > 0.005 * source_cost + rounding_cost, true);

@@ -8,8 +8,8 @@ create table core.price (
     cpu_core_hour_price   double,                -- all discounts applied [currency per core-hour]
     memory_gib_hour_price double,                -- all discounts applied [currency per GiB-hour]
     gpu_hour_price        double,                -- all discounts applied [currency per GPU-hour]
-    discount_ratio        double      not null,  -- of these, the discount of the settings
-    price_source          varchar     not null   -- of the core: prometheus, asset, bill, price_list or none
+    discount_ratio        double      not null,  -- the settings' own, off the source's prices
+    price_source          varchar     not null   -- of a core: prometheus, asset, bill, price_list or none
 );
 
 with node as (
@@ -55,14 +55,16 @@ source_price as (
         measured.cpu_core_hour_price is not null as is_measured,
         coalesce(measured.cpu_core_hour_price, source_cpu_cost / nullif(cpu_core_hours, 0))
             * coalesce(paid_ratio, 1) as cpu_price,
-        coalesce(measured.memory_gib_hour_price, source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0))
-            * coalesce(paid_ratio, 1) as memory_price,
+        coalesce(
+            measured.memory_gib_hour_price, source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0)
+        ) * coalesce(paid_ratio, 1) as memory_price,
+        -- OpenCost takes its discount off CPU and memory only.
         coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0))
             * coalesce(adjusted_ratio, 1) as gpu_price
     from node
     full join measured using (cluster, window_start, name)
 ),
--- What the settings say of the node's pool; what that leaves out, of all nodes.
+-- What the settings say of the node's pool; where they leave a price out, of the whole cluster.
 listed as (
     select
         source_price.*,
@@ -85,8 +87,9 @@ select
     node_pool,
     coalesce(if(is_preferred, cpu_list_price, null), cpu_price * (1 - discount_ratio), cpu_list_price)
         as cpu_core_hour_price,
-    coalesce(if(is_preferred, memory_list_price, null), memory_price * (1 - discount_ratio), memory_list_price)
-        as memory_gib_hour_price,
+    coalesce(
+        if(is_preferred, memory_list_price, null), memory_price * (1 - discount_ratio), memory_list_price
+    ) as memory_gib_hour_price,
     coalesce(if(is_preferred, gpu_list_price, null), gpu_price * (1 - discount_ratio), gpu_list_price)
         as gpu_hour_price,
     discount_ratio,

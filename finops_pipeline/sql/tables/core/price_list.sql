@@ -2,7 +2,7 @@
 
 create table core.price_list (
     cluster                  varchar not null,  -- cluster
-    node_pool                varchar not null,  -- pool of the nodes it is for; '' for all others
+    node_pool                varchar not null,  -- pool it is for; '' for what a pool's own row leaves out
     cpu_core_hour_price      double,            -- of a node [currency per core-hour]
     memory_gib_hour_price    double,            -- of a node [currency per GiB-hour]
     gpu_hour_price           double,            -- of a node [currency per GPU-hour]

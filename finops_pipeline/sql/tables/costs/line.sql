@@ -268,6 +268,7 @@ left join owner
 left join balanced_row using (cluster, window_start, allocation)
 left join raw.container_usage as measured using (cluster, window_start, namespace, pod, container)
 union all by name
+-- By name: what a part from here on does not name is null.
 select
     node.cluster,
     node.window_start,
@@ -276,8 +277,6 @@ select
     '__idle__' as namespace,
     'Node' as workload_kind,
     '__idle__' as workload,
-    null as pod,
-    null as container,
     'idle' as team,
     'unattributed' as environment,
     'unattributed' as project,
@@ -298,11 +297,7 @@ select
     0 as load_balancer_cost,
     0 as shared_cost,
     node.cpu_core_hours - coalesce(on_node.cpu_core_hours, 0) as cpu_billed_core_hours,
-    null as cpu_requested_core_hours,
-    null as cpu_used_core_hours,
-    node.memory_byte_hours - coalesce(on_node.memory_byte_hours, 0) as memory_billed_byte_hours,
-    null as memory_requested_byte_hours,
-    null as memory_used_byte_hours
+    node.memory_byte_hours - coalesce(on_node.memory_byte_hours, 0) as memory_billed_byte_hours
 from node
 join core.price
     on price.cluster = node.cluster and price.window_start = node.window_start and price.node = node.name
@@ -316,12 +311,9 @@ select
     cluster,
     window_start,
     'idle' as cost_kind,
-    null as node,
     '__idle__' as namespace,
     'Node' as workload_kind,
     '__idle__' as workload,
-    null as pod,
-    null as container,
     'idle' as team,
     'unattributed' as environment,
     'unattributed' as project,
@@ -333,25 +325,16 @@ select
     0 as storage_cost,
     0 as network_cost,
     0 as load_balancer_cost,
-    0 as shared_cost,
-    null as cpu_billed_core_hours,
-    null as cpu_requested_core_hours,
-    null as cpu_used_core_hours,
-    null as memory_billed_byte_hours,
-    null as memory_requested_byte_hours,
-    null as memory_used_byte_hours
+    0 as shared_cost
 from nowhere
 union all by name
 select
     cluster,
     window_start,
     'unmounted' as cost_kind,
-    null as node,
     split_part(name, '/', 1) as namespace,
     'Service' as workload_kind,
     split_part(name, '/', 2) as workload,
-    null as pod,
-    null as container,
     'unmounted' as team,
     'unattributed' as environment,
     'unattributed' as project,
@@ -363,13 +346,7 @@ select
     0 as storage_cost,
     0 as network_cost,
     cost as load_balancer_cost,
-    0 as shared_cost,
-    null as cpu_billed_core_hours,
-    null as cpu_requested_core_hours,
-    null as cpu_used_core_hours,
-    null as memory_billed_byte_hours,
-    null as memory_requested_byte_hours,
-    null as memory_used_byte_hours
+    0 as shared_cost
 from balancer
 anti join balancer_share using (cluster, window_start, name)
 union all by name
@@ -378,12 +355,9 @@ select
     cluster,
     window_start,
     asset_kind as cost_kind,
-    null as node,
     '__' || asset_kind || '__' as namespace,
     'Cluster' as workload_kind,
     coalesce(name, '__' || asset_kind || '__') as workload,
-    null as pod,
-    null as container,
     'unattributed' as team,
     'unattributed' as environment,
     'unattributed' as project,
@@ -395,12 +369,6 @@ select
     0 as storage_cost,
     if(asset_kind = 'network', cast(coalesce(source_total_cost, 0) as decimal(28, 10)), 0) as network_cost,
     0 as load_balancer_cost,
-    if(asset_kind = 'network', 0, cast(coalesce(source_total_cost, 0) as decimal(28, 10))) as shared_cost,
-    null as cpu_billed_core_hours,
-    null as cpu_requested_core_hours,
-    null as cpu_used_core_hours,
-    null as memory_billed_byte_hours,
-    null as memory_requested_byte_hours,
-    null as memory_used_byte_hours
+    if(asset_kind = 'network', 0, cast(coalesce(source_total_cost, 0) as decimal(28, 10))) as shared_cost
 from raw.asset
 where asset_kind not in ('node', 'disk', 'load_balancer');
