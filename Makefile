@@ -41,7 +41,7 @@ lock: .venv/.developed  ## write the lock files again; LOCK_ARGS=--upgrade takes
 	printf '%s\n' $(CHECKERS) | $(call compile,requirements-deploy.lock) -
 
 docs: .venv/.developed  ## write the generated pages under docs/ again
-	@$(BIN)/python docs/generate.py
+	@PYTHONPATH=. $(BIN)/python docs/generate.py
 
 # --- what the commands above need -------------------------------------------------------------
 

@@ -173,7 +173,12 @@ class Attribution(_Section):
     cost_center_labels: LabelNames = _key(
         "Labels that name the cost center", default=("cost_center",)
     )
-    node_pool_labels: LabelNames = _key(
+
+
+class Nodes(_Section):
+    """How nodes are told apart."""
+
+    pool_labels: LabelNames = _key(
         "Labels of a node that name its pool",
         default=(
             "cloud.google.com/gke-nodepool",
@@ -368,6 +373,7 @@ class Settings(BaseSettings):
     )
     ingest: Ingest = Field(default_factory=Ingest)
     attribution: Attribution = Field(default_factory=Attribution)
+    nodes: Nodes = Field(default_factory=Nodes)
     retention: Retention = Field(default_factory=Retention)
     metrics: Metrics = Field(default_factory=Metrics)
     clusters: Annotated[tuple[Cluster, ...], Lenient] = Field(

@@ -108,6 +108,11 @@ class LedgerInputs:
         ]
         return pa.Table.from_pylist(rows, _PRICES)
 
+    def _node_pool_labels(self) -> pa.Table:
+        labels = [_as_opencost_writes_it(label) for label in self._settings.nodes.pool_labels]
+        schema = pa.schema([("position_count", pa.int32()), ("label", pa.string())])
+        return pa.table({"position_count": range(len(labels)), "label": labels}, schema)
+
     def _label_keys(self) -> pa.Table:
         attribution = self._settings.attribution
         labels = {
@@ -115,7 +120,6 @@ class LedgerInputs:
             "environment": attribution.environment_labels,
             "project": attribution.project_labels,
             "cost_center": attribution.cost_center_labels,
-            "node_pool": attribution.node_pool_labels,
         }
         rows = [
             {"owner_part": part, "position_count": position, "label": _as_opencost_writes_it(key)}
@@ -152,6 +156,7 @@ _SMALL: dict[str, Callable[[LedgerInputs], pa.Table]] = {
     "core.cluster": LedgerInputs._clusters,
     "core.installation": LedgerInputs._installation,
     "core.label_key": LedgerInputs._label_keys,
+    "core.node_pool_label": LedgerInputs._node_pool_labels,
     "core.price_list": LedgerInputs._price_list,
 }
 

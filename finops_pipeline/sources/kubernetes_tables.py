@@ -44,7 +44,6 @@ SCHEMAS = {
             **_CLUSTER_WIDE,
             "provider_id": TEXT,
             "node_type": TEXT,
-            "node_pool": TEXT,
             "region": TEXT,
             "zone": TEXT,
             "architecture": TEXT,
@@ -216,13 +215,6 @@ SCHEMAS = {
 }
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-_POOLS = (
-    "eks.amazonaws.com/nodegroup",
-    "cloud.google.com/gke-nodepool",
-    "kubernetes.azure.com/agentpool",
-    "karpenter.sh/nodepool",
-    "agentpool",
-)
 _SPOT = {
     "eks.amazonaws.com/capacityType": "SPOT",
     "karpenter.sh/capacity-type": "spot",
@@ -259,14 +251,8 @@ def _map(raw: Raw) -> dict[str, str]:
     return {} if raw == NULL else _MAP.decode(raw)
 
 
-def _label(*names: str) -> Callable[[objects.Object], str | None]:
-    """The first of some labels that an object has."""
-
-    def get(item: objects.Object) -> str | None:
-        labels = _map(item.metadata.labels)
-        return next((labels[name] for name in names if name in labels), None)
-
-    return get
+def _label(name: str) -> Callable[[objects.Object], str | None]:
+    return lambda item: _map(item.metadata.labels).get(name)
 
 
 def _quantity(path: str, *resources: str) -> Callable[[Any], float | None]:
@@ -385,7 +371,6 @@ _COLUMNS: dict[str, dict[str, _Get]] = {
     "raw.node": {
         "provider_id": "spec.provider_id",
         "node_type": _label("node.kubernetes.io/instance-type"),
-        "node_pool": _label(*_POOLS),
         "region": _label("topology.kubernetes.io/region"),
         "zone": _label("topology.kubernetes.io/zone"),
         "architecture": "status.node_info.architecture",

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from finops_pipeline.errors import TableError
 from finops_pipeline.units import day_start
 from finops_pipeline.warehouse.fingerprints import Slots
 from finops_pipeline.warehouse.ranges import Range
@@ -170,5 +171,7 @@ class Records:
 
 
 def _when(row: dict[str, Any]) -> datetime:
-    when = next(row[name] for name in _WHEN if name in row)
+    when = next((row[name] for name in _WHEN if name in row), None)
+    if when is None:
+        raise TableError(f"a check of a range has to say when, by one of {_WHEN}: {row}")
     return when if isinstance(when, datetime) else day_start(when)

@@ -205,20 +205,20 @@ def test_a_pod_requests_what_the_scheduler_keeps_free(spec, cores):
 
 
 @pytest.mark.parametrize(
-    ("labels", "pool", "is_spot"),
+    ("labels", "is_spot"),
     [
-        ({"eks.amazonaws.com/nodegroup": "a", "eks.amazonaws.com/capacityType": "SPOT"}, "a", True),
-        ({"cloud.google.com/gke-nodepool": "b", "cloud.google.com/gke-spot": "true"}, "b", True),
-        ({"karpenter.sh/nodepool": "c", "karpenter.sh/capacity-type": "on-demand"}, "c", False),
-        ({}, None, False),
+        ({"eks.amazonaws.com/capacityType": "SPOT"}, True),
+        ({"cloud.google.com/gke-spot": "true"}, True),
+        ({"karpenter.sh/capacity-type": "on-demand"}, False),
+        ({}, False),
     ],
 )
-def test_a_nodes_labels_say_its_pool_and_whether_it_is_spot(labels, pool, is_spot):
+def test_a_nodes_labels_say_whether_it_is_spot(labels, is_spot):
     node = thing("n", "u", metadata={"labels": labels})
 
     row = only(lists({"/api/v1/nodes": [node]}), "raw.node")
 
-    assert (row["node_pool"], row["is_spot"], row["is_ready"]) == (pool, is_spot, None)
+    assert (row["is_spot"], row["is_ready"]) == (is_spot, None)
     assert row["cpu_capacity_cores"] is None
 
 

@@ -17,8 +17,8 @@ LISTED = {
     "load_balancer_hour_price": 0.03,
 }
 POOL_LABELS = [
-    {"owner_part": "node_pool", "position_count": 0, "label": "gke_nodepool"},
-    {"owner_part": "node_pool", "position_count": 1, "label": "eks_nodegroup"},
+    {"position_count": 0, "label": "gke_nodepool"},
+    {"position_count": 1, "label": "eks_nodegroup"},
 ]
 UNPRICED = {**NODE, "source_cpu_cost": None, "source_memory_cost": None}
 
@@ -75,7 +75,7 @@ def test_a_preferred_price_beats_the_source_and_bears_no_discount(data):
 
 def test_a_pool_has_its_own_price_and_discount_and_the_clusters_where_it_says_nothing(data):
     spot, general = '{"gke_nodepool": "spot"}', '{"eks_nodegroup": "general"}'
-    data.given("core.label_key", *POOL_LABELS)
+    data.given("core.node_pool_label", *POOL_LABELS)
     data.given("raw.asset", node("node-a", labels=spot), node("node-b", labels=general))
     data.given(
         "core.price_list",

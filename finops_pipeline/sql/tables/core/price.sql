@@ -40,9 +40,8 @@ measured as (
 pool as (
     select cluster, window_start, name, arg_min(labels ->> label, position_count) as node_pool
     from raw.asset
-    cross join core.label_key
+    cross join core.node_pool_label
     where asset_kind = 'node' and window_start >= $start and window_start < $end
-        and owner_part = 'node_pool'
         and (labels ->> label) <> ''
     group by cluster, window_start, name
 ),

@@ -48,7 +48,7 @@ label_value as (
             || label as rule
     from label_set
     cross join core.label_key
-    where owner_part <> 'node_pool' and (labels ->> label) <> ''
+    where (labels ->> label) <> ''
 ),
 owner as (
     select

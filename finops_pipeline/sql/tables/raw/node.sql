@@ -7,7 +7,6 @@ create table raw.node (
     name                     varchar     not null,  -- its name
     provider_id              varchar,               -- the machine, as its cloud calls it
     node_type                varchar,               -- instance type
-    node_pool                varchar,               -- pool of the cloud or of Karpenter, from the labels
     region                   varchar,               -- region
     zone                     varchar,               -- zone
     architecture             varchar,               -- amd64, arm64, ...
