@@ -44,8 +44,8 @@ def raw_assets(source: Source) -> dg.AssetsDefinition:
                     counts = _counts(opened, given, name, day)
                     context.add_asset_metadata(counts, key(name), partition_key=day.isoformat())
                 yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
-        for failure in _failures(given):
-            context.log.warning(failure)
+        for warning in _warnings(given):
+            context.log.warning(warning)
 
     return read
 
@@ -85,12 +85,12 @@ def _counts(
         "windows_held": sum(window.file is not None for window in held),
         "windows_read": sum(windows.values()),
         "windows_read_by_cluster": windows,
-        "failures": dg.MetadataValue.md("\n".join(f"- {f}" for f in _failures(given)) or "none"),
+        "warnings": dg.MetadataValue.md("\n".join(f"- {w}" for w in _warnings(given)) or "none"),
     }
 
 
-def _failures(given: list[Progress]) -> list[str]:
-    return [failure for progress in given for failure in progress.failures]
+def _warnings(given: list[Progress]) -> list[str]:
+    return [warning for progress in given for warning in progress.warnings()]
 
 
 ASSETS = [raw_assets(source) for source in SOURCES]

@@ -9,11 +9,10 @@ from finops_pipeline.orchestration.doctor.finding import FAILED, OK, UNKNOWN, WA
 from finops_pipeline.orchestration.sources import OPENCOST, Clients, connected
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import belief, vitals
-from finops_pipeline.sources.reading import Reading
+from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
 from finops_pipeline.sources.vitals import Vitals
 from finops_pipeline.units import rfc3339
 
-_MOST_CLOCK_DIFFERENCE = timedelta(seconds=60)
 _ADDRESS = "correct its address, token or certificates in finops.toml, or start the server"
 
 # Which series a line needs, and what to do when Prometheus has none of them.
@@ -41,7 +40,7 @@ def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterat
     Args:
         cluster: its settings.
         window: first instant of the newest window that has settled.
-        now: the time, to compare the servers' clocks with.
+        now: the time that is asked for.
     """
     try:
         with connected(cluster) as clients:
@@ -61,7 +60,7 @@ class _Patient:
     def opencost(self) -> Iterator[Finding]:
         """Whether OpenCost answers, and what its newest answer is worth."""
         try:
-            told = vitals.of_opencost(self.clients.opencost, self.now)
+            told = vitals.of_opencost(self.clients.opencost)
         except SourceError as error:
             lost = ("opencost_clock", "opencost_answer", "opencost_minutes")
             yield from self._silent("opencost", error, lost)
@@ -94,7 +93,7 @@ class _Patient:
         if ahead is None:
             return self._finding(check, OK, "does not tell the time")
         seconds = ahead.total_seconds()
-        if abs(ahead) <= _MOST_CLOCK_DIFFERENCE:
+        if abs(ahead) <= REPORTED_CLOCK_DIFFERENCE:
             return self._finding(check, OK, f"{seconds:+.0f} s from ours")
         return self._finding(
             check,
