@@ -35,6 +35,16 @@ horizon_days = {days}
 name = "demo"
 opencost_url = "http://127.0.0.1:{port}/opencost"
 prometheus_url = "http://127.0.0.1:{port}/prometheus"
+kubernetes_access = "kubeconfig"
+kubeconfig_file = "{data_dir}/kubeconfig"
+"""
+_KUBECONFIG = """# Written by `finops demo` at each start.
+apiVersion: v1
+kind: Config
+clusters: [{{name: demo, cluster: {{server: "http://127.0.0.1:{port}/kubernetes"}}}}]
+users: [{{name: demo, user: {{}}}}]
+contexts: [{{name: demo, context: {{cluster: demo, user: demo}}}}]
+current-context: demo
 """
 
 
@@ -110,6 +120,7 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     port, anchor, config = _free_port(), _anchor(data_dir), data_dir / "demo.toml"
     config.write_text(_CONFIG.format(data_dir=data_dir, days=days, port=port, anchor=anchor))
+    (data_dir / "kubeconfig").write_text(kubeconfig(port))
     environment = {CONFIG_VARIABLE: str(config), "DAGSTER_HOME": str(Path.cwd())}
     try:
         with Processes(environment) as processes:
@@ -124,6 +135,11 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
             processes.watch()
     except KeyboardInterrupt:
         click.echo("\nEnded. `make demo` continues where it was.")
+
+
+def kubeconfig(port: int) -> str:
+    """The way into the embedded cluster's Kubernetes API, as kubectl would read it."""
+    return _KUBECONFIG.format(port=port)
 
 
 def _anchor(data_dir: Path) -> date:

@@ -5,6 +5,7 @@
   x SourceError            an outside system could not be read
     + SourceUnavailable    no answer in time, 429 or a 5xx: worth a retry
     + SourceRejected       any other status than 200: our request or its address is wrong
+      - SourceExpired      410: what we hold is too old to go on with
     + SourceMalformed      an answer we cannot read or do not believe
     + SourceClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
   x LakeError              a lake file is damaged or missing
@@ -45,6 +46,10 @@ class SourceUnavailable(SourceError):
 
 class SourceRejected(SourceError):
     """Any other status than 200: our request or its address is wrong."""
+
+
+class SourceExpired(SourceRejected):
+    """410: what we hold is too old to go on with."""
 
 
 class SourceMalformed(SourceError):

@@ -16,7 +16,12 @@ from typing import Any
 
 import httpx
 
-from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.errors import (
+    SourceExpired,
+    SourceMalformed,
+    SourceRejected,
+    SourceUnavailable,
+)
 
 DEADLINE_SECONDS = 180.0  # OpenCost answers 3,000 containers in 1.7 s, long windows in minutes
 MAX_BYTES = 256 * 2**20  # 10,000 pods are 21.5 MB; a gzip bomb stops here
@@ -53,6 +58,7 @@ def client(
     headers: Mapping[str, str] | None = None,
     verify: bool | ssl.SSLContext = True,
     timeout: float = DEADLINE_SECONDS,
+    proxy: str | None = None,
 ) -> httpx.Client:
     """A client for one server; redirects are not followed.
 
@@ -62,6 +68,7 @@ def client(
         headers: sent with every request, such as ``X-Scope-OrgID``.
         verify: whether certificates are checked, or how.
         timeout: longest wait for a connection and for each piece of an answer [seconds].
+        proxy: URL of a proxy; without it those of the environment are used.
     """
     own = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(
@@ -70,6 +77,7 @@ def client(
         verify=verify,
         timeout=timeout,
         limits=_UNSHARED,
+        proxy=proxy,
     )
 
 
@@ -91,8 +99,8 @@ def get(
         max_bytes: of the decompressed body.
 
     Raises:
-        SourceUnavailable: no complete answer in time, 429 or a 5xx.
-        SourceRejected: any other status than 200.
+        SourceUnavailable: no answer in time, 429 or a 5xx.
+        SourceRejected: any other status than 200; SourceExpired if that is 410.
         SourceMalformed: too large, or not in the encoding it claims.
     """
     request = client.build_request(
@@ -143,7 +151,7 @@ def _cut_off(request: httpx.Request, until: float) -> Iterator[None]:
     held: list[socket.socket] = []
 
     def hold(event: str, info: Mapping[str, Any]) -> None:
-        if event == "connection.connect_tcp.complete":
+        if event.endswith("connect_tcp.complete"):  # of a proxy, too
             # A number of its own: the other may be closed, and given to somebody else, meanwhile.
             held.append(info["return_value"].get_extra_info("socket").dup())
             if time.monotonic() >= until:
@@ -176,7 +184,7 @@ def _typed_errors(asked: str, until: float) -> Iterator[None]:
     except httpx.HTTPError as error:
         when = " before its deadline" if time.monotonic() >= until else ""
         raise SourceUnavailable(
-            f"{asked}: no complete answer{when}: {type(error).__name__} {error}"
+            f"{asked}: no answer{when}: {type(error).__name__} {error}"
         ) from error
 
 
@@ -187,7 +195,7 @@ def _refused(
     told = _told(asked, status, body, "refused")
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
         return SourceUnavailable(told, _retry_after_seconds(response, received_at))
-    return SourceRejected(told)
+    return SourceExpired(told) if status == httpx.codes.GONE else SourceRejected(told)
 
 
 def _retry_after_seconds(response: httpx.Response, received_at: datetime) -> float | None:

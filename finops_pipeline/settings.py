@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -116,6 +116,7 @@ OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
 Lenient = Strict(False)
 LabelNames = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Lenient]
 FilePath = Annotated[Path, Lenient, BeforeValidator(_path)]
+Amount = Annotated[float, Lenient] | None
 
 
 def _key(text: str, unit: str = "", **constraints: Any) -> Any:
@@ -172,6 +173,15 @@ class Attribution(_Section):
     cost_center_labels: LabelNames = _key(
         "Labels that name the cost center", default=("cost_center",)
     )
+    node_pool_labels: LabelNames = _key(
+        "Labels of a node that name its pool",
+        default=(
+            "cloud.google.com/gke-nodepool",
+            "eks.amazonaws.com/nodegroup",
+            "kubernetes.azure.com/agentpool",
+            "karpenter.sh/nodepool",
+        ),
+    )
 
 
 class Retention(_Section):
@@ -193,6 +203,37 @@ class Metrics(_Section):
         ge=1,
         le=1000,
     )
+
+
+def _price(text: str, unit: str) -> Any:
+    """A price that may be left out."""
+    return _key(text, unit, default=None, ge=0, le=1e6, allow_inf_nan=False)
+
+
+class Price(_Section):
+    """What resources cost where the source has no price, and what is taken off where it has one."""
+
+    node_pool: str = _key("Nodes it is for; empty: all that have no entry of their own", default="")
+    cpu_core_hour_price: Amount = _price("Of a core", "currency per core-hour")
+    memory_gib_hour_price: Amount = _price("Of memory", "currency per GiB-hour")
+    gpu_hour_price: Amount = _price("Of a GPU", "currency per GPU-hour")
+    storage_gb_month_price: Amount = _price(
+        "Of a volume, of all node pools", "currency per GB and month of 730 hours"
+    )
+    load_balancer_month_price: Amount = _price(
+        "Of a load balancer, of all node pools", "currency per month of 730 hours"
+    )
+    discount_ratio: Annotated[float, Lenient] = _key(
+        "Taken off the source's prices of nodes, not off these", "ratio", default=0.0, ge=0, lt=1
+    )
+    is_preferred: bool = _key("Use these prices also where the source has its own", default=False)
+
+    @model_validator(mode="after")
+    def _of_nodes_only(self) -> Self:
+        for name in ("storage_gb_month_price", "load_balancer_month_price"):
+            if self.node_pool and getattr(self, name) is not None:
+                raise ValueError(f"{name} has no node pool: give it in the entry without one")
+        return self
 
 
 class Cluster(_Section):
@@ -224,6 +265,20 @@ class Cluster(_Section):
     ca_file: FilePath | None = _key(
         "Certificate authorities to trust instead of the usual ones", default=None
     )
+    client_certificate_file: FilePath | None = _key(
+        "Certificate that we show to both servers, where they want one", default=None
+    )
+    client_key_file: FilePath | None = _key("Its key; by default in the same file", default=None)
+    kubernetes_access: Literal["none", "in-cluster", "kubeconfig"] = _key(
+        "How its Kubernetes API is reached: none, in-cluster (as the pod's service account) or"
+        " kubeconfig",
+        default="none",
+    )
+    kubeconfig_file: FilePath | None = _key(
+        "kubeconfig to use; by default where kubectl looks", default=None
+    )
+    kubeconfig_context: str = _key("Its context; empty: the current one", default="")
+    prices: Annotated[tuple[Price, ...], Lenient] = ()
     opencost_token: SecretStr | None = _key("Bearer token for OpenCost", default=None)
     prometheus_token: SecretStr | None = _key("Bearer token for Prometheus", default=None)
 
@@ -256,6 +311,25 @@ class Cluster(_Section):
     def _certificates(self) -> Self:
         if self.ca_file and not self.verify:
             raise ValueError("ca_file is of no use with verify = false: give one of them")
+        if self.client_key_file and not self.client_certificate_file:
+            raise ValueError("client_key_file is of no use without client_certificate_file")
+        return self
+
+    @field_validator("prices")
+    @classmethod
+    def _one_price_a_pool(cls, prices: tuple[Price, ...]) -> tuple[Price, ...]:
+        pools = [price.node_pool for price in prices]
+        for pool in pools:
+            if pools.count(pool) > 1:
+                raise ValueError(f"has two entries for node_pool {pool!r}")
+        return prices
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        names = ("kubeconfig_file", "kubeconfig_context")
+        given = next((name for name in names if getattr(self, name)), None)
+        if given and self.kubernetes_access != "kubeconfig":
+            raise ValueError(f'{given} is of no use without kubernetes_access = "kubeconfig"')
         return self
 
     @property
@@ -323,6 +397,10 @@ class Settings(BaseSettings):
                 raise ValueError(f"two clusters would share {taken}: give each a name of its own")
         if url := _repeated([_normal(cluster.opencost_url) for cluster in clusters]):
             raise ValueError(f"two clusters have the opencost_url {url}: its cost would double")
+        if taken := _repeated([way for cluster in clusters if (way := _way_in(cluster))]):
+            raise ValueError(
+                f"two clusters have the same Kubernetes API, {taken}: give each its own"
+            )
         return clusters
 
     def last_reread_hours(self) -> dict[str, int]:
@@ -337,6 +415,9 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, object]:
         """Dotted key to value, for people: secrets are masked."""
         return dict(_flat(self.model_dump(mode="json")))
+
+
+LISTS: dict[str, type[BaseModel]] = {"clusters": Cluster, "prices": Price}
 
 
 @dataclass(frozen=True)
@@ -551,9 +632,9 @@ def _token(
 def _leaves(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Dotted key and field of each setting; a list of tables is one step named ``clusters[]``."""
     for name, field in model.model_fields.items():
-        table = Cluster if name == "clusters" else field.annotation
+        table = LISTS.get(name, field.annotation)
         if isinstance(table, type) and issubclass(table, BaseModel):
-            yield from _leaves(table, f"{above}{name}[]." if table is Cluster else f"{name}.")
+            yield from _leaves(table, f"{above}{name}{'[]' if name in LISTS else ''}.")
         else:
             yield above + name, field
 
@@ -593,6 +674,14 @@ def _normal(url: str) -> str:
     parts = urlsplit(url)
     default = {"http": ":80", "https": ":443"}[parts.scheme]
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(default)}{parts.path.rstrip('/')}"
+
+
+def _way_in(cluster: Cluster) -> str:
+    """What two clusters cannot share; empty where there is no access."""
+    if cluster.kubernetes_access != "kubeconfig":
+        return cluster.kubernetes_access.removeprefix("none")
+    file = cluster.kubeconfig_file or "the usual file"
+    return f"context {cluster.kubeconfig_context or 'in use'} of {file}"
 
 
 def _repeated(names: list[str]) -> str | None:

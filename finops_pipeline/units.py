@@ -7,6 +7,8 @@ WINDOW = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 GIB = 2**30
+GB = 10**9
+MONTH_HOURS = 730  # of a mean month, as clouds count
 
 
 def rfc3339(instant: datetime) -> str:

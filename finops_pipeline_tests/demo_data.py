@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from finops_pipeline import settings as configuration
+from finops_pipeline.demo import kubeconfig
 from finops_pipeline.orchestration.ingest import read_due
 from finops_pipeline.orchestration.installation import Installation, open_installation
 from finops_pipeline.orchestration.sources import SOURCES
@@ -25,6 +26,8 @@ is_demo = true
 name = "demo"
 opencost_url = "{url}/opencost"
 prometheus_url = "{url}/prometheus"
+kubernetes_access = "kubeconfig"
+kubeconfig_file = "{folder}/kubeconfig"
 """
 SPAN = timedelta(hours=36)
 OUTAGE = timedelta(minutes=30)
@@ -69,14 +72,15 @@ def publish(folder: Path, now: datetime | None = None) -> Path:
 def opened(folder: Path, cluster: Server, clock: Clock) -> Iterator[Installation]:
     """The installation of a folder; its settings name the pretend cluster."""
     file = folder / "finops.toml"
-    file.write_text(CONFIG.format(url=cluster.url))
+    file.write_text(CONFIG.format(url=cluster.url, folder=folder))
+    (folder / "kubeconfig").write_text(kubeconfig(cluster.port))
     given = configuration.load(file, {"FINOPS_DATA_DIR": str(folder / "data")})
     with open_installation(given, clock) as installation:
         yield installation
 
 
 def read(installation: Installation, start: datetime, end: datetime) -> None:
-    """Read what is due of both sources."""
+    """Read what is due of every source."""
     for source in SOURCES:
         read_due(source, installation, window_start(start), window_start(end))
 

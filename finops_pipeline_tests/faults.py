@@ -22,7 +22,7 @@ from finops_pipeline.simulation.cluster import Cluster
 from finops_pipeline.simulation.server import DEFAULT_SEED, Request, Service
 
 RIGHT = ""  # the fault does no harm: what is kept equals the right answer
-NO_ANSWER = "no complete answer"
+NO_ANSWER = "no answer"
 LATE = "before its deadline"
 UNREADABLE = "status 200: "
 CLOCK = "synchronise both machines"

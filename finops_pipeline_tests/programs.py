@@ -17,6 +17,7 @@ PACKAGES = {  # program: Debian's package
     "promtool": "prometheus",
     "prometheus-pushgateway": "prometheus-pushgateway",
     "initdb": "postgresql",
+    "openssl": "openssl",
 }
 OTHER_FOLDERS = ("/usr/lib/postgresql/*/bin",)  # Debian keeps PostgreSQL's programs outside PATH
 DUCKDB2 = "duckdb2"

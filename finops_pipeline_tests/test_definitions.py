@@ -8,6 +8,7 @@ import pytest
 
 from finops_pipeline.definitions import defs
 from finops_pipeline.orchestration.resources import InstallationResource
+from finops_pipeline.orchestration.sources import SOURCES
 from finops_pipeline.warehouse.sql_file import files, tables
 from finops_pipeline_tests.orchestration.homes import Home, Sources, at, home
 
@@ -86,11 +87,16 @@ def test_every_check_file_is_a_check(graph):
 
 
 def test_raw_assets_are_days_and_must_stay_fresh(graph):
-    for name in (name for name, table in tables().items() if table.is_raw):
+    for name in (name for source in SOURCES if not source.heartbeat for name in source.tables):
         node = graph.get(dg.AssetKey(name.split(".")))
         assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
         assert node.partitions_def.timezone == "UTC"
         assert node.freshness_policy
+
+
+def test_what_only_says_how_things_are_now_has_no_days(graph):
+    for name in (name for source in SOURCES if source.heartbeat for name in source.tables):
+        assert graph.get(dg.AssetKey(name.split("."))).partitions_def is None
 
 
 def test_a_tick_fills_everything_and_comes_by_itself():

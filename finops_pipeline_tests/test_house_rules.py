@@ -36,7 +36,7 @@ UNITS = {
     "seconds",
     "total",
 }
-INSTANTS = ("_at", "_start", "_until")  # and hour, whose name is its unit
+INSTANTS = ("_at", "_start", "_from", "_until")  # and hour, whose name is its unit
 # Sets that stay small, so that Prometheus does not grow with each pod.
 LABELS = {
     "cluster",

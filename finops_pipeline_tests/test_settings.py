@@ -222,6 +222,17 @@ WRONG_CLUSTERS = [
         {"prometheus_matchers": {"a-b": "x"}},
         "clusters.0.prometheus_matchers: has a key that is not",
     ),
+    ({"client_key_file": "/k.pem"}, "clusters.0: client_key_file is of no use without"),
+    (
+        {"prices": [{"node_pool": "spot", "storage_gb_month_price": 0.1}]},
+        "clusters.0.prices.0: storage_gb_month_price has no node pool",
+    ),
+    (
+        {"prices": [{"node_pool": "spot"}, {"node_pool": "spot"}]},
+        "clusters.0.prices: has two entries for node_pool 'spot'",
+    ),
+    ({"prices": [{"gpu_hour_price": -1}]}, "clusters.0.prices.0.gpu_hour_price: "),
+    ({"prices": [{"discount_ratio": 1}]}, "clusters.0.prices.0.discount_ratio: "),
     ({"verify": False, "ca_file": "/ca.pem"}, "clusters.0: ca_file is of no use"),
     ({"urls": []}, "clusters.0.urls: there is no such setting"),
 ]
@@ -385,6 +396,61 @@ def test_no_error_shows_a_secret(variables):
     assert "s3cret" not in "".join(traceback.format_exception(refused.value))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kubernetes_access": "in-cluster"},
+        {"kubernetes_access": "kubeconfig"},
+        {"kubernetes_access": "kubeconfig", "kubeconfig_file": "k", "kubeconfig_context": "prod"},
+    ],
+)
+def test_a_kubernetes_api_is_reached_in_one_of_two_ways(given):
+    (one,) = load(environ=cluster(**given)).clusters
+
+    assert one.kubernetes_access == given["kubernetes_access"]
+    assert one.kubeconfig_context == given.get("kubeconfig_context", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kubernetes_access": "kubectl"}, "kubernetes_access"),
+        ({"kubeconfig_file": "k"}, "kubeconfig_file is of no use without"),
+        (
+            {"kubernetes_access": "in-cluster", "kubeconfig_context": "prod"},
+            "kubeconfig_context is of no use without",
+        ),
+    ],
+)
+def test_a_kubeconfig_is_refused_where_none_is_used(given, message):
+    with pytest.raises(ConfigError, match=message):
+        load(environ=cluster(**given))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_refused"),
+    [
+        ({"kubernetes_access": "none"}, {"kubernetes_access": "none"}, False),
+        ({"kubernetes_access": "in-cluster"}, {"kubernetes_access": "in-cluster"}, True),
+        ({"kubernetes_access": "kubeconfig"}, {"kubernetes_access": "kubeconfig"}, True),
+        (
+            {"kubernetes_access": "kubeconfig", "kubeconfig_context": "a"},
+            {"kubernetes_access": "kubeconfig", "kubeconfig_context": "b"},
+            False,
+        ),
+    ],
+)
+def test_two_clusters_have_two_apis(one, other, is_refused):
+    second = {**CLUSTER, "name": "second", "opencost_url": "http://second", **other}
+    variables = {"FINOPS_CLUSTERS": json.dumps([{**CLUSTER, **one}, second])}
+
+    if is_refused:
+        with pytest.raises(ConfigError, match="two clusters have the same Kubernetes API"):
+            load(environ=variables)
+    else:
+        assert len(load(environ=variables).clusters) == 2
+
+
 # --- documentation ---------------------------------------------------------------------------
 
 
@@ -421,8 +487,9 @@ def _example_keys():
     """Key, value and comment of each setting, whether or not it stands in a comment."""
     section, comment = "", ""
     for line in (ROOT / "finops.example.toml").read_text().splitlines():
-        if match := re.fullmatch(r"\[+([a-z]+)(\]+)", line):
-            section = f"{match[1]}[]." if match[2] == "]]" else f"{match[1]}."
+        if match := re.fullmatch(r"(?:# )?\[+([a-z.]+)(\]+)", line):
+            step = "[]." if match[2] == "]]" else "."
+            section, comment = f"{match[1].replace('.', step)}{step}", ""
         elif match := re.fullmatch(r"(?:# )?([a-z_]+) = (.+)", line):
             value = tomllib.loads(f"value = {match[2]}")["value"]
             yield section + match[1], value, comment

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
-from finops_pipeline.errors import SourceError, SourceMalformed, SourceUnavailable
+from finops_pipeline.errors import LakeError, SourceError, SourceMalformed, SourceUnavailable
+from finops_pipeline.orchestration import inventory
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.record import record
 from finops_pipeline.orchestration.sources import SOURCES, Clients, Source, connected
@@ -21,7 +22,7 @@ from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Due
-from finops_pipeline.units import DAY, rfc3339
+from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start
 
 # A source that gives this many bad answers in a row is broken; asking on would only load it.
 _PATIENCE = 3
@@ -75,8 +76,8 @@ def read_due(
     """
     # Sources are read one after the other: each has its share of the tick.
     until = time.monotonic() + installation.settings.ingest.budget_seconds / len(SOURCES)
-    clusters = installation.settings.clusters
-    with ThreadPoolExecutor(min(len(clusters), _MOST_CLUSTERS_AT_ONCE)) as threads:
+    clusters = [one for one in installation.settings.clusters if source.is_asked(one)]
+    with ThreadPoolExecutor(max(1, min(len(clusters), _MOST_CLUSTERS_AT_ONCE))) as threads:
         given = threads.map(
             lambda cluster: _read_cluster(
                 source, installation, cluster, (start, end), patience(until)
@@ -96,14 +97,28 @@ def due_windows(
     start = installation.horizon_start(now)
     for cluster in installation.settings.clusters:
         for source in SOURCES:
-            due = installation.state.ledger.due(source.tables, cluster.name, now, start, now)
-            yield cluster, source, due
+            yield cluster, source, _due(source, installation, cluster, now, (start, now))
 
 
 def days_due(installation: Installation, now: datetime) -> set[date]:
     """UTC days with windows to be read at an instant, of any cluster and source."""
     found = due_windows(installation, now)
     return {window.window_start.date() for _, _, due in found for window in due}
+
+
+def _due(
+    source: Source,
+    installation: Installation,
+    cluster: Cluster,
+    now: datetime,
+    within: tuple[datetime, datetime],
+) -> list[Due]:
+    if not source.is_asked(cluster):
+        return []
+    ledger, (start, end) = installation.state.ledger, within
+    if source.heartbeat:  # it knows nothing of the windows before the newest one
+        start = max(start, window_start(now - ledger.schedule.settle) - WINDOW)
+    return ledger.due(source.in_each_window, cluster.name, now, start, end)
 
 
 def _read_cluster(
@@ -115,7 +130,7 @@ def _read_cluster(
 ) -> Progress:
     ledger, now = installation.state.ledger, installation.clock()
     progress = Progress(cluster.name)
-    due = ledger.due(source.tables, cluster.name, now, *within)
+    due = _due(source, installation, cluster, now, within)
     windows = [window.window_start for window in due]
     try:
         with connected(cluster, patience) as clients:
@@ -123,12 +138,15 @@ def _read_cluster(
                 readings = list(_readings(source, installation, clients, batch, progress))
                 record(installation.lake, ledger, readings)
                 progress.add(readings)
+                if source.heartbeat:
+                    progress.failures += inventory.note_failures(ledger, readings)
+                    inventory.gather_day(installation.lake, ledger, readings)
                 if progress.is_over:
                     break
     except SourceError as error:  # no connection could even be tried
         progress.failures.append(str(error))
         for window in windows[:1]:
-            ledger.fail(source.tables, cluster.name, window, now, str(error))
+            ledger.fail(source.in_each_window, cluster.name, window, now, str(error))
     return progress
 
 
@@ -152,14 +170,24 @@ def _readings(
         try:
             reading = source.read(clients, window, asked_at, is_last)
             _refuse_sudden_silence(ledger, source, reading, is_last)
-            yield reading
+            yield _to_be_stored(source, installation, reading)
             failures_in_a_row = 0
-        except SourceError as error:
-            ledger.fail(source.tables, clients.cluster.name, window, asked_at, str(error))
+        except (SourceError, LakeError) as error:
+            name = clients.cluster.name
+            ledger.fail(source.in_each_window, name, window, asked_at, str(error))
             progress.failures.append(str(error))
             failures_in_a_row += 1
             is_gone = isinstance(error, SourceUnavailable) or failures_in_a_row >= _PATIENCE
             progress.is_over = progress.is_over or is_gone
+
+
+def _to_be_stored(source: Source, installation: Installation, reading: Reading) -> Reading:
+    if not source.heartbeat:
+        return reading
+    inventory.lose_missed(
+        installation.state.ledger, reading, installation.horizon_start(reading.fetched_at)
+    )
+    return inventory.changes(installation.lake, installation.state.ledger, reading)
 
 
 def _refuse_sudden_silence(ledger: Ledger, source: Source, reading: Reading, is_last: bool) -> None:

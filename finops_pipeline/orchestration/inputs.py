@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.sources import SOURCES
-from finops_pipeline.settings import Settings
+from finops_pipeline.settings import Price, Settings
 from finops_pipeline.state.contents import Contents
 from finops_pipeline.state.database import Installation as Identity
+from finops_pipeline.units import GB, GIB, MONTH_HOURS
 from finops_pipeline.warehouse.fingerprints import Slots
 
 
@@ -75,7 +76,12 @@ class LedgerInputs:
             {"cluster": cluster.name, "source": source.name, **vars(progress)}
             for cluster in self._settings.clusters
             for source in SOURCES
-            for progress in [self._contents.progress(source.tables, cluster.name, *self._horizon)]
+            if source.is_asked(cluster)
+            for progress in [
+                self._contents.progress(
+                    source.tables, cluster.name, *self._horizon, source.in_each_window
+                )
+            ]
         ]
         times = ["complete_until", "newest_window_start", "last_read_at", "last_failed_at"]
         schema = [
@@ -94,6 +100,14 @@ class LedgerInputs:
         }
         return pa.Table.from_pylist([row])
 
+    def _price_list(self) -> pa.Table:
+        rows = [
+            {"cluster": cluster.name, **vars(price), **_per_hour(price)}
+            for cluster in self._settings.clusters
+            for price in cluster.prices
+        ]
+        return pa.Table.from_pylist(rows, _PRICES)
+
     def _label_keys(self) -> pa.Table:
         attribution = self._settings.attribution
         labels = {
@@ -101,6 +115,7 @@ class LedgerInputs:
             "environment": attribution.environment_labels,
             "project": attribution.project_labels,
             "cost_center": attribution.cost_center_labels,
+            "node_pool": attribution.node_pool_labels,
         }
         rows = [
             {"owner_part": part, "position_count": position, "label": _as_opencost_writes_it(key)}
@@ -115,6 +130,20 @@ class LedgerInputs:
         return pa.Table.from_pylist(rows, pa.schema(schema))
 
 
+# Names of the settings are for people; tables of costs count in hours and GiB.
+_PRICES = pa.schema(
+    [
+        ("cluster", pa.string()),
+        ("node_pool", pa.string()),
+        ("cpu_core_hour_price", pa.float64()),
+        ("memory_gib_hour_price", pa.float64()),
+        ("gpu_hour_price", pa.float64()),
+        ("storage_gib_hour_price", pa.float64()),
+        ("load_balancer_hour_price", pa.float64()),
+        ("discount_ratio", pa.float64()),
+        ("is_preferred", pa.bool_()),
+    ]
+)
 # Tables of the ledger that grow: a mark differs when any row of the time does.
 _MARKED = {"core.window", "core.restatement"}
 # Tables of a few rows that are made anew each time, once they are asked for.
@@ -122,11 +151,21 @@ _SMALL: dict[str, Callable[[LedgerInputs], pa.Table]] = {
     "core.cluster": LedgerInputs._clusters,
     "core.installation": LedgerInputs._installation,
     "core.label_key": LedgerInputs._label_keys,
+    "core.price_list": LedgerInputs._price_list,
 }
 
 
 def _slots(contents: Mapping[datetime, str]) -> Slots:
     return {slot: content for slot, content in contents.items()}  # noqa: C416  # widens the key
+
+
+def _per_hour(price: Price) -> dict[str, float | None]:
+    """Prices by month, as clouds state them, by hour; storage by GiB instead of GB."""
+    storage, balancer = price.storage_gb_month_price, price.load_balancer_month_price
+    return {
+        "storage_gib_hour_price": storage and storage * GIB / GB / MONTH_HOURS,
+        "load_balancer_hour_price": balancer and balancer / MONTH_HOURS,
+    }
 
 
 def _content(rows: pa.Table) -> str:

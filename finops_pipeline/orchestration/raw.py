@@ -22,12 +22,12 @@ FRESH = dg.FreshnessPolicy.time_window(
 )
 
 
-def raw_assets(source: Source) -> dg.AssetsDefinition:
+def window_assets(source: Source) -> dg.AssetsDefinition:
     """One step that fills the raw tables of a source for the windows that are due."""
 
     @dg.multi_asset(
         name=f"read_{source.name}",
-        specs=[_spec(name, source) for name in source.tables],
+        specs=[_spec(name, source, freshness_policy=FRESH) for name in source.tables],
         partitions_def=DAYS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="warehouse",
@@ -44,13 +44,35 @@ def raw_assets(source: Source) -> dg.AssetsDefinition:
                     counts = _counts(opened, given, name, day)
                     context.add_asset_metadata(counts, key(name), partition_key=day.isoformat())
                 yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
-        for warning in _warnings(given):
-            context.log.warning(warning)
+        _warn(context, given)
 
     return read
 
 
-def _spec(name: str, source: Source) -> dg.AssetSpec:
+def state_assets(source: Source) -> dg.AssetsDefinition:
+    """One step for a source that only says how things are now: it has no days to choose from."""
+
+    @dg.multi_asset(
+        name=f"read_{source.name}",
+        specs=[_spec(name, source) for name in source.tables],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="warehouse",
+    )
+    def read(
+        context: dg.AssetExecutionContext, installation: InstallationResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        with installation.open() as opened:
+            now = opened.clock()
+            given = read_due(source, opened, opened.horizon_start(now), now)
+            for name in source.tables:
+                counts = _counts(opened, given, name, now.date())
+                yield dg.MaterializeResult(asset_key=key(name), metadata=counts | opened.marks())
+        _warn(context, given)
+
+    return read
+
+
+def _spec(name: str, source: Source, **more: Any) -> dg.AssetSpec:
     table = tables()[name]
     return dg.AssetSpec(
         key(name),
@@ -59,9 +81,14 @@ def _spec(name: str, source: Source) -> dg.AssetSpec:
         kinds={source.name, "parquet"},
         owners=["team:finops"],
         code_version=table.version,
-        freshness_policy=FRESH,
         metadata={"dagster/table_name": name, "dagster/column_schema": column_schema(table)},
+        **more,
     )
+
+
+def _warn(context: dg.AssetExecutionContext, given: list[Progress]) -> None:
+    for warning in _warnings(given):
+        context.log.warning(warning)
 
 
 def _links(source: Source, clusters: Iterable[Cluster]) -> dict[str, Any]:
@@ -93,7 +120,7 @@ def _warnings(given: list[Progress]) -> list[str]:
     return [warning for progress in given for warning in progress.warnings()]
 
 
-ASSETS = [raw_assets(source) for source in SOURCES]
+ASSETS = [state_assets(source) if source.heartbeat else window_assets(source) for source in SOURCES]
 
 
 def day_tags(start: date, end: date) -> dict[str, str]:

@@ -115,8 +115,11 @@ def _only_place(readings: Iterable[Reading]) -> tuple[str, date]:
 
 def _window(reading: Reading, table_name: str, rows: pa.Table, schedule: Schedule) -> Window:
     """What the ledger would say of a reading, were it the first."""
-    next_read_at = schedule.of(reading.cluster).next_reading(
-        reading.window_start, reading.fetched_at
+    schedule = schedule.of(reading.cluster)
+    next_read_at = (
+        None
+        if reading.is_final
+        else schedule.next_reading(reading.window_start, reading.fetched_at)
     )
     return Window(
         table_name=table_name,

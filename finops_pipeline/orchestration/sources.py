@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +11,14 @@ import httpx
 from finops_pipeline import http
 from finops_pipeline.errors import SourceError, SourceRejected
 from finops_pipeline.settings import Cluster
-from finops_pipeline.sources import belief, opencost, prometheus
+from finops_pipeline.sources import (
+    belief,
+    kubernetes,
+    kubernetes_access,
+    kubernetes_tables,
+    opencost,
+    prometheus,
+)
 from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.prometheus import Presence
 from finops_pipeline.sources.reading import Reading
@@ -45,11 +52,21 @@ class Source:
         tables: raw tables it fills.
         read: asks for one window, by its first instant; told the time it is asked, and whether
             that is for the last time.
+        heartbeat: of a source that can only say how things are now: the table that every reading
+            fills. The others are there in the windows in which something changed.
+        is_asked: whether a cluster has this source.
     """
 
     name: str
     tables: tuple[str, ...]
     read: Callable[[Clients, datetime, datetime, bool], Reading]
+    heartbeat: str | None = None
+    is_asked: Callable[[Cluster], bool] = lambda _: True
+
+    @property
+    def in_each_window(self) -> tuple[str, ...]:
+        """Tables without which a window is missing."""
+        return (self.heartbeat,) if self.heartbeat else self.tables
 
 
 @contextmanager
@@ -74,9 +91,7 @@ def connected(cluster: Cluster, patience: Patience | None = None) -> Iterator[Cl
 
 
 def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
-    verify = (
-        ssl.create_default_context(cafile=cluster.ca_file) if cluster.ca_file else cluster.verify
-    )
+    verify = _verification(cluster)
     tokens = {
         "opencost": cluster.opencost_token,
         "prometheus": cluster.prometheus_token,
@@ -90,6 +105,16 @@ def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
         )
     )
     return costs, measures
+
+
+def _verification(cluster: Cluster) -> ssl.SSLContext:
+    """Whom we trust, and the certificate that we show."""
+    context = ssl.create_default_context(cafile=cluster.ca_file)
+    if not cluster.verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if cluster.client_certificate_file:
+        context.load_cert_chain(cluster.client_certificate_file, cluster.client_key_file)
+    return context
 
 
 def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bool) -> Reading:
@@ -121,8 +146,33 @@ def _read_prometheus(clients: Clients, window: datetime, at: datetime, _is_last:
     )
 
 
+def _read_kubernetes(clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
+    """What exists now; connected here, since finding the way in costs more than a connection."""
+    with kubernetes_api(clients.cluster) as client:
+        return kubernetes.read_window(client, clients.cluster.name, window, at)
+
+
+def kubernetes_api(cluster: Cluster) -> AbstractContextManager[httpx.Client]:
+    """A connection to the Kubernetes API of a cluster that gives access to it.
+
+    Raises:
+        SourceRejected: on entering, when there is no way in.
+    """
+    if cluster.kubernetes_access == "in-cluster":
+        return kubernetes_access.from_service_account(cluster.name)
+    file, context = cluster.kubeconfig_file, cluster.kubeconfig_context
+    return kubernetes_access.from_kubeconfig(cluster.name, file, context)
+
+
 OPENCOST = Source("opencost", ("raw.allocation", "raw.asset"), _read_opencost)
 PROMETHEUS = Source(
     "prometheus", ("raw.container_usage", "raw.volume_usage", "raw.price"), _read_prometheus
 )
-SOURCES = (OPENCOST, PROMETHEUS)
+KUBERNETES = Source(
+    "kubernetes",
+    tuple(kubernetes_tables.SCHEMAS),
+    _read_kubernetes,
+    heartbeat=kubernetes_tables.INVENTORY,
+    is_asked=lambda cluster: cluster.kubernetes_access != "none",
+)
+SOURCES = (OPENCOST, PROMETHEUS, KUBERNETES)

@@ -12,7 +12,12 @@ _CLUSTERS = """
 with counted as (
     select
         cluster,
-        if(table_name in ('raw.allocation', 'raw.asset'), 'opencost', 'prometheus') as source,
+        case
+            when table_name in ('raw.allocation', 'raw.asset') then 'opencost'
+            when table_name = 'raw.inventory' then 'kubernetes'
+            when table_name in ('raw.container_usage', 'raw.price', 'raw.volume_usage')
+                then 'prometheus'
+        end as source,  -- null where only changes are stored
         count(distinct window_start) filter (status in ('provisional', 'final')) as windows_read,
         count(distinct window_start) filter (status = 'final') as windows_final,
         count(distinct window_start) filter (status <> 'absent' and not is_verified)

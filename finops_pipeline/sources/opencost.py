@@ -22,11 +22,13 @@ from finops_pipeline import http
 from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.reading import (
     BOOLEAN,
+    NULL,
     NUMBER,
     TEXT,
     Reading,
     parsed,
     punctual,
+    raw_json,
     schema,
     stubbornly,
     table,
@@ -124,7 +126,6 @@ _NEVER_NEGATIVE = (
 # No cluster has more, and more may not fit decimal(28, 10).
 _MOST = 1e12
 _MOST_BYTES = 1e18
-_NULL = Raw(b"null")
 _LABELS = frozenset({"labels", "annotations", "namespace_labels", "namespace_annotations"})
 _PARTS = frozenset({"volumes", "load_balancers"})
 
@@ -141,10 +142,10 @@ class _Properties(Struct, gc=False):
     workload_kind: str | None = field(default=None, name="controllerKind")
     namespace: str | None = None
     pod: str | None = None
-    labels: Raw = _NULL
-    annotations: Raw = _NULL
-    namespace_labels: Raw = field(default=_NULL, name="namespaceLabels")
-    namespace_annotations: Raw = field(default=_NULL, name="namespaceAnnotations")
+    labels: Raw = NULL
+    annotations: Raw = NULL
+    namespace_labels: Raw = field(default=NULL, name="namespaceLabels")
+    namespace_annotations: Raw = field(default=NULL, name="namespaceAnnotations")
 
 
 class _Maxima(Struct, gc=False):
@@ -200,7 +201,7 @@ class _Asset(Struct, gc=False):
     properties: _AssetProperties
     window: Raw
     minutes: float
-    labels: Raw = _NULL
+    labels: Raw = NULL
     node_type: str | None = field(default=None, name="nodeType")
     preemptible: float | None = None
     cpu_cores: float | None = field(default=None, name="cpuCores")
@@ -403,26 +404,11 @@ def _refuse_absurd(names: list[str], rows: np.ndarray) -> None:
 
 def _text(name: str, values: list[Any]) -> pa.Array | list[str | bytes | None]:
     if name in _LABELS:
-        return _labels(values)
+        return raw_json(values)
     if name in _PARTS:
         return [msgspec.json.encode(parts) if parts else None for parts in values]
     # What one version leaves empty, another leaves out.
     return [value or None for value in values] if "" in values else values
-
-
-def _labels(values: list[Raw]) -> pa.Array:
-    """Their text end to end: a copy of each would cost more than all else about them."""
-    if values.count(_NULL) == len(values):
-        return pa.nulls(len(values), TEXT)
-    borders = np.zeros(len(values) + 1, np.int32)
-    np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), out=borders[1:])
-    buffers = (pa.py_buffer(borders), pa.py_buffer(b"".join(values)))
-    texts = pa.StringArray.from_buffers(len(values), *buffers)
-    is_null = pc.equal(texts, "null")
-    if not pc.all(pc.or_(is_null, pc.starts_with(texts, "{")), min_count=0).as_py():
-        raise ValueError("labels or annotations that are not an object")
-    is_nothing = pc.or_(is_null, pc.equal(texts, "{}"))
-    return pc.if_else(is_nothing, None, texts) if pc.any(is_nothing).as_py() else texts
 
 
 def _possible(rows: pa.Table) -> pa.Table:

@@ -11,6 +11,7 @@ import stamina
 from finops_pipeline import http
 from finops_pipeline.errors import SourceMalformed, SourceUnavailable
 
+TOTAL_SECONDS = 240.0  # a tick has 480 for everything
 _LONGEST_BACKOFF_SECONDS = 2.0  # between attempts, where the server does not say how long
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -35,7 +36,7 @@ class Patience:
 
     until: float = math.inf
     answer_seconds: float = http.DEADLINE_SECONDS
-    total_seconds: float = 240.0  # a tick has 480 for everything
+    total_seconds: float = TOTAL_SECONDS
     attempts: int = 4
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic

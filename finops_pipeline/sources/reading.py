@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from finops_pipeline import http
 from finops_pipeline.errors import SourceClockDiffers, SourceError
@@ -21,6 +23,9 @@ TEXT = pa.string()
 NUMBER = pa.float64()
 BOOLEAN = pa.bool_()
 INSTANT = pa.timestamp("us", "UTC")
+NULL = msgspec.Raw(b"null")
+
+_NOTHING = pa.array(["{}", "[]"])
 
 _Got = TypeVar("_Got")
 
@@ -41,6 +46,7 @@ class Reading:
         minutes_ratio: minutes that containers which ran all the time are said to have run, over
             15; below 1 the source loses time everywhere. None where nobody is known to have.
         clock_difference: how far the source's clock is ahead of ours; None where it does not say.
+        is_final: it can never be read again, however young it is.
     """
 
     cluster: str
@@ -52,6 +58,7 @@ class Reading:
     reason: str | None = None
     minutes_ratio: float | None = None
     clock_difference: timedelta | None = None
+    is_final: bool = False
 
 
 def stubbornly(
@@ -149,3 +156,28 @@ def _array(values: Sequence[object] | pa.Array, column: pa.Field) -> pa.Array:
     if array.null_count and not column.nullable:
         raise ValueError(f"{column.name} is missing in {array.null_count} rows")
     return array
+
+
+def raw_json(values: Sequence[msgspec.Raw], opening: str = "{") -> pa.Array:
+    """JSON objects or lists as text, as they came; null where there is none or nothing in it.
+
+    Their text goes end to end: a copy of each would cost more than all else about them.
+
+    Args:
+        values: never decoded.
+        opening: what each begins with: ``{`` or ``[``.
+
+    Raises:
+        ValueError: one is neither null nor begins so.
+    """
+    if values.count(NULL) == len(values):
+        return pa.nulls(len(values), TEXT)
+    borders = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), out=borders[1:])
+    buffers = (pa.py_buffer(borders), pa.py_buffer(b"".join(values)))
+    texts = pa.StringArray.from_buffers(len(values), *buffers)
+    is_null = pc.equal(texts, "null")
+    if not pc.all(pc.or_(is_null, pc.starts_with(texts, opening)), min_count=0).as_py():
+        raise ValueError(f"JSON that is not {'an object' if opening == '{' else 'a list'}")
+    is_nothing = pc.or_(is_null, pc.is_in(texts, value_set=_NOTHING))
+    return pc.if_else(is_nothing, None, texts) if pc.any(is_nothing).as_py() else texts

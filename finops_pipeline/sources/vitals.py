@@ -1,12 +1,13 @@
 """What a doctor asks the servers of a cluster: versions, clocks, and which metrics are there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as default
 from datetime import datetime, timedelta
 
 import httpx
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from finops_pipeline import http
 from finops_pipeline.errors import SourceError
@@ -43,7 +44,7 @@ class Vitals:
 
     version: str | None
     clock_difference: timedelta | None
-    series_counts: Mapping[str, float] = field(default_factory=dict)
+    series_counts: Mapping[str, float] = default(default_factory=dict)
 
 
 class _InstallInfo(Struct):
@@ -52,6 +53,10 @@ class _InstallInfo(Struct):
 
 class _BuildInfo(Struct):
     data: _InstallInfo
+
+
+class _Version(Struct):
+    git_version: str = field(name="gitVersion")
 
 
 class _Sample(Struct):
@@ -94,6 +99,17 @@ def of_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Vitals:
     samples = parsed(answer, msgspec.json.Decoder(_Vector).decode).data.result
     counts = {one.metric["quantity"]: float(one.value[1]) for one in samples}
     return Vitals(_prometheus_version(client), answer.clock_difference, counts)
+
+
+def of_kubernetes(client: httpx.Client) -> Vitals:
+    """Version and clock of a Kubernetes API.
+
+    Raises:
+        SourceError: it does not answer as one.
+    """
+    answer = http.get(client, "/version", {}, deadline_seconds=_SECONDS)
+    version = parsed(answer, msgspec.json.Decoder(_Version).decode)
+    return Vitals(version.git_version, answer.clock_difference)
 
 
 def _prometheus_version(client: httpx.Client) -> str | None:

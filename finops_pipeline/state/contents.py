@@ -79,7 +79,7 @@ class Progress:
     """How far one source of one cluster has been read."""
 
     complete_until: datetime | None  # every window from the oldest one up to here is read or lost
-    newest_window_start: datetime | None  # newest window that all tables have
+    newest_window_start: datetime | None  # newest window that was read
     last_read_at: datetime | None  # last answer that was kept
     last_failed_at: datetime | None = None  # last attempt that failed, if none succeeded since
     last_failure: str | None = None  # what it said
@@ -166,17 +166,24 @@ class Contents:
         return _arrow(self._connection.execute(query).all(), RESTATEMENT_COLUMNS)
 
     def progress(
-        self, table_names: Sequence[str], cluster: str, start: datetime, end: datetime
+        self,
+        table_names: Sequence[str],
+        cluster: str,
+        start: datetime,
+        end: datetime,
+        in_each_window: Sequence[str] | None = None,
     ) -> Progress:
         """How far a source has been read within ``[start, end)``.
 
         Args:
-            table_names: what the source fills together.
+            table_names: what the source fills.
             cluster: whose.
             start: first instant of the horizon, on the grid; older windows are not looked at.
             end: first instant after it.
+            in_each_window: tables that every reading fills, if those are not all.
         """
-        known = known_windows(self._connection, table_names, cluster, start, end)
+        expected = in_each_window or table_names
+        known = known_windows(self._connection, expected, cluster, start, end)
         read = {at for at, window in known.items() if window.is_read}
         oldest = min(read, default=end)
         until = next((at for at in windows(oldest, end) if at not in read), end)

@@ -65,6 +65,17 @@ class Ledger:
         with self._engine.connect() as connection:
             return _by_key(connection.execute(_of_day(table_names, cluster, day)))
 
+    def newest_read(self, table_name: str, cluster: str, before: datetime) -> datetime | None:
+        """The newest window before an instant that was read."""
+        query = select(func.max(ledger.c.window_start)).where(
+            ledger.c.table_name == table_name,
+            ledger.c.cluster == cluster,
+            ledger.c.window_start < before,
+            ledger.c.status.in_((PROVISIONAL, FINAL)),
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar()
+
     def file_sha256(self, path: str) -> str:
         """Hash that a file was recorded with."""
         query = select(lake_file.c.file_sha256).where(lake_file.c.path == path)

@@ -28,6 +28,14 @@ data_dir = "{folder}/data"
 name = "demo"
 opencost_url = "{server.opencost_url}"
 prometheus_url = "{server.prometheus_url}"
+kubernetes_access = "kubeconfig"
+kubeconfig_file = "{folder}/kubeconfig"
+"""
+KUBECONFIG = """
+clusters: [{{name: demo, cluster: {{server: "{server.kubernetes_url}"}}}}]
+users: [{{name: demo, user: {{}}}}]
+contexts: [{{name: demo, context: {{cluster: demo, user: demo}}}}]
+current-context: demo
 """
 
 
@@ -57,6 +65,7 @@ def healthy(tmp_path_factory) -> Iterator[Clinic]:
     with serve() as server:
         file = folder / "finops.toml"
         file.write_text(CONFIG.format(folder=folder, server=server))
+        (folder / "kubeconfig").write_text(KUBECONFIG.format(server=server))
         settings = configuration.load(file, {})
         with open_installation(settings) as installation:
             end = window_start(utc_now())
@@ -82,6 +91,8 @@ def test_all_is_green_where_nothing_is_wrong(clinic):
     assert {finding.status for finding in findings.values()} == {"ok"}
     assert "version 1.120.1" in findings["opencost"].message
     assert "version 2.42.0" in findings["prometheus"].message
+    assert "version v1.35.4-pretend" in findings["kubernetes"].message
+    assert findings["kubernetes_rights"].message == "15 kinds can be listed"
     assert "15 of 15 minutes" in findings["opencost_minutes"].message
 
 
@@ -137,6 +148,11 @@ def shortened(clinic: Clinic) -> Fault:
     return answer
 
 
+def forbidden(request: Request) -> Answer:
+    status = {"kind": "Status", "code": 403, "message": f"{request.path} is forbidden"}
+    return Answer(json.dumps(status).encode(), 403)
+
+
 FAULTS: dict[str, tuple[str, Callable[[Clinic], Fault], str]] = {
     "OpenCost is down": ("/opencost", lambda _: DOWN, "opencost"),
     "a proxy's page instead of OpenCost": ("/opencost", lambda _: HTML, "opencost"),
@@ -171,6 +187,19 @@ FAULTS: dict[str, tuple[str, Callable[[Clinic], Fault], str]] = {
         lambda _: series(without="node_price"),
         "opencost_metrics",
     ),
+    "the Kubernetes API is down": ("/kubernetes", lambda _: DOWN, "kubernetes"),
+    "a wrong token for Kubernetes": ("/kubernetes", lambda _: DENIED, "kubernetes"),
+    "Kubernetes' clock": (
+        "/kubernetes/version",
+        lambda it: ahead(400, it.server.service._route),
+        "kubernetes_clock",
+    ),
+    "volumes may not be listed": (
+        "/kubernetes/api/v1/persistentvolumes",
+        lambda _: forbidden,
+        "kubernetes_rights",
+    ),
+    "nothing may be listed": ("/kubernetes/api", lambda _: forbidden, "kubernetes_rights"),
     "kube-state-metrics twice": ("/prometheus", lambda _: series(copies=2), "duplicated_series"),
 }
 

@@ -141,8 +141,9 @@ def test_a_foreign_file_is_one_sentence(tmp_path):
 def test_status_tells_how_far_each_source_is_read(connection):
     found = published_status(connection)
 
-    opencost, prometheus = found.clusters
-    assert (opencost["source"], prometheus["source"]) == ("opencost", "prometheus")
+    kubernetes, opencost, prometheus = found.clusters
+    assert [row["source"] for row in found.clusters] == ["kubernetes", "opencost", "prometheus"]
+    assert kubernetes["windows_read"] > 0
     assert opencost["windows_read"] == prometheus["windows_read"] + opencost["windows_unverified"]
     assert opencost["windows_unverified"] > 0
     assert prometheus["last_failure"].startswith("cluster demo: POST http://127.0.0.1")

@@ -6,9 +6,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from finops_pipeline.sources import opencost, prometheus
+from finops_pipeline.sources import kubernetes_tables, opencost, prometheus
 
-SCHEMAS = opencost.SCHEMAS | prometheus.SCHEMAS
+SCHEMAS = opencost.SCHEMAS | prometheus.SCHEMAS | kubernetes_tables.SCHEMAS
 ARROW = {
     "VARCHAR": pa.string(),
     "DOUBLE": pa.float64(),

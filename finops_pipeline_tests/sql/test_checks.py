@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from finops_pipeline.orchestration.sources import SOURCES
 from finops_pipeline.warehouse.sql_file import files
 from finops_pipeline_tests.sql.conftest import FIRST_WINDOW, Data
 from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
@@ -197,3 +198,20 @@ def test_a_lost_window_is_no_gap(data):
     data.given("core.window", *({**READ, "window_start": s, "status": t} for s, t in windows))
 
     assert data.check("windows_gapless") == []
+
+
+def test_each_table_that_is_there_in_every_window_is_watched_for_gaps(data):
+    tables = [(source.name, name) for source in SOURCES for name in source.in_each_window]
+    newest = quarter(24)
+    for source, name in tables:
+        data.given("core.cluster", {"cluster": "prod", "source": source})
+        row = {"table_name": name, "cluster": "prod", "status": "final"}
+        data.given("core.window", {**row, "window_start": quarter(0)})
+        data.given("core.window", {**row, "window_start": newest})
+    data.given(
+        "core.window",
+        {"table_name": "raw.pod", "cluster": "prod", "status": "final", "window_start": quarter(0)},
+    )
+
+    missing = {row["table_name"] for row in data.check("windows_gapless")}
+    assert missing == {name for _, name in tables}

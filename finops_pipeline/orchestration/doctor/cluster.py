@@ -6,9 +6,16 @@ from datetime import datetime, timedelta
 
 from finops_pipeline.errors import SourceError
 from finops_pipeline.orchestration.doctor.finding import FAILED, OK, UNKNOWN, WARNING, Finding
-from finops_pipeline.orchestration.sources import OPENCOST, Clients, connected
+from finops_pipeline.orchestration.sources import (
+    KUBERNETES,
+    OPENCOST,
+    Clients,
+    connected,
+    kubernetes_api,
+)
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import belief, vitals
+from finops_pipeline.sources.kubernetes_tables import INVENTORY
 from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
 from finops_pipeline.sources.vitals import Vitals
 from finops_pipeline.units import rfc3339
@@ -47,6 +54,8 @@ def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterat
             patient = _Patient(clients, window, now)
             yield from patient.opencost()
             yield from patient.prometheus()
+            if KUBERNETES.is_asked(cluster):
+                yield from patient.kubernetes()
     except SourceError as error:
         yield Finding(cluster.name, "connection", FAILED, str(error), _ADDRESS)
 
@@ -79,6 +88,30 @@ class _Patient:
         else:
             yield from self._server("prometheus", told)
             yield from self._metrics(told.series_counts)
+
+    def kubernetes(self) -> Iterator[Finding]:
+        """Whether the Kubernetes API answers, and lets us list every kind."""
+        try:
+            with kubernetes_api(self.clients.cluster) as api:
+                told = vitals.of_kubernetes(api)
+        except SourceError as error:
+            yield from self._silent("kubernetes", error, ("kubernetes_clock", "kubernetes_rights"))
+        else:
+            yield from self._server("kubernetes", told)
+            yield self._rights()
+
+    def _rights(self) -> Finding:
+        fix = "grant get and list as in deploy/kubernetes/reader; objects stay unknown until then"
+        try:
+            reading = KUBERNETES.read(self.clients, self.window, self.now, True)
+        except SourceError as error:
+            return self._finding("kubernetes_rights", FAILED, str(error), fix)
+        kinds = reading.tables[INVENTORY].select(["kind", "failure"]).to_pylist()
+        failures = {kind["kind"]: kind["failure"] for kind in kinds if kind["failure"]}
+        if not failures:
+            return self._finding("kubernetes_rights", OK, f"{len(kinds)} kinds can be listed")
+        seen = f"cannot list {', '.join(failures)}: {next(iter(failures.values()))}"
+        return self._finding("kubernetes_rights", FAILED, seen, fix)
 
     def _silent(self, name: str, error: SourceError, lost: Iterable[str]) -> Iterator[Finding]:
         yield self._finding(name, FAILED, str(error), _ADDRESS)

@@ -1,7 +1,8 @@
 -- A cluster's hour whose cost differs from OpenCost's own figures by more than 0.5 % and their rounding.
 --
--- Load balancers are left out: OpenCost counts them a resolution step too high. So is what the cluster
--- as a whole costs: only Kubecost's assets know of it.
+-- Clusters with prices or discounts of the settings' own are left out, and so are load balancers:
+-- OpenCost counts them a resolution step too high. So is what the cluster as a whole costs: only
+-- Kubecost's assets know of it.
 
 with ours as (
     select cluster, hour, sum(total_cost - load_balancer_cost) as our_cost
@@ -24,4 +25,5 @@ theirs as (
 select cluster, hour, our_cost, source_cost, our_cost / nullif(source_cost, 0) - 1 as difference_ratio
 from ours
 full join theirs using (cluster, hour)
+anti join (from core.price_list where is_preferred or discount_ratio > 0) using (cluster)
 where coalesce(abs(our_cost - source_cost) > 0.005 * source_cost + rounding_cost, true);

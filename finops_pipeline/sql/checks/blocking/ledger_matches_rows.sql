@@ -5,11 +5,35 @@ with stored_row as (
     union all
     select 'raw.asset', cluster, window_start from raw.asset
     union all
+    select 'raw.autoscaler', cluster, window_start from raw.autoscaler
+    union all
     select 'raw.container_usage', cluster, window_start from raw.container_usage
+    union all
+    select 'raw.disruption_budget', cluster, window_start from raw.disruption_budget
+    union all
+    select 'raw.inventory', cluster, window_start from raw.inventory
+    union all
+    select 'raw.namespace', cluster, window_start from raw.namespace
+    union all
+    select 'raw.node', cluster, window_start from raw.node
+    union all
+    select 'raw.pod', cluster, window_start from raw.pod
+    union all
+    select 'raw.pod_template', cluster, window_start from raw.pod_template
     union all
     select 'raw.price', cluster, window_start from raw.price
     union all
+    select 'raw.service', cluster, window_start from raw.service
+    union all
+    select 'raw.storage_class', cluster, window_start from raw.storage_class
+    union all
+    select 'raw.volume', cluster, window_start from raw.volume
+    union all
+    select 'raw.volume_claim', cluster, window_start from raw.volume_claim
+    union all
     select 'raw.volume_usage', cluster, window_start from raw.volume_usage
+    union all
+    select 'raw.workload', cluster, window_start from raw.workload
 ),
 stored as (
     select table_name, cluster, window_start, count(*) as stored_row_count

@@ -4,10 +4,12 @@ create table core.price (
     cluster               varchar     not null,  -- cluster
     window_start          timestamptz not null,  -- first instant of the window, UTC
     node                  varchar     not null,  -- node
-    cpu_core_hour_price   double,                -- discounted, adjusted to the bill [currency per core-hour]
-    memory_gib_hour_price double,                -- discounted, adjusted to the bill [currency per GiB-hour]
-    gpu_hour_price        double,                -- adjusted to the bill [currency per GPU-hour]
-    price_source          varchar     not null   -- prometheus: its metrics; asset: cost over hours
+    node_pool             varchar,               -- pool by the node's labels; null without one
+    cpu_core_hour_price   double,                -- all discounts applied [currency per core-hour]
+    memory_gib_hour_price double,                -- all discounts applied [currency per GiB-hour]
+    gpu_hour_price        double,                -- all discounts applied [currency per GPU-hour]
+    discount_ratio        double      not null,  -- of these, the discount of the settings
+    price_source          varchar     not null   -- of the core: prometheus, asset, bill, price_list or none
 );
 
 with node as (
@@ -34,17 +36,65 @@ with node as (
 measured as (
     select * from raw.price
     where price_kind = 'node' and window_start >= $start and window_start < $end
+),
+pool as (
+    select cluster, window_start, name, arg_min(labels ->> label, position_count) as node_pool
+    from raw.asset
+    cross join core.label_key
+    where asset_kind = 'node' and window_start >= $start and window_start < $end
+        and owner_part = 'node_pool'
+        and (labels ->> label) <> ''
+    group by cluster, window_start, name
+),
+source_price as (
+    select
+        cluster,
+        window_start,
+        name,
+        coalesce(adjusted_ratio, 1) <> 1 as is_adjusted,
+        measured.cpu_core_hour_price is not null as is_measured,
+        coalesce(measured.cpu_core_hour_price, source_cpu_cost / nullif(cpu_core_hours, 0))
+            * coalesce(paid_ratio, 1) as cpu_price,
+        coalesce(measured.memory_gib_hour_price, source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0))
+            * coalesce(paid_ratio, 1) as memory_price,
+        coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0))
+            * coalesce(adjusted_ratio, 1) as gpu_price
+    from node
+    full join measured using (cluster, window_start, name)
+),
+-- What the settings say of the node's pool; what that leaves out, of all nodes.
+listed as (
+    select
+        source_price.*,
+        node_pool,
+        coalesce(own.discount_ratio, common.discount_ratio, 0) as discount_ratio,
+        coalesce(own.is_preferred, common.is_preferred, false) as is_preferred,
+        coalesce(own.cpu_core_hour_price, common.cpu_core_hour_price) as cpu_list_price,
+        coalesce(own.memory_gib_hour_price, common.memory_gib_hour_price) as memory_list_price,
+        coalesce(own.gpu_hour_price, common.gpu_hour_price) as gpu_list_price
+    from source_price
+    left join pool using (cluster, window_start, name)
+    left join core.price_list as own using (cluster, node_pool)
+    left join core.price_list as common
+        on common.cluster = source_price.cluster and common.node_pool = ''
 )
 select
     cluster,
     window_start,
     name as node,
-    coalesce(measured.cpu_core_hour_price, source_cpu_cost / nullif(cpu_core_hours, 0))
-        * coalesce(paid_ratio, 1) as cpu_core_hour_price,
-    coalesce(measured.memory_gib_hour_price, source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0))
-        * coalesce(paid_ratio, 1) as memory_gib_hour_price,
-    coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0))
-        * coalesce(adjusted_ratio, 1) as gpu_hour_price,
-    if(measured.cpu_core_hour_price is null, 'asset', 'prometheus') as price_source
-from node
-full join measured using (cluster, window_start, name);
+    node_pool,
+    coalesce(if(is_preferred, cpu_list_price, null), cpu_price * (1 - discount_ratio), cpu_list_price)
+        as cpu_core_hour_price,
+    coalesce(if(is_preferred, memory_list_price, null), memory_price * (1 - discount_ratio), memory_list_price)
+        as memory_gib_hour_price,
+    coalesce(if(is_preferred, gpu_list_price, null), gpu_price * (1 - discount_ratio), gpu_list_price)
+        as gpu_hour_price,
+    discount_ratio,
+    case
+        when is_preferred and cpu_list_price is not null then 'price_list'
+        when cpu_price is null then if(cpu_list_price is null, 'none', 'price_list')
+        when is_adjusted then 'bill'
+        when is_measured then 'prometheus'
+        else 'asset'
+    end as price_source
+from listed;

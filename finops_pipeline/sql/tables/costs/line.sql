@@ -48,7 +48,7 @@ label_value as (
             || label as rule
     from label_set
     cross join core.label_key
-    where (labels ->> label) <> ''
+    where owner_part <> 'node_pool' and (labels ->> label) <> ''
 ),
 owner as (
     select
@@ -71,6 +71,12 @@ exact as (
         if(list_count(volume_costs) = len(volume_costs) and abs(volume_sum) <= 1e12, volume_sum, null)
             as volume_cost
     from raw.allocation
+),
+-- The price list of the settings, of what has no node pool.
+common_price as (
+    select cluster, storage_gib_hour_price, load_balancer_hour_price, is_preferred
+    from core.price_list
+    where node_pool = ''
 ),
 allocated as (
     select
@@ -102,14 +108,17 @@ allocated as (
             ), ''), 'workload')
             else 'workload'
         end as cost_kind,
-        cast(coalesce(volume_cost, source_storage_cost, 0)
-            + coalesce(storage_adjustment_cost, 0) as decimal(28, 10)) as storage_cost,
+        storage_byte_hours / 1024 ** 3 * storage_gib_hour_price as storage_list_cost,
+        cast(coalesce(
+            if(is_preferred, storage_list_cost, null), volume_cost, source_storage_cost, storage_list_cost, 0
+        ) + coalesce(storage_adjustment_cost, 0) as decimal(28, 10)) as storage_cost,
         cast(coalesce(source_network_cost, 0)
             + coalesce(network_adjustment_cost, 0) as decimal(28, 10)) as network_cost,
         cast(coalesce(source_shared_cost, 0)
             + coalesce(source_external_cost, 0) as decimal(28, 10)) as shared_cost
     from exact as allocation
     left join core.price using (cluster, window_start, node)
+    left join common_price using (cluster)
     where not allocation like '%\_\_idle\_\_' escape '\'
         -- A ghost: half a step of a pod that had just ended. It has no hours and costs nothing.
         and (cpu_core_hours, memory_byte_hours, source_total_cost) is distinct from (0, 0, 0)
@@ -134,11 +143,18 @@ balancer as (
         cluster,
         window_start,
         name,
+        minutes / 60 * common_price.load_balancer_hour_price as list_cost,
         cast(coalesce(
-            minutes / 60 * load_balancer_hour_price + coalesce(adjustment_cost, 0), source_total_cost, 0
+            if(is_preferred, list_cost, null),
+            minutes / 60 * measured.load_balancer_hour_price + coalesce(adjustment_cost, 0),
+            source_total_cost,
+            list_cost,
+            0
         ) as decimal(28, 10)) as cost
     from raw.asset
-    left join (from raw.price where price_kind = 'load_balancer') using (cluster, window_start, name)
+    left join (from raw.price where price_kind = 'load_balancer') as measured
+        using (cluster, window_start, name)
+    left join common_price using (cluster)
     where asset_kind = 'load_balancer'
 ),
 -- Rounding the running sum instead of each share makes the shares add up to the balancer exactly.

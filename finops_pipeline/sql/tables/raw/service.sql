@@ -1,0 +1,16 @@
+-- Services of a cluster, one row per state: stored when something changed, and all of them each UTC day.
+
+create table raw.service (
+    cluster                 varchar     not null,  -- cluster
+    window_start            timestamptz not null,  -- first instant of the window it was seen in, UTC
+    uid                     varchar     not null,  -- what tells objects apart, also of the same name
+    namespace               varchar     not null,  -- Kubernetes namespace
+    name                    varchar     not null,  -- its name
+    service_kind            varchar,               -- ClusterIP, NodePort, LoadBalancer or ExternalName
+    selector                varchar,               -- JSON object
+    load_balancer_addresses varchar,               -- JSON list; where its load balancer listens
+    labels                  varchar,               -- JSON object
+    annotations             varchar,               -- JSON object
+    created_at              timestamptz not null,  -- when it was created
+    is_deleted              boolean     not null   -- it was gone in this window; the rest is how it last was
+);

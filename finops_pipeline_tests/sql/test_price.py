@@ -1,0 +1,156 @@
+"""Which price counts: the source's, less a discount, or that of the settings."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.test_line import CONTAINER, GIB, NODE, lines
+
+LISTED = {
+    "cluster": "prod",
+    "node_pool": "",
+    "cpu_core_hour_price": 0.1,
+    "memory_gib_hour_price": 0.02,
+    "storage_gib_hour_price": 0.001,
+    "load_balancer_hour_price": 0.03,
+}
+POOL_LABELS = [
+    {"owner_part": "node_pool", "position_count": 0, "label": "gke_nodepool"},
+    {"owner_part": "node_pool", "position_count": 1, "label": "eks_nodegroup"},
+]
+UNPRICED = {**NODE, "source_cpu_cost": None, "source_memory_cost": None}
+
+
+def prices(data: Data) -> dict[str, dict[str, Any]]:
+    return {row["node"]: row for row in data.fill("core.price")}
+
+
+def node(name: str, **more: Any) -> dict[str, Any]:
+    return {**NODE, "asset": name, "name": name, **more}
+
+
+def test_without_a_price_list_the_source_is_right(data):
+    data.given("raw.asset", NODE)
+
+    price = prices(data)["node-a"]
+
+    assert (price["cpu_core_hour_price"], price["memory_gib_hour_price"]) == (0.04, 0.005)
+    assert (price["price_source"], price["discount_ratio"], price["node_pool"]) == (
+        "asset",
+        0,
+        None,
+    )
+
+
+def test_the_price_list_counts_where_the_source_has_no_price(data):
+    data.given("raw.asset", UNPRICED, node("node-b"))
+    data.given("core.price_list", LISTED)
+
+    found = prices(data)
+
+    assert found["node-a"]["cpu_core_hour_price"] == 0.1
+    assert found["node-a"]["price_source"] == "price_list"
+    assert found["node-b"]["cpu_core_hour_price"] == 0.04
+    assert found["node-b"]["price_source"] == "asset"
+
+
+def test_without_any_price_a_node_has_none(data):
+    data.given("raw.asset", UNPRICED)
+
+    price = prices(data)["node-a"]
+
+    assert (price["cpu_core_hour_price"], price["price_source"]) == (None, "none")
+
+
+def test_a_preferred_price_beats_the_source_and_bears_no_discount(data):
+    data.given("raw.asset", NODE)
+    data.given("core.price_list", {**LISTED, "is_preferred": True, "discount_ratio": 0.5})
+
+    price = prices(data)["node-a"]
+
+    assert (price["cpu_core_hour_price"], price["price_source"]) == (0.1, "price_list")
+
+
+def test_a_pool_has_its_own_price_and_discount_and_the_clusters_where_it_says_nothing(data):
+    spot, general = '{"gke_nodepool": "spot"}', '{"eks_nodegroup": "general"}'
+    data.given("core.label_key", *POOL_LABELS)
+    data.given("raw.asset", node("node-a", labels=spot), node("node-b", labels=general))
+    data.given(
+        "core.price_list",
+        {"cluster": "prod", "node_pool": "spot", "discount_ratio": 0.75},
+        {**LISTED, "discount_ratio": 0.25},
+        {**LISTED, "cluster": "other", "discount_ratio": 0.9},
+    )
+
+    found = prices(data)
+
+    assert (found["node-a"]["node_pool"], found["node-b"]["node_pool"]) == ("spot", "general")
+    assert found["node-a"]["cpu_core_hour_price"] == pytest.approx(0.04 * 0.25)
+    assert found["node-b"]["cpu_core_hour_price"] == pytest.approx(0.04 * 0.75)
+    assert found["node-b"]["memory_gib_hour_price"] == pytest.approx(0.005 * 0.75)
+
+
+@pytest.mark.parametrize("more", [{}, {"is_preferred": True}, {"discount_ratio": 0.3}])
+def test_a_nodes_containers_and_idle_cost_what_the_node_does(data, more):
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", CONTAINER)
+    data.given("core.price_list", {**LISTED, **more})
+
+    total = sum(row["cpu_cost"] + row["memory_cost"] for row in lines(data))
+
+    price = prices(data)["node-a"]
+    expected = price["cpu_core_hour_price"] + 4 * price["memory_gib_hour_price"]
+    assert total == pytest.approx(Decimal(expected), abs=Decimal("2e-10"))
+
+
+@pytest.mark.parametrize(
+    ("is_preferred", "source_cost", "expected"),
+    [
+        (False, 0.7, "0.7"),
+        (False, None, "0.0025"),  # 10 GiB x 0.25 h x 0.001
+        (True, 0.7, "0.0025"),
+    ],
+)
+def test_volumes_have_the_price_of_the_list(data, is_preferred, source_cost, expected):
+    volume = {**CONTAINER, "storage_byte_hours": 2.5 * GIB, "source_storage_cost": source_cost}
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", volume)
+    data.given("core.price_list", {**LISTED, "is_preferred": is_preferred})
+
+    container = next(row for row in lines(data) if row["cost_kind"] == "workload")
+
+    assert container["storage_cost"] == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    ("is_preferred", "source_cost", "expected"),
+    [(False, 0.5, "0.5"), (False, None, "0.0075"), (True, 0.5, "0.0075")],
+)
+def test_load_balancers_have_the_price_of_the_list(data, is_preferred, source_cost, expected):
+    balancer = {
+        "cluster": "prod",
+        "asset": "lb",
+        "asset_kind": "load_balancer",
+        "name": "shop/web",
+        "minutes": 15,
+        "source_total_cost": source_cost,
+    }
+    data.given("raw.asset", balancer)
+    data.given("core.price_list", {**LISTED, "is_preferred": is_preferred})
+
+    (row,) = lines(data)
+
+    assert row["load_balancer_cost"] == Decimal(expected)
+
+
+def test_nobody_expects_the_source_to_agree_with_prices_of_our_own(data):
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", {**CONTAINER, "source_total_cost": 0.0075})
+    data.given("core.price_list", {**LISTED, "is_preferred": True})
+    data.fill("core.price", "costs.hourly")
+    assert data.check("source_agrees") == []
+
+    data.connection.execute("update core.price_list set is_preferred = false")
+    assert data.check("source_agrees")
