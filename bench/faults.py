@@ -23,7 +23,7 @@ from finops_pipeline import http
 from finops_pipeline.errors import SourceError
 from finops_pipeline.sources import opencost
 from finops_pipeline.sources.patience import Patience
-from finops_pipeline_tests.faults import HUGE, faulty_server
+from finops_pipeline_tests.faults import HUGE, KINDS, PLACES, faulty_server
 from finops_pipeline_tests.orchestration.homes import DAY
 from finops_pipeline_tests.orchestration.trials import CASES, MOST_OVERRUN_SECONDS, ward
 from finops_pipeline_tests.sources.malformed import Question, mutated, questions
@@ -50,9 +50,12 @@ def faults() -> None:
     for case, verdict in verdicts.items():
         for mistake in verdict.mistakes:
             print(f"{' at '.join(case)}: {mistake}")
+    print(f"{len(KINDS)} kinds of faults at {len(PLACES)} places")
     tell("faults_not_tried", max(0, FEWEST_CASES - len(done)), 0)
     tell("faults_silently_wrong", sum(it.is_silent for it in verdicts.values()), 0)
     tell("faults_with_mistakes", sum(bool(it.mistakes) for it in verdicts.values()), 0)
+    for error in filter(None, (one.exception() for one in done.values())):
+        print(repr(error))
     tell("faults_other_exceptions", len(done) - len(verdicts), 0)
     overrun = max(it.overrun_seconds for it in verdicts.values())
     tell("faults_deadline_overrun_seconds", overrun, MOST_OVERRUN_SECONDS)
@@ -63,7 +66,8 @@ def malformed() -> None:
     for name, question in questions().items():
         done = [in_future(partial(judged, question, seed)) for seed in range(BODIES)]
         wrong = [mistake for one in done if not one.exception() for mistake in one.result()]
-        print(*wrong[:9], *filter(None, (one.exception() for one in done)), sep="\n", end="")
+        for shown in (*wrong[:9], *filter(None, (one.exception() for one in done))):
+            print(repr(shown))
         tell(f"malformed_{name}_silently_wrong", len(wrong), 0)
         tell(f"malformed_{name}_other_exceptions", sum(bool(it.exception()) for it in done), 0)
 
