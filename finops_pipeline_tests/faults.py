@@ -243,8 +243,8 @@ def first_number(text: bytes) -> Speak:
 
 
 def other_window(body: bytes) -> bytes:
-    """That of a month before, or of another century."""
-    return body.replace(b'"start":"2026-11', b'"start":"2026-10').replace(b"[17", b"[27")
+    """That of a year before, or of another century."""
+    return body.replace(b'"start":"2026', b'"start":"2025').replace(b"[17", b"[27")
 
 
 HTML = b"<!doctype html><title>Sign in</title>"

@@ -30,13 +30,10 @@ SOURCES: Mapping[str, Source] = {
     "price": PROMETHEUS,
 }
 CASES = [(kind, place) for kind in KINDS for place in PLACES]
-ANSWER_SECONDS = 1.0  # the other cluster has to answer, too
-ATTEMPTS = 2
-# At most so long do two questions to two servers wait, when the second is asked again in time.
-_MOST_SECONDS = 2 * ATTEMPTS * ANSWER_SECONDS
-MOST_OVERRUN_SECONDS = 5.0
 PATIENT = partial(Patience, answer_seconds=30.0, attempts=1)
-IMPATIENT = partial(Patience, answer_seconds=ANSWER_SECONDS, total_seconds=3.3, attempts=ATTEMPTS)
+# Long enough for the other cluster to answer.
+IMPATIENT = partial(Patience, answer_seconds=1.0, total_seconds=3.3, attempts=2)
+MOST_OVERRUN_SECONDS = 5.0
 
 _CONFIG = """
 data_dir = "{folder}/data"
@@ -94,7 +91,7 @@ class Ward:
             mistakes.append("the other cluster was not read")
         mistakes += self._healing(source, start, right)
         self.times.append(self.times[-1] + WINDOW)
-        return Verdict(max(0.0, seconds - _MOST_SECONDS), is_silent, mistakes)
+        return Verdict(max(0.0, seconds - _most_seconds(patience())), is_silent, mistakes)
 
     def _mistakes(self, kind: str, place: str, windows: list[Window]) -> Iterator[str]:
         outcome = KINDS[kind].outcome
@@ -135,6 +132,11 @@ class Ward:
         found = [window for window in day.values() if window.window_start == start]
         assert len(found) == len(source.tables)
         return found
+
+
+def _most_seconds(patience: Patience) -> float:
+    """Of two questions, where each attempt meets its deadline."""
+    return 2 * patience.attempts * patience.answer_seconds
 
 
 @contextmanager
