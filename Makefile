@@ -1,6 +1,6 @@
 # The few commands. Everything they install lies in .venv and the environments beside it.
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test bench lint lock docs
+.PHONY: help install demo run test bench faults lint lock docs
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -27,6 +27,9 @@ test: .venv/.developed .venv-duckdb2/.installed .venv-deploy/.installed  ## all 
 
 bench: .venv/.developed  ## figures of speed and memory, each beside its goal
 	@$(BIN)/python -m bench
+
+faults: .venv/.developed  ## every fault of a network and of its servers, at full size; takes minutes
+	@$(BIN)/python -m bench.faults
 
 lint: .venv/.developed  ## style, types and import rules
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@
     + SourceRejected       any other status than 200: our request or its address is wrong
       - SourceExpired      410: what we hold is too old to go on with
     + SourceMalformed      an answer we cannot read or do not believe
+    + SourceClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
   x LakeError              a lake file is damaged or missing
   x StateError             the state database does not fit this installation
   x TableError             a table file, or its rows, break the contract
@@ -31,7 +32,16 @@ class SourceError(FinopsError):
 
 
 class SourceUnavailable(SourceError):
-    """No answer in time, 429 or a 5xx: worth a retry."""
+    """No answer in time, 429 or a 5xx: worth a retry.
+
+    Args:
+        message: what was asked and what came.
+        retry_after_seconds: how long the server wants to be left alone; None when it does not say.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class SourceRejected(SourceError):
@@ -44,6 +54,10 @@ class SourceExpired(SourceRejected):
 
 class SourceMalformed(SourceError):
     """An answer we cannot read or do not believe."""
+
+
+class SourceClockDiffers(SourceError):
+    """Its clock and ours are minutes apart: its windows may be others than ours."""
 
 
 class LakeError(FinopsError):

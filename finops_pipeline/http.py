@@ -3,13 +3,16 @@
 Every error names URL, status and the first 200 bytes; no error holds a header or a password.
 """
 
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
@@ -23,6 +26,10 @@ from finops_pipeline.errors import (
 DEADLINE_SECONDS = 180.0  # OpenCost answers 3,000 containers in 1.7 s, long windows in minutes
 MAX_BYTES = 256 * 2**20  # 10,000 pods are 21.5 MB; a gzip bomb stops here
 _SHOWN_BYTES = 200
+_CONNECT_SECONDS = 20.0  # three of TCP's own attempts; longer, and nobody is there
+# A connection to itself each: the deadline is kept by closing it, and a server that closes idle
+# ones is never met in that moment. A window takes five.
+_UNSHARED = httpx.Limits(max_keepalive_connections=0)
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,13 @@ class Answer:
 
     request: str
     body: bytes
-    sent_at: datetime | None = None  # by the server's clock; None when it does not say
+    received_at: datetime  # its headers, by the clock of this machine
+    sent_at: datetime | None  # by the server's clock; None when it does not say
+
+    @property
+    def clock_difference(self) -> timedelta | None:
+        """How far the server's clock is ahead of ours, to the second; None when it does not say."""
+        return self.sent_at - self.received_at if self.sent_at else None
 
     def malformed(self, why: object) -> SourceMalformed:
         """The error to raise when the body is not what was asked for."""
@@ -60,9 +73,10 @@ def client(
     own = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(
         base_url=base_url,
-        headers={**(headers or {}), **own},
+        headers={"Accept-Encoding": "gzip", **(headers or {}), **own},
         verify=verify,
         timeout=timeout,
+        limits=_UNSHARED,
         proxy=proxy,
     )
 
@@ -81,12 +95,11 @@ def get(
         client: from :func:`client`.
         path: below its base URL.
         params: the query, in this order.
-        deadline_seconds: for the whole answer; one that stops coming altogether is noticed no
-            later than one such time after its last piece.
+        deadline_seconds: for the whole answer, from the first attempt to connect.
         max_bytes: of the decompressed body.
 
     Raises:
-        SourceUnavailable: no complete answer in time, 429 or a 5xx.
+        SourceUnavailable: no answer in time, 429 or a 5xx.
         SourceRejected: any other status than 200; SourceExpired if that is 410.
         SourceMalformed: too large, or not in the encoding it claims.
     """
@@ -111,56 +124,125 @@ def post(
     return _answer(client, request, time.monotonic() + deadline_seconds, max_bytes)
 
 
-def _patience(client: httpx.Client, deadline_seconds: float) -> float:
-    return max(0.001, min(client.timeout.read or deadline_seconds, deadline_seconds))
+def _patience(client: httpx.Client, deadline_seconds: float) -> httpx.Timeout:
+    seconds = max(0.001, min(client.timeout.read or deadline_seconds, deadline_seconds))
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
 
 
 def _answer(client: httpx.Client, request: httpx.Request, until: float, max_bytes: int) -> Answer:
     asked = f"{request.method} {_without_secrets(request.url)}"
-    with _typed_errors(asked):
+    with _typed_errors(asked, until), _cut_off(request, until):
         response = client.send(request, stream=True)
         with closing(response):
+            received_at = datetime.now(UTC)
             if response.status_code != httpx.codes.OK:
-                raise _refused(asked, response.status_code, _start(response, asked, until))
-            sent_at = _sent_at(response.headers.get("Date", ""))
-            return Answer(asked, _body(response, asked, until, max_bytes), sent_at)
-
-
-def _sent_at(date: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(date).astimezone(UTC)
-    except ValueError:
-        return None
+                raise _refused(asked, response, _start(response, until), received_at)
+            body = _body(response, asked, until, max_bytes)
+            return Answer(asked, body, received_at, _sent_at(response))
 
 
 @contextmanager
-def _typed_errors(asked: str) -> Iterator[None]:
+def _cut_off(request: httpx.Request, until: float) -> Iterator[None]:
+    """Closes the connection at the deadline.
+
+    The timeouts of httpx are those of a single read: one byte now and then, in headers as in the
+    body, would keep it waiting for ever.
+    """
+    held: list[socket.socket] = []
+
+    def hold(event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith("connect_tcp.complete"):  # of a proxy, too
+            # A number of its own: the other may be closed, and given to somebody else, meanwhile.
+            held.append(info["return_value"].get_extra_info("socket").dup())
+            if time.monotonic() >= until:
+                _shut(held)
+
+    request.extensions["trace"] = hold
+    timer = threading.Timer(until - time.monotonic(), lambda: _shut(held))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for one in held:
+            one.close()
+
+
+def _shut(held: list[socket.socket]) -> None:
+    for one in held:
+        with suppress(OSError):  # the server was faster
+            one.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def _typed_errors(asked: str, until: float) -> Iterator[None]:
     try:
         yield
     except httpx.DecodingError as error:
         raise SourceMalformed(f"{asked}: status 200: not in its encoding: {error}") from error
     except httpx.HTTPError as error:
-        raise SourceUnavailable(f"{asked}: no answer: {type(error).__name__} {error}") from error
+        when = " before its deadline" if time.monotonic() >= until else ""
+        raise SourceUnavailable(
+            f"{asked}: no answer{when}: {type(error).__name__} {error}"
+        ) from error
 
 
-def _refused(asked: str, status: int, body: bytes) -> SourceUnavailable | SourceRejected:
-    message = _told(asked, status, body, "refused")
+def _refused(
+    asked: str, response: httpx.Response, body: bytes, received_at: datetime
+) -> SourceUnavailable | SourceRejected:
+    status = response.status_code
+    told = _told(asked, status, body, "refused")
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        return SourceUnavailable(message)
-    return SourceExpired(message) if status == httpx.codes.GONE else SourceRejected(message)
+        return SourceUnavailable(told, _retry_after_seconds(response, received_at))
+    return SourceExpired(told) if status == httpx.codes.GONE else SourceRejected(told)
 
 
-def _start(response: httpx.Response, asked: str, until: float) -> bytes:
+def _retry_after_seconds(response: httpx.Response, received_at: datetime) -> float | None:
+    """Seconds, or an instant by the server's clock (RFC 9110, section 10.2.3)."""
+    text = response.headers.get("Retry-After", "")
+    if text.isascii() and text.isdigit():
+        return float(text)
+    instant = _instant(text)
+    if instant is None:
+        return None
+    return max(0.0, (instant - (_sent_at(response) or received_at)).total_seconds())
+
+
+def _sent_at(response: httpx.Response) -> datetime | None:
+    # A cache repeats the time of the first answer, and says so by its age.
+    return None if "Age" in response.headers else _instant(response.headers.get("Date", ""))
+
+
+def _instant(date: str) -> datetime | None:
+    try:
+        instant = parsedate_to_datetime(date)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_readable(response: httpx.Response) -> bool:
+    """Gzip within gzip grows a millionfold before the first piece could be counted."""
+    return response.headers.get("Content-Encoding", "").lower() in ("", "identity", "gzip")
+
+
+def _start(response: httpx.Response, until: float) -> bytes:
     """Enough of the body of an error to show; some hold 34 kB of inner workings."""
     body = b""
-    for piece in _pieces(response, asked, until):
-        body += piece
-        if len(body) >= _SHOWN_BYTES:
-            break
+    if _is_readable(response):
+        with suppress(httpx.HTTPError):  # the status says what is wrong, whatever comes after it
+            for piece in response.iter_bytes():
+                body += piece
+                if len(body) >= _SHOWN_BYTES or time.monotonic() >= until:
+                    break
     return body
 
 
 def _body(response: httpx.Response, asked: str, until: float, max_bytes: int) -> bytes:
+    if not _is_readable(response):
+        encoding = response.headers["Content-Encoding"]
+        raise SourceMalformed(f"{asked}: status 200: in an encoding nobody asked for: {encoding!r}")
     body = bytearray()
     for piece in _pieces(response, asked, until):
         body += piece
@@ -171,12 +253,16 @@ def _body(response: httpx.Response, asked: str, until: float, max_bytes: int) ->
 
 def _pieces(response: httpx.Response, asked: str, until: float) -> Iterator[bytes]:
     for piece in response.iter_bytes():
-        # A server that drips a byte now and then never meets the timeout of a single read.
-        if time.monotonic() > until:
-            raise SourceUnavailable(
-                _told(asked, response.status_code, piece, "not complete before its deadline")
-            )
+        _refuse_late(response, asked, until, piece)
         yield piece
+    _refuse_late(response, asked, until)  # without a length, what was cut off looks complete
+
+
+def _refuse_late(response: httpx.Response, asked: str, until: float, piece: bytes = b"") -> None:
+    if time.monotonic() >= until:
+        raise SourceUnavailable(
+            _told(asked, response.status_code, piece, "not complete before its deadline")
+        )
 
 
 def _told(asked: str, status: int, body: bytes | bytearray, why: str) -> str:

@@ -1,9 +1,11 @@
 """Bounded requests against a real server that misbehaves."""
 
 import gzip
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 
 import httpx
@@ -17,6 +19,8 @@ from finops_pipeline.errors import (
     SourceUnavailable,
 )
 from finops_pipeline_tests.servers import Recorded, Respond, responding, send
+
+TEN = "Mon, 23 Nov 2026 10:00:00 GMT"
 
 
 @contextmanager
@@ -142,7 +146,118 @@ def test_a_dripping_answer_ends_at_its_deadline():
 def test_a_silent_server_ends_at_the_deadline():
     with (
         client_of(lambda handler: time.sleep(1.0)) as client,
-        pytest.raises(SourceUnavailable, match="ReadTimeout"),
+        pytest.raises(SourceUnavailable, match="before its deadline"),
+    ):
+        http.get(client, "/allocation", {}, deadline_seconds=0.2)
+
+
+def drip_headers(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    for _ in range(100):
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+def stall_late(handler: BaseHTTPRequestHandler) -> None:
+    """Without a length: what was cut off looks complete."""
+    handler.close_connection = True
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    time.sleep(0.3)
+    handler.wfile.write(b"{}")
+    time.sleep(3)
+
+
+@pytest.mark.parametrize("respond", [drip, drip_headers, stall_late])
+def test_the_deadline_holds_whatever_comes_in_between(respond: Respond):
+    with client_of(respond) as client:
+        began = time.monotonic()
+        with pytest.raises(SourceUnavailable, match="before its deadline"):
+            http.get(client, "/allocation", {}, deadline_seconds=0.5)
+
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "9" * 400}, math.inf),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "1.5"}, None),
+        ({"Retry-After": "soon"}, None),
+        # By the server's own clock, where it has one.
+        ({"Retry-After": "Mon, 23 Nov 2026 10:02:00 GMT", "Date": TEN}, 120),
+        ({"Retry-After": "Mon, 23 Nov 2026 09:00:00 GMT", "Date": TEN}, 0),
+        ({"Retry-After": "Mon, 23 Nov 1970 10:02:00 GMT"}, 0),
+        ({"Retry-After": "Mon, 23 Nov 99999999999 10:02:00 GMT"}, None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_says_how_long_to_wait(
+    status: int, headers: dict[str, str], seconds: float | None
+):
+    with fake(httpx.Response(status, headers=headers)) as client:
+        with pytest.raises(SourceUnavailable) as raised:
+            http.get(client, "/allocation", {})
+
+        assert raised.value.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent_at"),
+    [
+        ({"Date": TEN}, datetime(2026, 11, 23, 10, tzinfo=UTC)),
+        ({"Date": "Mon, 23 Nov 2026 10:00:00 -0000"}, datetime(2026, 11, 23, 10, tzinfo=UTC)),
+        ({"Date": TEN, "Age": "600"}, None),  # of a cache
+        ({}, None),
+        ({"Date": "yesterday"}, None),
+        ({"Date": "Mon, 23 Nov 99999999999 10:00:00 GMT"}, None),
+    ],
+)
+def test_an_answer_tells_the_time_of_its_server(
+    headers: dict[str, str], sent_at: datetime | None, time_zone: str
+):
+    with fake(httpx.Response(200, headers=headers)) as client:
+        answer = http.get(client, "/allocation", {})
+
+    assert answer.sent_at == sent_at
+    if answer.clock_difference is not None:
+        assert answer.received_at + answer.clock_difference == sent_at
+
+
+def fake(answer: httpx.Response) -> httpx.Client:
+    return httpx.Client(base_url="http://it", transport=httpx.MockTransport(lambda _: answer))
+
+
+def test_gzip_within_gzip_is_not_unpacked():
+    bomb = gzip.compress(gzip.compress(b" " * 50_000_000))
+    with (
+        client_of(answering(200, bomb, Content_Encoding="gzip, gzip")) as client,
+        pytest.raises(SourceMalformed, match="an encoding nobody asked for: 'gzip, gzip'"),
+    ):
+        http.get(client, "/allocation", {})
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "deflate"])
+def test_an_error_in_a_wrong_encoding_is_the_same_error(encoding: str):
+    with (
+        client_of(answering(503, b"no gzip", Content_Encoding=encoding)) as client,
+        pytest.raises(SourceUnavailable, match="status 503: refused: b''"),
+    ):
+        http.get(client, "/allocation", {})
+
+
+def test_an_error_whose_body_stalls_is_the_same_error():
+    def stall(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 404 No\r\nContent-Length: 10\r\n\r\nno")
+        time.sleep(1)
+
+    with (
+        client_of(stall) as client,
+        pytest.raises(SourceRejected, match="status 404: refused: b'no'"),
     ):
         http.get(client, "/allocation", {}, deadline_seconds=0.2)
 

@@ -4,10 +4,10 @@ A source or cluster that fails stops nobody else: the ledger keeps the reason, t
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from finops_pipeline.errors import LakeError, SourceError, SourceMalformed, SourceUnavailable
@@ -18,7 +18,8 @@ from finops_pipeline.orchestration.sources import SOURCES, Clients, Source, conn
 from finops_pipeline.orchestration.tidy import compact, sweep
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.belief import is_without_containers
-from finops_pipeline.sources.reading import Reading
+from finops_pipeline.sources.patience import Patience
+from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Due
 from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start
@@ -36,18 +37,39 @@ class Progress:
     window_counts: dict[date, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     is_over: bool = False  # the source is gone or the time is up: the rest stays due
+    clock_difference: timedelta = timedelta()  # how far its clock is ahead of ours
 
     def add(self, readings: Iterable[Reading]) -> None:
         """Count readings that are recorded."""
         for reading in readings:
             day = reading.window_start.date()
             self.window_counts[day] = self.window_counts.get(day, 0) + 1
+            self.clock_difference = reading.clock_difference or self.clock_difference
+
+    def warnings(self) -> list[str]:
+        """What went wrong, and what soon may."""
+        if abs(self.clock_difference) <= REPORTED_CLOCK_DIFFERENCE:
+            return self.failures
+        seconds = self.clock_difference.total_seconds()
+        told = f"cluster {self.cluster}: clock {seconds:+.0f} s from ours: synchronise both (NTP)"
+        return [*self.failures, told]
 
 
 def read_due(
-    source: Source, installation: Installation, start: datetime, end: datetime
+    source: Source,
+    installation: Installation,
+    start: datetime,
+    end: datetime,
+    patience: Callable[[float], Patience] = Patience,
 ) -> list[Progress]:
     """Read the windows of ``[start, end)`` that are due, of every cluster, in the tick's budget.
+
+    Args:
+        source: what is read.
+        installation: where it is kept.
+        start: first instant, on the grid.
+        end: first instant after the range.
+        patience: makes that of a cluster, out of the monotonic time at which the budget is spent.
 
     Returns:
         What each cluster gave, in the order of the settings.
@@ -57,7 +79,9 @@ def read_due(
     clusters = [one for one in installation.settings.clusters if source.is_asked(one)]
     with ThreadPoolExecutor(max(1, min(len(clusters), _MOST_CLUSTERS_AT_ONCE))) as threads:
         given = threads.map(
-            lambda cluster: _read_cluster(source, installation, cluster, (start, end), until),
+            lambda cluster: _read_cluster(
+                source, installation, cluster, (start, end), patience(until)
+            ),
             clusters,
         )
     ledger, now = installation.state.ledger, installation.clock()
@@ -102,16 +126,16 @@ def _read_cluster(
     installation: Installation,
     cluster: Cluster,
     within: tuple[datetime, datetime],
-    until: float,
+    patience: Patience,
 ) -> Progress:
     ledger, now = installation.state.ledger, installation.clock()
     progress = Progress(cluster.name)
     due = _due(source, installation, cluster, now, within)
     windows = [window.window_start for window in due]
     try:
-        with connected(cluster) as clients:
+        with connected(cluster, patience) as clients:
             for _day, batch in groupby(windows, key=lambda window: window.date()):
-                readings = list(_readings(source, installation, clients, batch, until, progress))
+                readings = list(_readings(source, installation, clients, batch, progress))
                 record(installation.lake, ledger, readings)
                 progress.add(readings)
                 if source.heartbeat:
@@ -131,14 +155,13 @@ def _readings(
     installation: Installation,
     clients: Clients,
     windows: Iterable[datetime],
-    until: float,
     progress: Progress,
 ) -> Iterator[Reading]:
     """The readings that succeed; what fails is recorded with its reason."""
     ledger = installation.state.ledger
     failures_in_a_row = 0
     for window in windows:
-        progress.is_over = progress.is_over or time.monotonic() > until
+        progress.is_over = progress.is_over or not clients.patience.goes_on()
         if progress.is_over:
             return
         asked_at = installation.clock()

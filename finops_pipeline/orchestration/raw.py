@@ -87,8 +87,8 @@ def _spec(name: str, source: Source, **more: Any) -> dg.AssetSpec:
 
 
 def _warn(context: dg.AssetExecutionContext, given: list[Progress]) -> None:
-    for failure in _failures(given):
-        context.log.warning(failure)
+    for warning in _warnings(given):
+        context.log.warning(warning)
 
 
 def _links(source: Source, clusters: Iterable[Cluster]) -> dict[str, Any]:
@@ -112,12 +112,12 @@ def _counts(
         "windows_held": sum(window.file is not None for window in held),
         "windows_read": sum(windows.values()),
         "windows_read_by_cluster": windows,
-        "failures": dg.MetadataValue.md("\n".join(f"- {f}" for f in _failures(given)) or "none"),
+        "warnings": dg.MetadataValue.md("\n".join(f"- {w}" for w in _warnings(given)) or "none"),
     }
 
 
-def _failures(given: list[Progress]) -> list[str]:
-    return [failure for progress in given for failure in progress.failures]
+def _warnings(given: list[Progress]) -> list[str]:
+    return [warning for progress in given for warning in progress.warnings()]
 
 
 ASSETS = [state_assets(source) if source.heartbeat else window_assets(source) for source in SOURCES]

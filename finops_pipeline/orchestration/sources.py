@@ -20,6 +20,7 @@ from finops_pipeline.sources import (
     opencost,
     prometheus,
 )
+from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.prometheus import Presence
 from finops_pipeline.sources.reading import Reading
 
@@ -32,12 +33,14 @@ class Clients:
         cluster: its settings.
         opencost: asked for costs.
         prometheus: asked for usage, and whether to believe the costs.
+        patience: how long, how often and how soon again they are asked.
         gone: errors of servers that are not asked again in this tick.
     """
 
     cluster: Cluster
     opencost: httpx.Client
     prometheus: httpx.Client
+    patience: Patience = field(default_factory=Patience)
     gone: list[SourceError] = field(default_factory=list)
 
 
@@ -68,8 +71,12 @@ class Source:
 
 
 @contextmanager
-def connected(cluster: Cluster) -> Iterator[Clients]:
+def connected(cluster: Cluster, patience: Patience | None = None) -> Iterator[Clients]:
     """Connections to the servers of a cluster, closed at the end.
+
+    Args:
+        cluster: its settings.
+        patience: of the tick; by default as if there were none.
 
     Raises:
         SourceRejected: its settings make no connection, such as a ca_file without certificates.
@@ -81,7 +88,7 @@ def connected(cluster: Cluster) -> Iterator[Clients]:
             f"cluster {cluster.name}: its settings do not work: {error}"
         ) from error
     with costs, measures:
-        yield Clients(cluster, costs, measures)
+        yield Clients(cluster, costs, measures, patience or Patience())
 
 
 def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
@@ -112,24 +119,27 @@ def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bo
 
     Costs do not wait for Prometheus: when it cannot be asked, they are kept as unverified.
     """
-    reading = opencost.read_window(clients.opencost, clients.cluster.name, window, at)
+    reading = opencost.read_window(
+        clients.opencost, clients.cluster.name, window, at, clients.patience
+    )
     return belief.judge(reading, _presence(clients, window), is_last=is_last)
 
 
 def _presence(clients: Clients, window: datetime) -> Presence | None:
     if clients.gone:
         return None
-    matchers = clients.cluster.promql_matchers()
+    name, matchers = clients.cluster.name, clients.cluster.promql_matchers()
     try:
-        return prometheus.presence(clients.prometheus, clients.cluster.name, window, matchers)
+        return prometheus.presence(clients.prometheus, name, window, matchers, clients.patience)
     except SourceError as error:
         clients.gone.append(error)
         return None
 
 
 def _read_prometheus(clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
+    matchers = clients.cluster.promql_matchers()
     return prometheus.read_window(
-        clients.prometheus, clients.cluster.name, window, at, clients.cluster.promql_matchers()
+        clients.prometheus, clients.cluster.name, window, at, matchers, clients.patience
     )
 
 

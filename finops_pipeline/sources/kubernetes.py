@@ -28,7 +28,8 @@ from finops_pipeline.sources.kubernetes_tables import (
     rows,
     together,
 )
-from finops_pipeline.sources.reading import TOTAL_SECONDS, Reading, parsed, stubbornly, table
+from finops_pipeline.sources.patience import TOTAL_SECONDS
+from finops_pipeline.sources.reading import Reading, parsed, stubbornly, table
 
 _PAGE_OBJECTS = 500  # what kubectl asks for at once
 _BEGINNINGS = 3  # a list that expires is begun again; one that always does is too slow to read

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from msgspec import Raw, Struct, field
 
 from finops_pipeline import http
+from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.reading import (
     BOOLEAN,
     NULL,
@@ -26,6 +27,7 @@ from finops_pipeline.sources.reading import (
     TEXT,
     Reading,
     parsed,
+    punctual,
     raw_json,
     schema,
     stubbornly,
@@ -247,7 +249,11 @@ _WINDOW = msgspec.json.Decoder(_Window)
 
 
 def read_window(
-    client: httpx.Client, cluster: str, start: datetime, fetched_at: datetime
+    client: httpx.Client,
+    cluster: str,
+    start: datetime,
+    fetched_at: datetime,
+    patience: Patience | None = None,
 ) -> Reading:
     """``raw.allocation`` and ``raw.asset`` of one window, read together.
 
@@ -256,27 +262,27 @@ def read_window(
         cluster: name in the settings.
         start: first instant of the window, UTC, on the quarter hour.
         fetched_at: now, UTC.
+        patience: of the tick.
 
     Raises:
         SourceUnavailable: no answer in time, 429 or a 5xx.
         SourceRejected: any other status.
         SourceMalformed: not the JSON we know, or not the window we asked for.
+        SourceClockDiffers: its clock and ours are minutes apart.
     """
+    window = {"window": f"{rfc3339(start)},{rfc3339(start + WINDOW)}"}
 
-    def ask(seconds_left: Callable[[], float]) -> dict[str, pa.Table]:
-        window = {"window": f"{rfc3339(start)},{rfc3339(start + WINDOW)}"}
+    def ask(seconds_left: Callable[[], float]) -> Reading:
         parameters = {**window, "includeIdle": "true"}
-        allocations = parsed(
-            http.get(client, "/allocation", parameters, deadline_seconds=seconds_left()),
-            lambda body: allocation_rows(body, cluster, start),
-        )
-        assets = parsed(
-            http.get(client, "/assets", window, deadline_seconds=seconds_left()),
-            lambda body: asset_rows(body, cluster, start),
-        )
-        return {"raw.allocation": allocations, "raw.asset": assets}
+        told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
+        allocations = parsed(punctual(told), lambda body: allocation_rows(body, cluster, start))
+        clock_difference = told.clock_difference
+        told = http.get(client, "/assets", window, deadline_seconds=seconds_left())
+        assets = parsed(punctual(told), lambda body: asset_rows(body, cluster, start))
+        tables = {"raw.allocation": allocations, "raw.asset": assets}
+        return Reading(cluster, start, fetched_at, tables, clock_difference=clock_difference)
 
-    return Reading(cluster, start, fetched_at, stubbornly(cluster, ask))
+    return stubbornly(cluster, ask, patience)
 
 
 def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:

@@ -9,7 +9,7 @@ with the same name used before and after it was recreated (``id``) is added up.
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import httpx
@@ -19,11 +19,13 @@ import pyarrow.compute as pc
 from msgspec import Struct, field
 
 from finops_pipeline import http
+from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.reading import (
     NUMBER,
     TEXT,
     Reading,
     parsed,
+    punctual,
     schema,
     stubbornly,
     table,
@@ -247,6 +249,7 @@ QUERIES = {
     },
 }
 
+_MOST = 1e18  # no cluster has more bytes
 _LONGEST_URL = 2_000  # longer queries are sent as a form: servers refuse URLs from about 8,000
 _INFO = "PromQL info"  # a remark on a query, not on what it found
 
@@ -319,8 +322,21 @@ class _Told(NamedTuple):
     warnings: list[str]
 
 
+class _Read(NamedTuple):
+    """Rows of a raw table; what the server warned of; how far its clock is ahead."""
+
+    rows: pa.Table
+    warnings: list[str]
+    clock_difference: timedelta | None
+
+
 def read_window(
-    client: httpx.Client, cluster: str, start: datetime, fetched_at: datetime, matchers: str = ""
+    client: httpx.Client,
+    cluster: str,
+    start: datetime,
+    fetched_at: datetime,
+    matchers: str = "",
+    patience: Patience | None = None,
 ) -> Reading:
     """``raw.container_usage``, ``raw.volume_usage`` and ``raw.price`` of one window.
 
@@ -334,33 +350,38 @@ def read_window(
         fetched_at: now, UTC.
         matchers: labels of this cluster's series where several share one Prometheus, such as
             ``cluster="prod"``.
+        patience: of the tick.
 
     Raises:
         SourceUnavailable: no answer in time, 429 or a 5xx.
         SourceRejected: any other status.
         SourceMalformed: not the JSON we know, or of another time.
+        SourceClockDiffers: its clock and ours are minutes apart.
     """
 
-    def ask(seconds_left: Callable[[], float]) -> tuple[dict[str, pa.Table], list[str]]:
-        tables, warnings = {}, []
-        for name, rows in _ROWS.items():
-            told = _ask(client, QUERIES[name], _KEYS[name], start, matchers, seconds_left())
-            tables[name] = table(SCHEMAS[name], cluster, start, rows(told.found))
-            warnings += told.warnings
-        return tables, warnings
+    def ask(seconds_left: Callable[[], float]) -> list[_Read]:
+        return [_read(client, name, cluster, start, matchers, seconds_left()) for name in _ROWS]
 
-    tables, warnings = stubbornly(cluster, ask)
+    read = stubbornly(cluster, ask, patience)
+    warnings = [warning for one in read for warning in one.warnings]
     return Reading(
         cluster,
         start,
         fetched_at,
-        tables,
+        {name: one.rows for name, one in zip(_ROWS, read, strict=True)},
         is_degraded=bool(warnings),
         reason=f"Prometheus warned: {warnings[0]}" if warnings else None,
+        clock_difference=read[0].clock_difference,
     )
 
 
-def presence(client: httpx.Client, cluster: str, start: datetime, matchers: str = "") -> Presence:
+def presence(
+    client: httpx.Client,
+    cluster: str,
+    start: datetime,
+    matchers: str = "",
+    patience: Patience | None = None,
+) -> Presence:
     """What Prometheus saw of one window, to judge OpenCost's answer by.
 
     Args:
@@ -368,15 +389,18 @@ def presence(client: httpx.Client, cluster: str, start: datetime, matchers: str 
         cluster: name in the settings.
         start: first instant of the window, UTC, on the quarter hour.
         matchers: as in :func:`read_window`.
+        patience: of the tick.
 
     Raises:
         SourceError: as in :func:`read_window`.
     """
-    found, warnings = stubbornly(
-        cluster,
-        lambda left: _ask(client, QUERIES["presence"], _container, start, matchers, left()),
-    )
-    nobody = ("", "", "")
+
+    def ask(seconds_left: Callable[[], float]) -> _Told:
+        answer = _fetch(client, QUERIES["presence"], start, matchers, seconds_left())
+        return parsed(answer, lambda body: _values(body, QUERIES["presence"], _container, start))
+
+    told = stubbornly(cluster, ask, patience)
+    found, nobody = told.found, ("", "", "")
     return Presence(
         running_sample_count=found["running_sample_count"],
         ran_throughout=found["whole_sample_count"].keys(),
@@ -385,7 +409,7 @@ def presence(client: httpx.Client, cluster: str, start: datetime, matchers: str 
         kube_state_sample_ratio=found["kube_state_sample_ratio"].get(nobody),
         mean_node_hour_price=found["mean_node_hour_price"].get(nobody),
         whole_node_count=found["whole_node_count"].get(nobody, 0.0),
-        warning=warnings[0] if warnings else None,
+        warning=told.warnings[0] if told.warnings else None,
     )
 
 
@@ -398,25 +422,37 @@ def query(quantities: Mapping[str, str], matchers: str = "") -> str:
     return "\nor ".join(lines).replace("MATCHERS", matchers)
 
 
-def _ask(
+def _read(
     client: httpx.Client,
-    quantities: Mapping[str, str],
-    key: Callable[[_Labels], _Key],
+    name: str,
+    cluster: str,
     start: datetime,
     matchers: str,
     seconds_left: float,
-) -> _Told:
-    end = start + WINDOW
-    form = {"query": query(quantities, matchers), "time": rfc3339(end)}
+) -> _Read:
+    answer = _fetch(client, QUERIES[name], start, matchers, seconds_left)
+    told = parsed(answer, lambda body: _values(body, QUERIES[name], _KEYS[name], start))
+    rows = parsed(answer, lambda _: table(SCHEMAS[name], cluster, start, _ROWS[name](told.found)))
+    return _Read(rows, told.warnings, answer.clock_difference)
+
+
+def _fetch(
+    client: httpx.Client,
+    quantities: Mapping[str, str],
+    start: datetime,
+    matchers: str,
+    seconds_left: float,
+) -> http.Answer:
+    form = {"query": query(quantities, matchers), "time": rfc3339(start + WINDOW)}
     send = http.get if len(form["query"]) < _LONGEST_URL else http.post
-    answer = send(client, "/api/v1/query", form, deadline_seconds=seconds_left)
-    return parsed(answer, lambda body: _values(body, quantities, key, end))
+    return punctual(send(client, "/api/v1/query", form, deadline_seconds=seconds_left))
 
 
 def _values(
-    body: bytes, quantities: Mapping[str, str], key: Callable[[_Labels], _Key], end: datetime
+    body: bytes, quantities: Mapping[str, str], key: Callable[[_Labels], _Key], start: datetime
 ) -> _Told:
-    answer = _ANSWER.decode(body)
+    body.decode()  # refuses what is not UTF-8: msgspec does not look into what it skips
+    answer, end = _ANSWER.decode(body), start + WINDOW
     if answer.status != "success" or answer.data is None:
         raise ValueError(f"an error document, {answer.error_type or 'without type'}")
     samples = answer.data.result
@@ -424,12 +460,21 @@ def _values(
         raise ValueError(f"asked for {rfc3339(end)}, got another time")
     found: _Found = {name: {} for name in quantities}
     for sample in samples:
-        value = float(sample.value[1])
-        if sample.metric.quantity not in found:
+        of, value = found.get(sample.metric.quantity), _number(sample.value[1])
+        if of is None:
             raise ValueError(f"did not ask for {sample.metric.quantity!r}")
         if math.isfinite(value):  # "NaN" and "+Inf" come from a division by zero: not known
-            found[sample.metric.quantity][key(sample.metric)] = value
+            if not 0 <= value <= _MOST:
+                raise ValueError(f"{sample.metric.quantity} cannot be {value}")
+            if of.setdefault(key(sample.metric), value) != value:
+                raise ValueError(f"{sample.metric.quantity} of {key(sample.metric)} is told twice")
     return _Told(found, [text for text in answer.warnings if not text.startswith(_INFO)])
+
+
+def _number(text: str) -> float:
+    if "_" in text or not text.isascii():  # Python reads 1_5 as 15
+        raise ValueError(f"not a number: {text!r}")
+    return float(text)
 
 
 def _container(labels: _Labels) -> _Key:
@@ -458,6 +503,8 @@ def _columns(found: _Found, key_names: tuple[str, ...]) -> dict[str, Any]:
 def _container_usage(found: _Found) -> dict[str, Any]:
     columns = _columns(found, ("namespace", "pod", "container"))
     counts = columns["sample_count"]
+    if pc.max(counts).as_py() == 0:
+        raise ValueError("rows of containers without a sample")
     hours = pc.multiply(counts, pc.divide(WINDOW / HOUR, pc.max(counts)))
     used = pc.divide(columns["cpu_used_core_seconds"], HOUR.total_seconds())
     return columns | {

@@ -1,22 +1,23 @@
-"""What every source hands on, how stubbornly it is asked, and what counts as an answer."""
+"""What every source hands on, and what counts as an answer."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import stamina
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError, SourceMalformed, SourceUnavailable
+from finops_pipeline.errors import SourceClockDiffers, SourceError
+from finops_pipeline.sources.patience import Patience
+from finops_pipeline.units import rfc3339
 
-ATTEMPTS = 4
-TOTAL_SECONDS = 240.0  # a tick has 480 for everything
+# Windows settle for 5 minutes: beyond that a server has not seen the end of one, or forgets early.
+REFUSED_CLOCK_DIFFERENCE = timedelta(seconds=300)
+REPORTED_CLOCK_DIFFERENCE = timedelta(seconds=60)
 
 TEXT = pa.string()
 NUMBER = pa.float64()
@@ -44,6 +45,7 @@ class Reading:
         reason: why it is unverified or degraded.
         minutes_ratio: minutes that containers which ran all the time are said to have run, over
             15; below 1 the source loses time everywhere. None where nobody is known to have.
+        clock_difference: how far the source's clock is ahead of ours; None where it does not say.
         is_final: it can never be read again, however young it is.
     """
 
@@ -55,29 +57,44 @@ class Reading:
     is_degraded: bool = False
     reason: str | None = None
     minutes_ratio: float | None = None
+    clock_difference: timedelta | None = None
     is_final: bool = False
 
 
-def stubbornly(cluster: str, ask: Callable[[Callable[[], float]], _Got]) -> _Got:
-    """Ask until an answer is complete and right; a body that was cut is asked for again.
+def stubbornly(
+    cluster: str,
+    ask: Callable[[Callable[[], float]], _Got],
+    patience: Patience | None = None,
+) -> _Got:
+    """Ask until an answer is complete and right, as far as patience goes.
 
     Args:
         cluster: named in the error.
         ask: fetches and parses; is given a function that tells the seconds left for it.
+        patience: of the tick; by default as if there were none.
 
     Raises:
         SourceError: of the last attempt.
     """
-    until = time.monotonic() + TOTAL_SECONDS
-    retrying = stamina.RetryingCaller(attempts=ATTEMPTS, timeout=TOTAL_SECONDS)
     try:
-        return retrying((SourceUnavailable, SourceMalformed), ask, lambda: _left(until))
+        return (patience or Patience()).ask(ask)
     except SourceError as error:
         raise type(error)(f"cluster {cluster}: {error}") from error
 
 
-def _left(until: float) -> float:
-    return min(http.DEADLINE_SECONDS, until - time.monotonic())
+def punctual(answer: http.Answer) -> http.Answer:
+    """The answer, if the clock of its server and ours agree.
+
+    Raises:
+        SourceClockDiffers: by more than 300 s.
+    """
+    ahead = answer.clock_difference
+    if ahead is not None and answer.sent_at and abs(ahead) > REFUSED_CLOCK_DIFFERENCE:
+        raise SourceClockDiffers(
+            f"{answer.request}: its clock says {rfc3339(answer.sent_at)}, ours"
+            f" {rfc3339(answer.received_at)}: synchronise both machines (NTP)"
+        )
+    return answer
 
 
 def parsed(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:

@@ -72,7 +72,7 @@ class _Vector(Struct):
     data: _Data
 
 
-def of_opencost(client: httpx.Client, now: datetime) -> Vitals:
+def of_opencost(client: httpx.Client) -> Vitals:
     """Version and clock of an OpenCost or Kubecost.
 
     Raises:
@@ -80,7 +80,7 @@ def of_opencost(client: httpx.Client, now: datetime) -> Vitals:
     """
     answer = http.get(client, "/installInfo", {}, deadline_seconds=_SECONDS)
     info = parsed(answer, msgspec.json.Decoder(_InstallInfo).decode)
-    return Vitals(info.version, _ahead(answer, now))
+    return Vitals(info.version, answer.clock_difference)
 
 
 def of_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Vitals:
@@ -88,7 +88,7 @@ def of_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Vitals:
 
     Args:
         client: its base URL is the server.
-        now: the time that is asked for, and that its clock is compared with.
+        now: the time that is asked for.
         matchers: labels of one cluster's series, as in :func:`prometheus.read_window`.
 
     Raises:
@@ -98,10 +98,10 @@ def of_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Vitals:
     answer = http.post(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
     samples = parsed(answer, msgspec.json.Decoder(_Vector).decode).data.result
     counts = {one.metric["quantity"]: float(one.value[1]) for one in samples}
-    return Vitals(_prometheus_version(client), _ahead(answer, now), counts)
+    return Vitals(_prometheus_version(client), answer.clock_difference, counts)
 
 
-def of_kubernetes(client: httpx.Client, now: datetime) -> Vitals:
+def of_kubernetes(client: httpx.Client) -> Vitals:
     """Version and clock of a Kubernetes API.
 
     Raises:
@@ -109,7 +109,7 @@ def of_kubernetes(client: httpx.Client, now: datetime) -> Vitals:
     """
     answer = http.get(client, "/version", {}, deadline_seconds=_SECONDS)
     version = parsed(answer, msgspec.json.Decoder(_Version).decode)
-    return Vitals(version.git_version, _ahead(answer, now))
+    return Vitals(version.git_version, answer.clock_difference)
 
 
 def _prometheus_version(client: httpx.Client) -> str | None:
@@ -118,7 +118,3 @@ def _prometheus_version(client: httpx.Client) -> str | None:
         return parsed(answer, msgspec.json.Decoder(_BuildInfo).decode).data.version
     except SourceError:  # Thanos and proxies have no such page
         return None
-
-
-def _ahead(answer: http.Answer, now: datetime) -> timedelta | None:
-    return answer.sent_at - now if answer.sent_at else None

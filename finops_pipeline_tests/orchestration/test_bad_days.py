@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from finops_pipeline.errors import StateError
+from finops_pipeline.orchestration.ingest import read_due
+from finops_pipeline.orchestration.installation import open_installation, utc_now
+from finops_pipeline.orchestration.sources import OPENCOST, PROMETHEUS
 from finops_pipeline.simulation.answer import Answer
-from finops_pipeline.simulation.server import Server, serve
+from finops_pipeline.simulation.server import Fault, Request, Server, serve
 from finops_pipeline_tests import servers
 from finops_pipeline_tests.orchestration.homes import DAY, Home, Sources, at, home
 from finops_pipeline_tests.orchestration.test_deliver import evaluate, samples_in
@@ -111,6 +114,51 @@ def test_settings_that_make_no_connection_stop_only_their_cluster(tmp_path):
 
         assert made.ask("select distinct cluster from costs.daily") == [{"cluster": "alpha"}]
         assert "settings do not work" in "".join(ticked.checks["sources_reachable"])
+
+
+def ahead(server: Server, seconds: float) -> Fault:
+    """The same answers from a machine whose clock differs."""
+
+    def answer(request: Request) -> Answer:
+        told = server.service._route(request)
+        return told._replace(sent_at=utc_now().timestamp() + seconds)
+
+    return answer
+
+
+@pytest.mark.parametrize("seconds", [-400, 400])
+def test_sources_whose_clock_is_minutes_off_are_refused(tmp_path, seconds):
+    with pretended("alpha", "beta") as clusters, home_of(tmp_path, clusters) as made:
+        clusters[1].faults["/"] = ahead(clusters[1], seconds)
+
+        ticked = made.tick(at(0, 20))
+
+        assert made.ask("select distinct cluster from costs.daily") == [{"cluster": "alpha"}]
+        failures = made.ask("select source, last_failure from core.cluster where cluster = 'beta'")
+        assert [row["source"] for row in failures] == ["opencost", "prometheus"]
+        assert all(
+            "its clock says" in row["last_failure"] and "(NTP)" in row["last_failure"]
+            for row in failures
+        )
+        assert ticked.red == {"sources_reachable"}
+
+
+@pytest.mark.parametrize(("seconds", "warned"), [(-90, 1), (90, 1), (30, 0)])
+def test_a_clock_that_is_a_little_off_is_a_warning_and_no_failure(tmp_path, seconds, warned):
+    with pretended("alpha") as clusters, home_of(tmp_path, clusters) as made:
+        clusters[0].faults["/"] = ahead(clusters[0], seconds)
+
+        with made.settings(), open_installation(clock=lambda: at(0, 20)) as installation:
+            given = [
+                progress
+                for source in (OPENCOST, PROMETHEUS)
+                for progress in read_due(source, installation, at(0), at(0, 15))
+            ]
+
+        assert [progress.failures for progress in given] == [[], []]
+        warnings = [warning for progress in given for warning in progress.warnings()]
+        assert len(warnings) == 2 * warned
+        assert all("s from ours: synchronise both" in warning for warning in warnings)
 
 
 @pytest.mark.needs("prometheus-pushgateway")

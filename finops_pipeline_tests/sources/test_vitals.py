@@ -1,6 +1,8 @@
 """What servers say of themselves, and which series a real Prometheus has."""
 
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
+from email.utils import formatdate
 
 import httpx
 import pytest
@@ -20,25 +22,27 @@ def server(answer: httpx.Response) -> httpx.Client:
 
 
 def test_version_and_clock_of_an_opencost():
-    date = {"Date": "Mon, 23 Nov 2026 10:01:30 GMT"}
+    date = {"Date": formatdate(time.time() + 90, usegmt=True)}
 
-    told = vitals.of_opencost(server(httpx.Response(200, content=RECORDED, headers=date)), NOW)
+    told = vitals.of_opencost(server(httpx.Response(200, content=RECORDED, headers=date)))
 
-    assert (told.version, told.clock_difference) == ("dev (HEAD)", timedelta(seconds=90))
+    assert told.version == "dev (HEAD)"
+    assert told.clock_difference
+    assert 80 < told.clock_difference.total_seconds() <= 90
 
 
 @pytest.mark.parametrize("date", [{}, {"Date": "yesterday"}])
 def test_a_server_need_not_tell_version_or_time(date):
-    told = vitals.of_opencost(server(httpx.Response(200, content=b"{}", headers=date)), NOW)
+    told = vitals.of_opencost(server(httpx.Response(200, content=b"{}", headers=date)))
 
     assert (told.version, told.clock_difference) == (None, None)
 
 
 def test_a_page_that_is_no_opencost_is_refused():
     with pytest.raises(SourceMalformed, match="<html>"):
-        vitals.of_opencost(server(httpx.Response(200, content=b"<html>")), NOW)
+        vitals.of_opencost(server(httpx.Response(200, content=b"<html>")))
     with pytest.raises(SourceRejected, match="status 404"):
-        vitals.of_opencost(server(httpx.Response(404)), NOW)
+        vitals.of_opencost(server(httpx.Response(404)))
 
 
 @pytest.mark.needs("prometheus", "promtool")

@@ -16,11 +16,10 @@ from finops_pipeline.orchestration.sources import (
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import belief, vitals
 from finops_pipeline.sources.kubernetes_tables import INVENTORY
-from finops_pipeline.sources.reading import Reading
+from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
 from finops_pipeline.sources.vitals import Vitals
 from finops_pipeline.units import rfc3339
 
-_MOST_CLOCK_DIFFERENCE = timedelta(seconds=60)
 _ADDRESS = "correct its address, token or certificates in finops.toml, or start the server"
 
 # Which series a line needs, and what to do when Prometheus has none of them.
@@ -48,7 +47,7 @@ def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterat
     Args:
         cluster: its settings.
         window: first instant of the newest window that has settled.
-        now: the time, to compare the servers' clocks with.
+        now: the time that is asked for.
     """
     try:
         with connected(cluster) as clients:
@@ -70,7 +69,7 @@ class _Patient:
     def opencost(self) -> Iterator[Finding]:
         """Whether OpenCost answers, and what its newest answer is worth."""
         try:
-            told = vitals.of_opencost(self.clients.opencost, self.now)
+            told = vitals.of_opencost(self.clients.opencost)
         except SourceError as error:
             lost = ("opencost_clock", "opencost_answer", "opencost_minutes")
             yield from self._silent("opencost", error, lost)
@@ -94,7 +93,7 @@ class _Patient:
         """Whether the Kubernetes API answers, and lets us list every kind."""
         try:
             with kubernetes_api(self.clients.cluster) as api:
-                told = vitals.of_kubernetes(api, self.now)
+                told = vitals.of_kubernetes(api)
         except SourceError as error:
             yield from self._silent("kubernetes", error, ("kubernetes_clock", "kubernetes_rights"))
         else:
@@ -127,7 +126,7 @@ class _Patient:
         if ahead is None:
             return self._finding(check, UNKNOWN, "does not tell the time")
         seconds = ahead.total_seconds()
-        if abs(ahead) <= _MOST_CLOCK_DIFFERENCE:
+        if abs(ahead) <= REPORTED_CLOCK_DIFFERENCE:
             return self._finding(check, OK, f"{seconds:+.0f} s from ours")
         return self._finding(
             check,
