@@ -31,6 +31,7 @@ from finops_pipeline.sources.kubernetes_tables import (
 from finops_pipeline.sources.reading import TOTAL_SECONDS, Reading, parsed, stubbornly, table
 
 _PAGE_OBJECTS = 500  # what kubectl asks for at once
+_MOST_PAGES = 1_000  # half a million objects; a list that goes on is one that never ends
 _BEGINNINGS = 3  # a list that expires is begun again; one that always does is too slow to read
 _Item = TypeVar("_Item", bound=objects.Object)
 
@@ -197,9 +198,14 @@ class _Api:
     def _pages(self, kind: _Kind) -> Iterator[_Rows]:
         page = self._page(kind, {})
         yield page
-        while page.token:
+        for _ in range(_MOST_PAGES):
+            if not page.token:
+                return
             page = self._page(kind, {"continue": page.token})
             yield page
+        raise SourceMalformed(
+            f"cluster {self.cluster}: {kind.path}: no end after {_MOST_PAGES} pages"
+        )
 
     def _page(self, kind: _Kind, place: Mapping[str, str]) -> _Rows:
         parameters = {"limit": str(_PAGE_OBJECTS), **place}

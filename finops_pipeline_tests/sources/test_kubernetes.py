@@ -238,3 +238,10 @@ def test_a_template_has_a_row_per_container_with_its_part():
     assert probes == {"main": True, "setup": False, "proxy": False}
     (workload,) = rows(reading, "raw.workload")
     assert (workload["schedule"], workload["replica_count"]) == ("0 * * * *", None)
+
+
+def test_a_list_without_end_is_given_up():
+    endless = {"kind": "PodList", "metadata": {"continue": "more"}, "items": []}
+    found = read(refusing({PODS: httpx.Response(200, json=endless)}))
+
+    assert "no end after" in failures(found)["Pod"]
