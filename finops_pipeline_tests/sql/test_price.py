@@ -92,6 +92,31 @@ def test_a_pool_has_its_own_price_and_discount_and_the_clusters_where_it_says_no
     assert found["node-b"]["memory_gib_hour_price"] == pytest.approx(0.005 * 0.75)
 
 
+def test_the_entry_of_a_pool_decides_which_of_its_prices_are_preferred(data):
+    """What all nodes cost is no preference of a pool that has an entry of its own."""
+    spot = node("node-a", labels='{"gke_nodepool": "spot"}')
+    own = {"cluster": "prod", "node_pool": "spot", "cpu_core_hour_price": 0.9}
+    data.given("core.label_key", *POOL_LABELS)
+    data.given("raw.asset", spot)
+    data.given("core.price_list", {**own, "is_preferred": True}, LISTED)
+
+    price = prices(data)["node-a"]
+
+    assert (price["cpu_core_hour_price"], price["memory_gib_hour_price"]) == (0.9, 0.005)
+
+
+def test_a_pool_without_a_price_has_that_of_all_nodes(data):
+    spot = {**UNPRICED, "labels": '{"gke_nodepool": "spot"}'}
+    data.given("core.label_key", *POOL_LABELS)
+    data.given("raw.asset", spot)
+    own = {"cluster": "prod", "node_pool": "spot", "cpu_core_hour_price": 0.9}
+    data.given("core.price_list", own, LISTED)
+
+    price = prices(data)["node-a"]
+
+    assert (price["cpu_core_hour_price"], price["memory_gib_hour_price"]) == (0.9, 0.02)
+
+
 @pytest.mark.parametrize("more", [{}, {"is_preferred": True}, {"discount_ratio": 0.3}])
 def test_a_nodes_containers_and_idle_cost_what_the_node_does(data, more):
     data.given("raw.asset", NODE)
@@ -153,4 +178,32 @@ def test_nobody_expects_the_source_to_agree_with_prices_of_our_own(data):
     assert data.check("source_agrees") == []
 
     data.connection.execute("update core.price_list set is_preferred = false")
+    data.connection.execute("update core.price set price_source = 'asset'")
     assert data.check("source_agrees")
+
+
+def test_nobody_expects_the_source_to_agree_where_it_has_no_price(data):
+    data.given("raw.asset", UNPRICED)
+    data.given("raw.allocation", {**CONTAINER, "source_total_cost": 0.0})
+    data.given("core.price_list", LISTED)
+    data.fill("core.price", "costs.hourly")
+
+    assert data.check("source_agrees") == []
+
+
+def test_the_source_agrees_also_where_credits_exceed_the_cost(data):
+    costs = {"source_cpu_cost": -0.04, "source_memory_cost": -0.02}
+    data.given("raw.asset", {**NODE, **costs})
+    row = {"cluster": "prod", "allocation": "prod/node-a/__idle__", "source_total_cost": -0.06}
+    data.given("raw.allocation", row)
+    data.fill("core.price", "costs.hourly")
+
+    assert data.check("source_agrees") == []
+
+
+@pytest.mark.parametrize(("gpu_cost", "count"), [(0.95, 0), (None, 1)])
+def test_a_gpu_without_a_price_is_said(data, gpu_cost, count):
+    data.given("raw.asset", {**NODE, "gpu_hours": 1.0, "source_gpu_cost": gpu_cost})
+    data.fill("core.price")
+
+    assert len(data.check("prices_known")) == count

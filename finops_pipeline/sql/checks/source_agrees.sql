@@ -1,6 +1,6 @@
 -- A cluster's hour whose cost differs from OpenCost's own figures by more than 0.5 % and their rounding.
 --
--- Clusters with prices or discounts of the settings' own are left out, and so are load balancers:
+-- Where the settings' own prices or discounts count it is left out, and so are load balancers:
 -- OpenCost counts them a resolution step too high. So is what the cluster as a whole costs: only
 -- Kubecost's assets know of it.
 
@@ -26,4 +26,9 @@ select cluster, hour, our_cost, source_cost, our_cost / nullif(source_cost, 0) -
 from ours
 full join theirs using (cluster, hour)
 anti join (from core.price_list where is_preferred or discount_ratio > 0) using (cluster)
-where coalesce(abs(our_cost - source_cost) > 0.005 * source_cost + rounding_cost, true);
+anti join (
+    select cluster, date_trunc('hour', window_start) as hour
+    from core.price
+    where price_source = 'price_list' and window_start >= $start and window_start < $end
+) using (cluster, hour)
+where coalesce(abs(our_cost - source_cost) > 0.005 * abs(source_cost) + rounding_cost, true);

@@ -55,26 +55,33 @@ source_price as (
         measured.cpu_core_hour_price is not null as is_measured,
         coalesce(measured.cpu_core_hour_price, source_cpu_cost / nullif(cpu_core_hours, 0))
             * coalesce(paid_ratio, 1) as cpu_price,
-        coalesce(measured.memory_gib_hour_price, source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0))
-            * coalesce(paid_ratio, 1) as memory_price,
+        coalesce(
+            measured.memory_gib_hour_price,
+            source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0)
+        ) * coalesce(paid_ratio, 1) as memory_price,
         coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0))
             * coalesce(adjusted_ratio, 1) as gpu_price
     from node
     full join measured using (cluster, window_start, name)
 ),
--- What the settings say of the node's pool; what that leaves out, of all nodes.
+-- The entry of the node's pool, else that of all nodes, decides on discount and preference. What it has
+-- no price for, and the source neither, has the price of all nodes.
 listed as (
     select
         source_price.*,
         node_pool,
-        coalesce(own.discount_ratio, common.discount_ratio, 0) as discount_ratio,
-        coalesce(own.is_preferred, common.is_preferred, false) as is_preferred,
-        coalesce(own.cpu_core_hour_price, common.cpu_core_hour_price) as cpu_list_price,
-        coalesce(own.memory_gib_hour_price, common.memory_gib_hour_price) as memory_list_price,
-        coalesce(own.gpu_hour_price, common.gpu_hour_price) as gpu_list_price
+        coalesce(entry.discount_ratio, 0) as discount_ratio,
+        if(entry.is_preferred, entry.cpu_core_hour_price, null) as cpu_preferred_price,
+        if(entry.is_preferred, entry.memory_gib_hour_price, null) as memory_preferred_price,
+        if(entry.is_preferred, entry.gpu_hour_price, null) as gpu_preferred_price,
+        coalesce(entry.cpu_core_hour_price, common.cpu_core_hour_price) as cpu_list_price,
+        coalesce(entry.memory_gib_hour_price, common.memory_gib_hour_price) as memory_list_price,
+        coalesce(entry.gpu_hour_price, common.gpu_hour_price) as gpu_list_price
     from source_price
     left join pool using (cluster, window_start, name)
     left join core.price_list as own using (cluster, node_pool)
+    left join core.price_list as entry
+        on entry.cluster = source_price.cluster and entry.node_pool = coalesce(own.node_pool, '')
     left join core.price_list as common
         on common.cluster = source_price.cluster and common.node_pool = ''
 )
@@ -83,15 +90,13 @@ select
     window_start,
     name as node,
     node_pool,
-    coalesce(if(is_preferred, cpu_list_price, null), cpu_price * (1 - discount_ratio), cpu_list_price)
-        as cpu_core_hour_price,
-    coalesce(if(is_preferred, memory_list_price, null), memory_price * (1 - discount_ratio), memory_list_price)
+    coalesce(cpu_preferred_price, cpu_price * (1 - discount_ratio), cpu_list_price) as cpu_core_hour_price,
+    coalesce(memory_preferred_price, memory_price * (1 - discount_ratio), memory_list_price)
         as memory_gib_hour_price,
-    coalesce(if(is_preferred, gpu_list_price, null), gpu_price * (1 - discount_ratio), gpu_list_price)
-        as gpu_hour_price,
+    coalesce(gpu_preferred_price, gpu_price * (1 - discount_ratio), gpu_list_price) as gpu_hour_price,
     discount_ratio,
     case
-        when is_preferred and cpu_list_price is not null then 'price_list'
+        when cpu_preferred_price is not null then 'price_list'
         when cpu_price is null then if(cpu_list_price is null, 'none', 'price_list')
         when is_adjusted then 'bill'
         when is_measured then 'prometheus'
