@@ -228,6 +228,17 @@ def test_matchers_that_select_nothing_are_said_once(clinic):
     assert {it.check for it in found if it.status == "unknown"} >= {"container_metrics"}
 
 
+def test_a_missing_kubeconfig_is_no_wrong_address(clinic):
+    cluster = clinic.settings.clusters[0].model_copy(
+        update={"kubeconfig_file": clinic.data / "none"}
+    )
+    settings = clinic.settings.model_copy(update={"clusters": (cluster,)})
+    (failed,) = (it for it in examine(settings, utc_now()) if it.status == "failed")
+
+    assert (failed.check, "there is no kubeconfig" in failed.message) == ("kubernetes", True)
+    assert "kubeconfig" in failed.fix
+
+
 def test_an_answer_of_several_clusters_is_not_said_to_be_a_wrong_address(clinic):
     clinic.server.faults["/opencost/allocation"] = several_clusters
 

@@ -23,6 +23,10 @@ from finops_pipeline.units import rfc3339
 _MOST_CLOCK_DIFFERENCE = timedelta(seconds=60)
 _ADDRESS = "correct its address, token or certificates in finops.toml, or start the server"
 
+_WAY_IN = (
+    "correct kubernetes_access and the kubeconfig or service account that it names, or start the"
+    " server"
+)
 _LOG = "look into OpenCost's log, and at Why a window was not believed in docs/operations.md"
 
 # Which series a line needs, and what to do when Prometheus has none of them.
@@ -98,7 +102,8 @@ class _Patient:
             with kubernetes_api(self.clients.cluster) as api:
                 told = vitals.of_kubernetes(api, self.now)
         except SourceError as error:
-            yield from self._silent("kubernetes", error, ("kubernetes_clock", "kubernetes_rights"))
+            lost = ("kubernetes_clock", "kubernetes_rights")
+            yield from self._silent("kubernetes", error, lost, _WAY_IN)
         else:
             yield from self._server("kubernetes", told)
             yield self._rights()
@@ -116,8 +121,10 @@ class _Patient:
         seen = f"cannot list {', '.join(failures)}: {next(iter(failures.values()))}"
         return self._finding("kubernetes_rights", FAILED, seen, fix)
 
-    def _silent(self, name: str, error: SourceError, lost: Iterable[str]) -> Iterator[Finding]:
-        yield self._finding(name, FAILED, str(error), _ADDRESS)
+    def _silent(
+        self, name: str, error: SourceError, lost: Iterable[str], fix: str = _ADDRESS
+    ) -> Iterator[Finding]:
+        yield self._finding(name, FAILED, str(error), fix)
         for check in lost:
             yield self._finding(check, UNKNOWN, f"{name} does not answer")
 
