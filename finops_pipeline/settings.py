@@ -120,7 +120,7 @@ OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
 Lenient = Strict(False)
 LabelNames = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Lenient]
 FilePath = Annotated[Path, Lenient, BeforeValidator(_path)]
-Amount = Annotated[float, Lenient] | None
+Amount = float | None
 
 
 def _key(text: str, unit: str = "", **constraints: Any) -> Any:
@@ -227,7 +227,7 @@ class Price(_Section):
     load_balancer_month_price: Amount = _price(
         "Of a load balancer, of all node pools", "currency per month of 730 hours"
     )
-    discount_ratio: Annotated[float, Lenient] = _key(
+    discount_ratio: float = _key(
         "Taken off the source's prices of nodes, not off these", "ratio", default=0.0, ge=0, lt=1
     )
     is_preferred: bool = _key("Use these prices also where the source has its own", default=False)
