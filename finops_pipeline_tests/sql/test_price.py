@@ -64,6 +64,20 @@ def test_without_any_price_a_node_has_none(data):
     assert (price["cpu_core_hour_price"], price["price_source"]) == (None, "none")
 
 
+def test_a_node_that_was_free_until_it_was_billed_has_no_price_rather_than_zero(data):
+    free = {"source_cpu_cost": 0.0, "source_memory_cost": 0.0}
+    bill = {"adjustment_cost": 0.05, "source_total_cost": 0.05}
+    data.given("raw.asset", {**NODE, **free, **bill}, node("node-b"))
+
+    found = prices(data)
+
+    assert (found["node-a"]["cpu_core_hour_price"], found["node-a"]["price_source"]) == (
+        None,
+        "none",
+    )
+    assert [row["node"] for row in data.check("prices_known")] == ["node-a"]
+
+
 def test_a_preferred_price_beats_the_source_and_bears_no_discount(data):
     data.given("raw.asset", NODE)
     data.given("core.price_list", {**LISTED, "is_preferred": True, "discount_ratio": 0.5})

@@ -25,8 +25,12 @@ with node as (
         sum(source_memory_cost) as source_memory_cost,
         sum(source_gpu_cost) as source_gpu_cost,
         -- Kubecost adjusts a node to the bill as a whole; its total contains the adjustment.
-        coalesce(
-            sum(source_total_cost) / nullif(sum(source_total_cost) - sum(coalesce(adjustment_cost, 0)), 0), 1
+        -- What was free until it was billed has no price to scale: it is not known how it is split.
+        sum(coalesce(adjustment_cost, 0)) as bill_difference_cost,
+        if(
+            bill_difference_cost = 0,
+            1,
+            sum(source_total_cost) / nullif(sum(source_total_cost) - bill_difference_cost, 0)
         ) as adjusted_ratio,
         (1 - coalesce(max(discount_ratio), 0)) * adjusted_ratio as paid_ratio
     from raw.asset
@@ -54,13 +58,13 @@ source_price as (
         coalesce(adjusted_ratio, 1) <> 1 as is_adjusted,
         measured.cpu_core_hour_price is not null as is_measured,
         coalesce(measured.cpu_core_hour_price, source_cpu_cost / nullif(cpu_core_hours, 0))
-            * coalesce(paid_ratio, 1) as cpu_price,
+            * if(node.cluster is null, 1, paid_ratio) as cpu_price,
         coalesce(
             measured.memory_gib_hour_price,
             source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0)
-        ) * coalesce(paid_ratio, 1) as memory_price,
+        ) * if(node.cluster is null, 1, paid_ratio) as memory_price,
         coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0))
-            * coalesce(adjusted_ratio, 1) as gpu_price
+            * if(node.cluster is null, 1, adjusted_ratio) as gpu_price
     from node
     full join measured using (cluster, window_start, name)
 ),
