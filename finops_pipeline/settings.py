@@ -63,8 +63,12 @@ NO_CONFIGURATION = (
 )
 
 
-def _http_url(url: str) -> str:
-    """The URL as written, when it is one that we can send a request to."""
+def http_url(url: str) -> str:
+    """The URL as written, when it is one that we can send a request to.
+
+    Raises:
+        ValueError: it is not.
+    """
     if not url.isprintable() or " " in url:  # urlsplit would drop some of these
         raise ValueError("is not an http:// or https:// address: it holds white space or control")
     parts = urlsplit(url)
@@ -90,7 +94,7 @@ def _is_host(host: str) -> bool:
 
 
 def _optional_http_url(url: str) -> str:
-    return url and _http_url(url)
+    return url and http_url(url)
 
 
 def _database_url(url: SecretStr) -> SecretStr:
@@ -109,14 +113,14 @@ def _path(path: object) -> object:
     return path
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
 # TOML and variables know neither tuples nor paths: these two are made from lists and text.
 Lenient = Strict(False)
 LabelNames = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Lenient]
 FilePath = Annotated[Path, Lenient, BeforeValidator(_path)]
-Amount = Annotated[float, Lenient] | None
+Amount = float | None
 
 
 def _key(text: str, unit: str = "", **constraints: Any) -> Any:
@@ -230,7 +234,7 @@ class Price(_Section):
     load_balancer_month_price: Amount = _price(
         "Of a load balancer, of all node pools", "currency per month of 730 hours"
     )
-    discount_ratio: Annotated[float, Lenient] = _key(
+    discount_ratio: float = _key(
         "Taken off the source's prices of nodes, not off these", "ratio", default=0.0, ge=0, lt=1
     )
     is_preferred: bool = _key("Use these prices also where the source has its own", default=False)

@@ -231,6 +231,8 @@ WRONG_CLUSTERS = [
         {"prices": [{"node_pool": "spot"}, {"node_pool": "spot"}]},
         "clusters.0.prices: has two entries for node_pool 'spot'",
     ),
+    ({"prices": [{"cpu_core_hour_price": True}]}, "clusters.0.prices.0.cpu_core_hour_price: "),
+    ({"prices": [{"gpu_hour_price": "0.95"}]}, "clusters.0.prices.0.gpu_hour_price: "),
     ({"prices": [{"gpu_hour_price": -1}]}, "clusters.0.prices.0.gpu_hour_price: "),
     ({"prices": [{"discount_ratio": 1}]}, "clusters.0.prices.0.discount_ratio: "),
     ({"verify": False, "ca_file": "/ca.pem"}, "clusters.0: ca_file is of no use"),

@@ -37,10 +37,10 @@ def open_published(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         NotPublished: there is none in this folder.
-        QueryError: it is damaged, or no file of DuckDB.
+        QueryError: it may not be read, is damaged, or no file of DuckDB.
     """
     path = data_dir / FILE_NAME
-    if not path.exists():
+    if not _is_there(path):
         raise NotPublished(
             f"{path} does not exist yet: 'make demo' fills it with a pretend cluster,"
             " 'make run' from the clusters in finops.toml"
@@ -54,6 +54,13 @@ def open_published(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a folder that may not be entered
+        raise QueryError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def ask(

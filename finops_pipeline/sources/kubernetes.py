@@ -6,7 +6,7 @@ A kind that may not be listed fails alone; ``raw.inventory`` says which and why.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct
 
 from finops_pipeline import http
@@ -32,6 +33,7 @@ from finops_pipeline.sources.patience import TOTAL_SECONDS
 from finops_pipeline.sources.reading import Reading, parsed, stubbornly, table
 
 _PAGE_OBJECTS = 500  # what kubectl asks for at once
+_MOST_PAGES = 1_000  # half a million objects; a list that goes on is one that never ends
 _BEGINNINGS = 3  # a list that expires is begun again; one that always does is too slow to read
 _Item = TypeVar("_Item", bound=objects.Object)
 
@@ -188,9 +190,11 @@ class _Api:
         """All pages of one state: a list that expires on the way is begun anew."""
         for _ in range(_BEGINNINGS):
             try:
-                return [*self._pages(kind)]
+                pages = [*self._pages(kind)]
             except SourceExpired:
                 continue
+            self._refuse_twins(kind, pages)
+            return pages
         raise SourceUnavailable(
             f"cluster {self.cluster}: {kind.path}: its pages expire before the last one is read"
         )
@@ -198,9 +202,20 @@ class _Api:
     def _pages(self, kind: _Kind) -> Iterator[_Rows]:
         page = self._page(kind, {})
         yield page
-        while page.token:
+        for _ in range(_MOST_PAGES):
+            if not page.token:
+                return
             page = self._page(kind, {"continue": page.token})
             yield page
+        raise SourceMalformed(
+            f"cluster {self.cluster}: {kind.path}: no end after {_MOST_PAGES} pages"
+        )
+
+    def _refuse_twins(self, kind: _Kind, pages: Sequence[_Rows]) -> None:
+        """Whoever joins states would count an object twice."""
+        listed = pa.concat_tables(page.tables[kind.tables[0]].select(["uid"]) for page in pages)
+        if pc.count_distinct(listed["uid"]).as_py() < listed.num_rows:
+            raise SourceMalformed(f"cluster {self.cluster}: {kind.path}: an object is listed twice")
 
     def _page(self, kind: _Kind, place: Mapping[str, str]) -> _Rows:
         parameters = {"limit": str(_PAGE_OBJECTS), **place}

@@ -5,6 +5,7 @@ has such access.
 """
 
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import yaml
 
 from finops_pipeline import http
 from finops_pipeline.errors import SourceRejected
+from finops_pipeline.settings import http_url
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -64,20 +66,12 @@ def from_kubeconfig(cluster: str, file: Path | None, context: str) -> Iterator[h
         context: by default the current one.
 
     Raises:
-        SourceRejected: the file or the context is missing or wrong.
+        SourceRejected: the file or the context is missing or wrong, or its plugin fails.
     """
-    from kubernetes.client import Configuration
-    from kubernetes.config import load_kube_config
+    from finops_pipeline.sources.kubernetes_config import read_context
 
-    found = Configuration()
     with _explained(cluster):
-        load_kube_config(  # type: ignore[no-untyped-call]
-            str(file) if file else None,
-            context or None,
-            client_configuration=found,
-            persist_config=False,
-        )
-        client = _client(found)
+        client = _client(read_context(file, context))
     with client:
         yield client
 
@@ -98,6 +92,8 @@ def _explained(cluster: str) -> Iterator[None]:
         TypeError,
         AttributeError,
         LookupError,
+        RecursionError,
+        ImportError,  # a proxy of a kind that httpx needs another package for
         httpx.InvalidURL,
     ) as error:
         raise SourceRejected(
@@ -107,12 +103,21 @@ def _explained(cluster: str) -> Iterator[None]:
 
 def _client(found: "Configuration") -> httpx.Client:
     token = found.api_key.get("BearerToken", "").strip()  # with its scheme, Bearer or Basic
+    if not re.fullmatch("[ -~]*", token):  # refused here, where nobody repeats it in an error
+        raise ValueError("its token is not all visible ASCII")
     return http.client(
-        found.host,
+        _address(found.host),
         headers={"Authorization": token} if token else {},
         verify=_verify(found),
         proxy=found.proxy,
     )
+
+
+def _address(server: str) -> str:
+    try:
+        return http_url(server)
+    except ValueError as error:
+        raise ValueError(f"its server {error}") from error
 
 
 def _verify(found: "Configuration") -> ssl.SSLContext | bool:

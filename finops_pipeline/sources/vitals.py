@@ -1,5 +1,6 @@
 """What a doctor asks the servers of a cluster: versions, clocks, and which metrics are there."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as default
@@ -59,8 +60,12 @@ class _Version(Struct):
     git_version: str = field(name="gitVersion")
 
 
+class _Labels(Struct):
+    quantity: str
+
+
 class _Sample(Struct):
-    metric: dict[str, str]
+    metric: _Labels
     value: tuple[float, str]
 
 
@@ -96,8 +101,7 @@ def of_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Vitals:
     """
     form = {"query": prometheus.query(QUERY, matchers), "time": rfc3339(now)}
     answer = http.post(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
-    samples = parsed(answer, msgspec.json.Decoder(_Vector).decode).data.result
-    counts = {one.metric["quantity"]: float(one.value[1]) for one in samples}
+    counts = parsed(answer, _counts)
     return Vitals(_prometheus_version(client), answer.clock_difference, counts)
 
 
@@ -110,6 +114,14 @@ def of_kubernetes(client: httpx.Client) -> Vitals:
     answer = http.get(client, "/version", {}, deadline_seconds=_SECONDS)
     version = parsed(answer, msgspec.json.Decoder(_Version).decode)
     return Vitals(version.git_version, answer.clock_difference)
+
+
+def _counts(body: bytes) -> dict[str, float]:
+    samples = msgspec.json.decode(body, type=_Vector).data.result
+    counts = {one.metric.quantity: float(one.value[1]) for one in samples}
+    if not all(map(math.isfinite, counts.values())):
+        raise ValueError(f"counts that are none: {counts}")
+    return counts
 
 
 def _prometheus_version(client: httpx.Client) -> str | None:

@@ -234,6 +234,46 @@ def test_an_answer_that_nobody_confirms_is_not_called_believed(clinic):
     )
 
 
+def test_matchers_that_select_nothing_are_said_once(clinic):
+    cluster = clinic.settings.clusters[0].model_copy(
+        update={"prometheus_matchers": {"cluster": "elsewhere"}}
+    )
+    clinic.server.faults["/prometheus"] = lambda request: (
+        Answer(b'{"status":"success","data":{"result":[]}}') if is_doctors(request) else None
+    )
+    found = list(examine(clinic.settings.model_copy(update={"clusters": (cluster,)}), utc_now()))
+
+    assert {it.check for it in found if it.status == "failed"} == {"prometheus_matchers"}
+    assert {it.check for it in found if it.status == "unknown"} >= {"container_metrics"}
+
+
+def test_a_missing_kubeconfig_is_no_wrong_address(clinic):
+    cluster = clinic.settings.clusters[0].model_copy(
+        update={"kubeconfig_file": clinic.data / "none"}
+    )
+    settings = clinic.settings.model_copy(update={"clusters": (cluster,)})
+    (failed,) = (it for it in examine(settings, utc_now()) if it.status == "failed")
+
+    assert (failed.check, "there is no kubeconfig" in failed.message) == ("kubernetes", True)
+    assert "kubeconfig" in failed.fix
+
+
+def test_an_answer_of_several_clusters_is_not_said_to_be_a_wrong_address(clinic):
+    clinic.server.faults["/opencost/allocation"] = several_clusters
+
+    finding = clinic.findings()["opencost_answer"]
+
+    assert "rows of several clusters (one, two)" in finding.message
+    assert "address" not in finding.fix
+
+
+def several_clusters(request: Request) -> Answer:
+    start, end = request.params["window"].split(",")
+    row = {"window": {"start": start, "end": end}, "minutes": 15}
+    rows = {it: {"name": it, "properties": {"cluster": it}, **row} for it in ("one", "two")}
+    return Answer(json.dumps({"code": 200, "data": [rows]}).encode())
+
+
 # The same of what lies on our own side.
 
 
@@ -299,4 +339,4 @@ def test_page_on_operations_lists_every_line(clinic):
     rows = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
 
-    assert listed == {*clinic.findings(), "connection"}
+    assert listed == {*clinic.findings(), "connection", "prometheus_matchers"}

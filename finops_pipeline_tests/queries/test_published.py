@@ -138,6 +138,15 @@ def test_a_foreign_file_is_one_sentence(tmp_path):
         finops_pipeline.read("select 1", tmp_path)
 
 
+def test_a_folder_that_cannot_be_looked_into_is_one_sentence(tmp_path):
+    """Root may enter every folder: a name that is too long fails in the same place."""
+    with (
+        pytest.raises(QueryError, match="finops.duckdb cannot be read: "),
+        open_published(tmp_path / ("x" * 300)),
+    ):
+        pass
+
+
 def test_status_tells_how_far_each_source_is_read(connection):
     found = published_status(connection)
 

@@ -238,3 +238,19 @@ def test_a_template_has_a_row_per_container_with_its_part():
     assert probes == {"main": True, "setup": False, "proxy": False}
     (workload,) = rows(reading, "raw.workload")
     assert (workload["schedule"], workload["replica_count"]) == ("0 * * * *", None)
+
+
+def test_a_list_without_end_is_given_up():
+    endless = {"kind": "PodList", "metadata": {"continue": "more"}, "items": []}
+    found = read(refusing({PODS: httpx.Response(200, json=endless)}))
+
+    assert "no end after" in failures(found)["Pod"]
+
+
+def test_an_object_that_is_listed_twice_fails_its_kind():
+    twins = [thing("node-a", "a"), thing("node-a", "a")]
+
+    found = read(lists({"/api/v1/nodes": twins}))
+
+    assert "listed twice" in failures(found)["Node"]
+    assert rows(found, "raw.node") == []

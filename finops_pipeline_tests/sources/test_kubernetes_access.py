@@ -1,7 +1,6 @@
 """Ways into an API: kubeconfig with token, client certificate or plugin; a service account."""
 
 import json
-import stat
 from pathlib import Path
 
 import certifi
@@ -64,22 +63,6 @@ def test_a_context_says_where_and_as_whom(kubeconfig, context, url, authorizatio
         assert sent(client) == (url, authorization)
 
 
-def test_a_plugin_is_asked_for_the_token(tmp_path):
-    answer = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "kind": "ExecCredential",
-        "status": {"token": "of-the-plugin"},
-    }
-    plugin = tmp_path / "plugin"
-    plugin.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
-    plugin.chmod(stat.S_IRWXU)
-    user = {"exec": {"apiVersion": answer["apiVersion"], "command": str(plugin)}}
-    file = written(tmp_path, {**KUBECONFIG, "users": [{"name": "token", "user": user}]})
-
-    with from_kubeconfig("prod", file, "") as client:
-        assert sent(client)[1] == "Bearer of-the-plugin"
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -87,13 +70,33 @@ def test_a_plugin_is_asked_for_the_token(tmp_path):
         {"contexts": None},
         {"clusters": "x"},
         {"clusters": [{"name": "one", "cluster": {"server": "http://[::1"}}]},
+        {"clusters": [{"name": "one", "cluster": {"server": "10.0.0.1:6443"}}]},
+        {"clusters": [{"name": "one", "cluster": {"server": "http://a..b"}}]},
+        {
+            "clusters": [
+                {"name": "one", "cluster": {"server": "http://a", "proxy-url": "socks5://b"}}
+            ]
+        },
+        {"users": []},
+        {"users": [{"name": "token", "user": {"auth-provider": {"name": "azure"}}}]},
         {
             "clusters": [
                 {"name": "one", "cluster": {"server": "https://x", "certificate-authority": "no"}}
             ]
         },
     ],
-    ids=["context", "no contexts", "clusters", "address", "no such file"],
+    ids=[
+        "context",
+        "no contexts",
+        "clusters",
+        "address",
+        "no scheme",
+        "no host",
+        "proxy",
+        "no such user",
+        "no credentials",
+        "no such file",
+    ],
 )
 def test_a_kubeconfig_that_does_not_work_names_the_cluster(tmp_path, change):
     file = written(tmp_path, KUBECONFIG | change)
@@ -105,7 +108,7 @@ def test_a_kubeconfig_that_does_not_work_names_the_cluster(tmp_path, change):
         pass
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "a: b", "\0"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "a: b", "\0", "[" * 2000])
 def test_a_file_that_is_no_kubeconfig_names_the_cluster(tmp_path, text):
     file = tmp_path / "kubeconfig"
     file.write_text(text)
@@ -140,3 +143,17 @@ def test_elsewhere_there_is_no_service_account(tmp_path):
         from_service_account("prod", tmp_path, {}),
     ):
         pass
+
+
+@pytest.mark.parametrize("token", ["secret\nsecond line", "secr\xe9t", "secret\0"])
+def test_a_token_that_cannot_be_sent_is_refused_before_an_error_repeats_it(tmp_path, token):
+    users = [{"name": "token", "user": {"token": token}}]
+    file = written(tmp_path, KUBECONFIG | {"users": users})
+
+    with (
+        pytest.raises(SourceRejected, match="not all visible ASCII") as refused,
+        from_kubeconfig("prod", file, ""),
+    ):
+        pass
+
+    assert "secr" not in str(refused.value)

@@ -45,6 +45,21 @@ def test_a_page_that_is_no_opencost_is_refused():
         vitals.of_opencost(server(httpx.Response(404)))
 
 
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {"metric": {}, "value": [0, "1"]},
+        {"metric": {"quantity": "copies"}, "value": [0, "many"]},
+        {"metric": {"quantity": "copies"}, "value": [0, "NaN"]},
+    ],
+)
+def test_an_answer_to_another_question_is_no_count(sample):
+    answer = {"status": "success", "data": {"resultType": "vector", "result": [sample]}}
+
+    with pytest.raises(SourceMalformed):
+        vitals.of_prometheus(server(httpx.Response(200, json=answer)), NOW, "")
+
+
 @pytest.mark.needs("prometheus", "promtool")
 def test_series_of_a_real_prometheus(recorded_prometheus):
     told = vitals.of_prometheus(recorded_prometheus, NOW, "")

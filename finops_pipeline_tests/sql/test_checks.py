@@ -215,3 +215,11 @@ def test_each_table_that_is_there_in_every_window_is_watched_for_gaps(data):
 
     missing = {row["table_name"] for row in data.check("windows_gapless")}
     assert missing == {name for _, name in tables}
+
+
+@pytest.mark.parametrize(("adjustment", "count"), [(-0.02, 0), (0.0, 1), (None, 1)])
+def test_a_cost_below_zero_is_right_where_it_was_adjusted(data, adjustment, count):
+    row = {"source_total_cost": -0.01, "storage_adjustment_cost": adjustment}
+    data.given("raw.allocation", {**row, "cluster": "prod", "allocation": "prod/__unmounted__"})
+
+    assert len(data.check("costs_finite")) == count

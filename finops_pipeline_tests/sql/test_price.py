@@ -64,6 +64,20 @@ def test_without_any_price_a_node_has_none(data):
     assert (price["cpu_core_hour_price"], price["price_source"]) == (None, "none")
 
 
+def test_a_node_that_was_free_until_it_was_billed_has_no_price_rather_than_zero(data):
+    free = {"source_cpu_cost": 0.0, "source_memory_cost": 0.0}
+    bill = {"adjustment_cost": 0.05, "source_total_cost": 0.05}
+    data.given("raw.asset", {**NODE, **free, **bill}, node("node-b"))
+
+    found = prices(data)
+
+    assert (found["node-a"]["cpu_core_hour_price"], found["node-a"]["price_source"]) == (
+        None,
+        "none",
+    )
+    assert [row["node"] for row in data.check("prices_known")] == ["node-a"]
+
+
 def test_a_preferred_price_beats_the_source_and_bears_no_discount(data):
     data.given("raw.asset", NODE)
     data.given("core.price_list", {**LISTED, "is_preferred": True, "discount_ratio": 0.5})
@@ -90,6 +104,31 @@ def test_a_pool_has_its_own_price_and_discount_and_the_clusters_where_it_says_no
     assert found["node-a"]["cpu_core_hour_price"] == pytest.approx(0.04 * 0.25)
     assert found["node-b"]["cpu_core_hour_price"] == pytest.approx(0.04 * 0.75)
     assert found["node-b"]["memory_gib_hour_price"] == pytest.approx(0.005 * 0.75)
+
+
+def test_the_entry_of_a_pool_decides_which_of_its_prices_are_preferred(data):
+    """What all nodes cost is no preference of a pool that has an entry of its own."""
+    spot = node("node-a", labels='{"gke_nodepool": "spot"}')
+    own = {"cluster": "prod", "node_pool": "spot", "cpu_core_hour_price": 0.9}
+    data.given("core.node_pool_label", *POOL_LABELS)
+    data.given("raw.asset", spot)
+    data.given("core.price_list", {**own, "is_preferred": True}, LISTED)
+
+    price = prices(data)["node-a"]
+
+    assert (price["cpu_core_hour_price"], price["memory_gib_hour_price"]) == (0.9, 0.005)
+
+
+def test_a_pool_without_a_price_has_that_of_all_nodes(data):
+    spot = {**UNPRICED, "labels": '{"gke_nodepool": "spot"}'}
+    data.given("core.node_pool_label", *POOL_LABELS)
+    data.given("raw.asset", spot)
+    own = {"cluster": "prod", "node_pool": "spot", "cpu_core_hour_price": 0.9}
+    data.given("core.price_list", own, LISTED)
+
+    price = prices(data)["node-a"]
+
+    assert (price["cpu_core_hour_price"], price["memory_gib_hour_price"]) == (0.9, 0.02)
 
 
 @pytest.mark.parametrize("more", [{}, {"is_preferred": True}, {"discount_ratio": 0.3}])
@@ -153,14 +192,32 @@ def test_nobody_expects_the_source_to_agree_with_prices_of_our_own(data):
     assert data.check("source_agrees") == []
 
     data.connection.execute("update core.price_list set is_preferred = false")
-    data.connection.execute("update core.price set price_source = 'asset'")
+    data.connection.execute("update core.price set has_own_price = false")
     assert data.check("source_agrees")
 
 
-def test_nobody_expects_a_source_without_prices_to_agree(data):
+def test_nobody_expects_the_source_to_agree_where_it_has_no_price(data):
     data.given("raw.asset", UNPRICED)
-    data.given("raw.allocation", {**CONTAINER, "source_total_cost": 0})
+    data.given("raw.allocation", {**CONTAINER, "source_total_cost": 0.0})
     data.given("core.price_list", LISTED)
     data.fill("core.price", "costs.hourly")
 
     assert data.check("source_agrees") == []
+
+
+def test_the_source_agrees_also_where_credits_exceed_the_cost(data):
+    costs = {"source_cpu_cost": -0.04, "source_memory_cost": -0.02}
+    data.given("raw.asset", {**NODE, **costs})
+    row = {"cluster": "prod", "allocation": "prod/node-a/__idle__", "source_total_cost": -0.06}
+    data.given("raw.allocation", row)
+    data.fill("core.price", "costs.hourly")
+
+    assert data.check("source_agrees") == []
+
+
+@pytest.mark.parametrize(("gpu_cost", "count"), [(0.95, 0), (None, 1)])
+def test_a_gpu_without_a_price_is_said(data, gpu_cost, count):
+    data.given("raw.asset", {**NODE, "gpu_hours": 1.0, "source_gpu_cost": gpu_cost})
+    data.fill("core.price")
+
+    assert len(data.check("prices_known")) == count

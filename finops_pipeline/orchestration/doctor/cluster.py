@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from finops_pipeline.errors import SourceError
+from finops_pipeline.errors import SourceError, SourceMalformed
 from finops_pipeline.orchestration.doctor.finding import FAILED, OK, UNKNOWN, WARNING, Finding
 from finops_pipeline.orchestration.sources import (
     KUBERNETES,
@@ -21,6 +21,12 @@ from finops_pipeline.sources.vitals import Vitals
 from finops_pipeline.units import rfc3339
 
 _ADDRESS = "correct its address, token or certificates in finops.toml, or start the server"
+
+_WAY_IN = (
+    "correct kubernetes_access and the kubeconfig or service account that it names, or start the"
+    " server"
+)
+_LOG = "look into OpenCost's log, and at Why a window was not believed in docs/operations.md"
 
 # Which series a line needs, and what to do when Prometheus has none of them.
 _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -95,7 +101,8 @@ class _Patient:
             with kubernetes_api(self.clients.cluster) as api:
                 told = vitals.of_kubernetes(api)
         except SourceError as error:
-            yield from self._silent("kubernetes", error, ("kubernetes_clock", "kubernetes_rights"))
+            lost = ("kubernetes_clock", "kubernetes_rights")
+            yield from self._silent("kubernetes", error, lost, _WAY_IN)
         else:
             yield from self._server("kubernetes", told)
             yield self._rights()
@@ -113,8 +120,10 @@ class _Patient:
         seen = f"cannot list {', '.join(failures)}: {next(iter(failures.values()))}"
         return self._finding("kubernetes_rights", FAILED, seen, fix)
 
-    def _silent(self, name: str, error: SourceError, lost: Iterable[str]) -> Iterator[Finding]:
-        yield self._finding(name, FAILED, str(error), _ADDRESS)
+    def _silent(
+        self, name: str, error: SourceError, lost: Iterable[str], fix: str = _ADDRESS
+    ) -> Iterator[Finding]:
+        yield self._finding(name, FAILED, str(error), fix)
         for check in lost:
             yield self._finding(check, UNKNOWN, f"{name} does not answer")
 
@@ -139,7 +148,8 @@ class _Patient:
         try:
             reading = OPENCOST.read(self.clients, self.window, self.now, True)
         except SourceError as error:
-            yield self._finding("opencost_answer", FAILED, str(error), _ADDRESS)
+            fix = _LOG if isinstance(error, SourceMalformed) else _ADDRESS
+            yield self._finding("opencost_answer", FAILED, str(error), fix)
             yield self._finding("opencost_minutes", UNKNOWN, "there is no answer to judge")
             return
         yield self._believed(reading)
@@ -174,6 +184,10 @@ class _Patient:
         return self._finding("opencost_minutes", FAILED, seen, belief.cure(ratio))
 
     def _metrics(self, counts: Mapping[str, float]) -> Iterator[Finding]:
+        matchers = self.clients.cluster.promql_matchers()
+        if matchers and not any(map(counts.get, vitals.SERIES)):
+            yield from self._mismatched(matchers)
+            return
         for check, (series, fix) in _NEEDED.items():
             missing = [_metric(name) for name in series if not counts.get(name)]
             if missing:
@@ -182,6 +196,17 @@ class _Patient:
                 seen = min(counts[name] for name in series)
                 yield self._finding(check, OK, f"at least {seen:.0f} series of each")
         yield self._copies(counts.get("copies"))
+
+    def _mismatched(self, matchers: str) -> Iterator[Finding]:
+        yield self._finding(
+            "prometheus_matchers",
+            FAILED,
+            f"no series of containers or nodes has {matchers}",
+            "correct prometheus_matchers in finops.toml: labels of this cluster's series, as"
+            " Prometheus shows them",
+        )
+        for check in (*_NEEDED, "duplicated_series"):
+            yield self._finding(check, UNKNOWN, "prometheus_matchers select nothing")
 
     def _copies(self, copies: float | None) -> Finding:
         if copies is None:

@@ -10,6 +10,13 @@ where window_start >= $start and window_start < $end
         or memory_byte_hours < 0
         or (
             source_total_cost < 0
-            and coalesce(cpu_adjustment_cost, 0) + coalesce(memory_adjustment_cost, 0) >= 0
+            and coalesce(list_sum([
+                cpu_adjustment_cost,
+                memory_adjustment_cost,
+                gpu_adjustment_cost,
+                storage_adjustment_cost,
+                network_adjustment_cost,
+                load_balancer_adjustment_cost
+            ]), 0) >= 0
         )
     );

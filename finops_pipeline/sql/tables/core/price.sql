@@ -9,6 +9,7 @@ create table core.price (
     memory_gib_hour_price double,                -- all discounts applied [currency per GiB-hour]
     gpu_hour_price        double,                -- all discounts applied [currency per GPU-hour]
     discount_ratio        double      not null,  -- the settings' own, off the source's prices
+    has_own_price         boolean     not null,  -- whether prices or discounts of the settings count
     price_source          varchar     not null   -- of a core: prometheus, asset, bill, price_list or none
 );
 
@@ -25,8 +26,12 @@ with node as (
         sum(source_memory_cost) as source_memory_cost,
         sum(source_gpu_cost) as source_gpu_cost,
         -- Kubecost adjusts a node to the bill as a whole; its total contains the adjustment.
-        coalesce(
-            sum(source_total_cost) / nullif(sum(source_total_cost) - sum(coalesce(adjustment_cost, 0)), 0), 1
+        -- What was free until it was billed has no price to scale: it is not known how it is split.
+        sum(coalesce(adjustment_cost, 0)) as bill_difference_cost,
+        if(
+            bill_difference_cost = 0,
+            1,
+            sum(source_total_cost) / nullif(sum(source_total_cost) - bill_difference_cost, 0)
         ) as adjusted_ratio,
         (1 - coalesce(max(discount_ratio), 0)) * adjusted_ratio as paid_ratio
     from raw.asset
@@ -53,29 +58,35 @@ source_price as (
         coalesce(adjusted_ratio, 1) <> 1 as is_adjusted,
         measured.cpu_core_hour_price is not null as is_measured,
         coalesce(measured.cpu_core_hour_price, source_cpu_cost / nullif(cpu_core_hours, 0))
-            * coalesce(paid_ratio, 1) as cpu_price,
+            * if(node.cluster is null, 1, paid_ratio) as cpu_price,
         coalesce(
-            measured.memory_gib_hour_price, source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0)
-        ) * coalesce(paid_ratio, 1) as memory_price,
+            measured.memory_gib_hour_price,
+            source_memory_cost * 1024 ** 3 / nullif(memory_byte_hours, 0)
+        ) * if(node.cluster is null, 1, paid_ratio) as memory_price,
         -- OpenCost takes its discount off CPU and memory only.
         coalesce(measured.gpu_hour_price, source_gpu_cost / nullif(gpu_hours, 0))
-            * coalesce(adjusted_ratio, 1) as gpu_price
+            * if(node.cluster is null, 1, adjusted_ratio) as gpu_price
     from node
     full join measured using (cluster, window_start, name)
 ),
--- What the settings say of the node's pool; where they leave a price out, of the whole cluster.
+-- The entry of the node's pool, else that of all nodes, decides on discount and preference. What it has
+-- no price for, and the source neither, has the price of all nodes.
 listed as (
     select
         source_price.*,
         node_pool,
-        coalesce(own.discount_ratio, common.discount_ratio, 0) as discount_ratio,
-        coalesce(own.is_preferred, common.is_preferred, false) as is_preferred,
-        coalesce(own.cpu_core_hour_price, common.cpu_core_hour_price) as cpu_list_price,
-        coalesce(own.memory_gib_hour_price, common.memory_gib_hour_price) as memory_list_price,
-        coalesce(own.gpu_hour_price, common.gpu_hour_price) as gpu_list_price
+        coalesce(entry.discount_ratio, 0) as discount_ratio,
+        if(entry.is_preferred, entry.cpu_core_hour_price, null) as cpu_preferred_price,
+        if(entry.is_preferred, entry.memory_gib_hour_price, null) as memory_preferred_price,
+        if(entry.is_preferred, entry.gpu_hour_price, null) as gpu_preferred_price,
+        coalesce(entry.cpu_core_hour_price, common.cpu_core_hour_price) as cpu_list_price,
+        coalesce(entry.memory_gib_hour_price, common.memory_gib_hour_price) as memory_list_price,
+        coalesce(entry.gpu_hour_price, common.gpu_hour_price) as gpu_list_price
     from source_price
     left join pool using (cluster, window_start, name)
     left join core.price_list as own using (cluster, node_pool)
+    left join core.price_list as entry
+        on entry.cluster = source_price.cluster and entry.node_pool = coalesce(own.node_pool, '')
     left join core.price_list as common
         on common.cluster = source_price.cluster and common.node_pool = ''
 )
@@ -84,16 +95,17 @@ select
     window_start,
     name as node,
     node_pool,
-    coalesce(if(is_preferred, cpu_list_price, null), cpu_price * (1 - discount_ratio), cpu_list_price)
-        as cpu_core_hour_price,
-    coalesce(
-        if(is_preferred, memory_list_price, null), memory_price * (1 - discount_ratio), memory_list_price
-    ) as memory_gib_hour_price,
-    coalesce(if(is_preferred, gpu_list_price, null), gpu_price * (1 - discount_ratio), gpu_list_price)
-        as gpu_hour_price,
+    coalesce(cpu_preferred_price, cpu_price * (1 - discount_ratio), cpu_list_price) as cpu_core_hour_price,
+    coalesce(memory_preferred_price, memory_price * (1 - discount_ratio), memory_list_price)
+        as memory_gib_hour_price,
+    coalesce(gpu_preferred_price, gpu_price * (1 - discount_ratio), gpu_list_price) as gpu_hour_price,
     discount_ratio,
+    discount_ratio > 0
+        or coalesce(cpu_preferred_price, memory_preferred_price, gpu_preferred_price) is not null
+        or (cpu_price is null and cpu_list_price is not null)
+        or (memory_price is null and memory_list_price is not null) as has_own_price,
     case
-        when is_preferred and cpu_list_price is not null then 'price_list'
+        when cpu_preferred_price is not null then 'price_list'
         when cpu_price is null then if(cpu_list_price is null, 'none', 'price_list')
         when is_adjusted then 'bill'
         when is_measured then 'prometheus'
