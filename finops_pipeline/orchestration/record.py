@@ -52,7 +52,7 @@ def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> Recorded:
 
     Raises:
         ValueError: readings of several clusters or days.
-        LakeError: a file to be rewritten is damaged.
+        LakeDamaged: a file to be rewritten is damaged.
         StateError: other writers kept changing the same windows.
     """
     said = _latest(readings)
@@ -80,7 +80,7 @@ def gather(
         False when a window may still change, or another writer was faster.
 
     Raises:
-        LakeError: a file is damaged.
+        LakeDamaged: a file is damaged.
     """
     before = ledger.day([table_name], cluster, day)
     held = [window for window in before.values() if window.file]
@@ -150,7 +150,7 @@ def _total(table_name: str, rows: pa.Table) -> Decimal | None:
 def _next(old: Window | None, new: Window) -> Window:
     """What the ledger says after a reading; without a file where one is to be written."""
     if old is None or old.fetched_at is None or new.fetched_at is None:
-        return new
+        return replace(new, read_count=1 + (old.read_count if old else 0))
     is_equal = old.content_sha256 == new.content_sha256
     if new.fetched_at < old.fetched_at or (is_equal and new.fetched_at == old.fetched_at):
         return old

@@ -41,6 +41,11 @@ class Window:
         return self.table_name, self.window_start
 
     @property
+    def place(self) -> tuple[str, str, datetime]:
+        """Table, cluster and window."""
+        return self.table_name, self.cluster, self.window_start
+
+    @property
     def day(self) -> Day:
         """Table, cluster and UTC day."""
         return self.table_name, self.cluster, self.window_start.date()

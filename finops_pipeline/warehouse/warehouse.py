@@ -12,7 +12,7 @@ import duckdb
 
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import HOUR
-from finops_pipeline.warehouse.connect import connect
+from finops_pipeline.warehouse.connect import connect, damage_told, read_everything
 from finops_pipeline.warehouse.definitions import Definitions, transaction
 from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale
 from finops_pipeline.warehouse.inputs import Inputs
@@ -40,12 +40,16 @@ def open_warehouse(
         settings: what a select may name after a dollar sign.
         kept: for how long quarter-hourly tables hold their rows.
         sql: the tables, each after those it reads; by default those of the SQL files.
+
+    Raises:
+        WarehouseDamaged: from here or from within the block, when the file cannot be read.
     """
-    warehouse = Warehouse(path, inputs, settings, kept, tables() if sql is None else sql)
-    try:
-        yield warehouse
-    finally:
-        warehouse.close()
+    with damage_told(path):
+        warehouse = Warehouse(path, inputs, settings, kept, tables() if sql is None else sql)
+        try:
+            yield warehouse
+        finally:
+            warehouse.close()
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,15 @@ class Warehouse:
     def close(self) -> None:
         """Write everything to the file and let go of it; it may then be copied."""
         self.connection.close()
+
+    def verify(self) -> None:
+        """Read everything once: what nobody asks for may be damaged for a long time.
+
+        Raises:
+            WarehouseDamaged: a block has changed.
+        """
+        with damage_told(self.path):
+            read_everything(self.connection)
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""

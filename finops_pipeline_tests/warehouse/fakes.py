@@ -154,6 +154,10 @@ class FakeInputs:
             if start <= at < end
         ]
 
+    def named_files(self, table: str) -> list[Path]:
+        windows = self.windows.get(table, {})
+        return [self._file(table, at, rows) for at, rows in windows.items()]
+
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
         if table in self.whole:
             return self.whole[table]
