@@ -175,11 +175,12 @@ class Attribution(_Section):
 
 
 class Retention(_Section):
-    """How long tables of fine grain reach back; daily tables are kept for good."""
+    """How far back things reach; daily tables are kept for good."""
 
     quarter_hourly_days: int = _key(
         "Days of costs.quarter_hourly", "days", default=14, ge=1, le=400
     )
+    run_days: int = _key("Days of Dagster's own history of runs", "days", default=14, ge=1, le=400)
 
 
 class Metrics(_Section):
