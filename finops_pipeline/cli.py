@@ -19,6 +19,7 @@ from finops_pipeline.errors import ConfigError, FinopsError, NotPublished, Query
 from finops_pipeline.queries.published import Answer, ask, open_published
 from finops_pipeline.queries.status import age, is_demo, published_status
 from finops_pipeline.settings import Settings
+from finops_pipeline.units import MIB
 
 DEMO_MARK = "DEMO DATA: this cluster is pretended"
 _MOST_ROWS = 200  # of a table: more scrolls out of sight, and takes seconds to align
@@ -248,7 +249,7 @@ def _must_be_in_the_repository() -> None:
 
 
 def _described(file_count: int, size_bytes: int) -> str:
-    return f"the ledger and {file_count} files of {size_bytes / 2**20:.1f} MiB"
+    return f"the ledger and {file_count} files of {size_bytes / MIB:.1f} MiB"
 
 
 def _print_finding(subject: str, check: str, status: str, message: str, fix: str) -> None:

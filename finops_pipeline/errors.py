@@ -10,6 +10,7 @@
   x LakeError              a lake file cannot be read
     + LakeDamaged          it is missing, or its bytes are not those that were written
   x StateError             the state database is damaged, or does not fit this installation
+  x DiskFull               there is no room for what is to be written; nothing is lost
   x TableError             a table file, or its rows, break the contract
   x WarehouseBusy          another process keeps the warehouse to itself
   x WarehouseDamaged       its file cannot be read: it is made anew from the lake
@@ -63,6 +64,10 @@ class LakeDamaged(LakeError):
 
 class StateError(FinopsError):
     """The state database is damaged, or does not fit this installation."""
+
+
+class DiskFull(FinopsError):
+    """There is no room for what is to be written; nothing that was there is lost."""
 
 
 class TableError(FinopsError):

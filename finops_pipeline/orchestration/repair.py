@@ -1,18 +1,22 @@
 """Damage is moved out of the way: what it hit is read again, made anew, or said to be lost."""
 
+import errno
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 import dagster as dg
+import duckdb
 
-from finops_pipeline.errors import LakeDamaged, StateError, WarehouseDamaged
+from finops_pipeline.errors import DiskFull, LakeDamaged, StateError, WarehouseDamaged
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.sources import SOURCES
 from finops_pipeline.orchestration.tidy import NIGHTLY_HOUR
 from finops_pipeline.state.database import CURE
-from finops_pipeline.warehouse.connect import locked
+from finops_pipeline.units import MIB
+from finops_pipeline.warehouse.connect import is_full, locked
 
 # Each attempt of a step takes at least one damaged file out of its way.
 _MOST_ATTEMPTS = 1000
@@ -28,14 +32,35 @@ def repaired(installation: Installation) -> Iterator[None]:
 
     Raises:
         RetryRequested: the step is to begin again.
+        DiskFull: something could not be written; the next tick takes it up.
         StateError: the state database is damaged, or most of the lake is missing.
     """
     try:
-        with installation.state.told():
+        with _fullness_told(installation), installation.state.told():
             yield
     except (LakeDamaged, WarehouseDamaged) as damage:
         repair(installation, damage)
         raise dg.RetryRequested(max_retries=_MOST_ATTEMPTS) from damage
+
+
+@contextmanager
+def _fullness_told(installation: Installation) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, duckdb.Error, StateError) as error:
+        if not _is_full(error):
+            raise
+        free = shutil.disk_usage(installation.settings.data_dir).free
+        raise DiskFull(
+            f"the disk of {installation.settings.data_dir.absolute()} is full, {free / MIB:.1f} MiB"
+            f" are free: make room, and the next tick goes on where this one stopped ({error})"
+        ) from error
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return is_full(error) if isinstance(error, duckdb.Error) else "disk is full" in str(error)
 
 
 def repair(installation: Installation, damage: LakeDamaged | WarehouseDamaged) -> None:
