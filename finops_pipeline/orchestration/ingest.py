@@ -92,6 +92,7 @@ def _due(
     if not source.is_asked(cluster):
         return []
     ledger, (start, end) = installation.state.ledger, within
+    start = max(start, installation.raw_start(now))  # older days are frozen
     if source.heartbeat:  # it knows nothing of the windows before the newest one
         start = max(start, window_start(now - ledger.schedule.settle) - WINDOW)
     return ledger.due(source.in_each_window, cluster.name, now, start, end)

@@ -79,6 +79,10 @@ class LedgerInputs:
             self._lake.verify_size(file.path, file.size_bytes)
         return [self._lake.absolute(file.path) for file in found]
 
+    def frozen(self, table: str) -> Slots:
+        """Content hash by day of the frozen days of a table: their raw rows may be gone."""
+        return _slots(self._contents.day_contents().get(table, {}))
+
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
         """Rows of a table of the ledger; all of them when it does not grow."""
         if table == "core.window":

@@ -15,7 +15,7 @@ from finops_pipeline.queries.published import FILE_NAME
 from finops_pipeline.settings import Settings
 from finops_pipeline.state.database import State, open_state
 from finops_pipeline.state.schedule import Schedule
-from finops_pipeline.units import window_start
+from finops_pipeline.units import day_start, window_start
 from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.publish import Publication, publish
 from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
@@ -59,6 +59,11 @@ class Installation:
     def horizon_start(self, now: datetime) -> datetime:
         """First instant whose window is still asked for."""
         return window_start(now) - timedelta(days=self.settings.ingest.horizon_days)
+
+    def raw_start(self, now: datetime) -> datetime:
+        """First instant of the days whose raw rows are kept."""
+        oldest = now - timedelta(days=self.settings.retention.raw_days)
+        return day_start(oldest.astimezone(UTC).date())
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:

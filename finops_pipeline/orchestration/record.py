@@ -92,8 +92,7 @@ def gather(
         for window in held
         if window.file
     }
-    facts = {FACTS: json.dumps([_facts(window) for window in held])}
-    file = lake.write(table_name, cluster, rows, facts)
+    file = lake.write(table_name, cluster, rows, told(held))
     after = [replace(window, file=file.path) for window in held]
     return ledger.commit(before, after, [StoredFile(**vars(file))], at)
 
@@ -170,7 +169,7 @@ def _store(
         first = group[0]
         kept = _kept_rows(lake, ledger, group)
         tables = {w.window_start: kept[w.key] if w.file else rows[w.key] for w in group}
-        facts = {FACTS: json.dumps([_facts(window) for window in group])}
+        facts = told(group)
         file = lake.write(first.table_name, first.cluster, tables, facts)
         after |= {window.key: replace(window, file=file.path) for window in group}
         files.append(file)
@@ -216,8 +215,12 @@ def _paths(windows: Iterable[Window]) -> list[str]:
     return sorted({window.file for window in windows if window.file})
 
 
+def told(windows: Iterable[Window]) -> dict[str, str]:
+    """What a file says of its windows: the ledger could be made from it again, were it lost."""
+    return {FACTS: json.dumps([_facts(window) for window in windows])}
+
+
 def _facts(window: Window) -> dict[str, object]:
-    """What the ledger could be made from again, were it lost."""
     known = {name: value for name, value in vars(window).items() if name not in _NOT_IN_FILE}
     return {name: _json(value) for name, value in known.items()}
 

@@ -9,12 +9,13 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from finops_pipeline.errors import DiskFull, LakeDamaged, StateError, WarehouseDamaged
+from finops_pipeline.errors import DiskFull, LakeDamaged, LakeError, StateError, WarehouseDamaged
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.sources import SOURCES
 from finops_pipeline.orchestration.tidy import NIGHTLY_HOUR
 from finops_pipeline.state.database import CURE
+from finops_pipeline.state.window import RAW
 from finops_pipeline.units import MIB
 from finops_pipeline.warehouse.connect import is_full, locked
 
@@ -129,6 +130,11 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
     path, now = damage.path, installation.clock()
     if _is_as_named(installation.lake, path):
         raise StateError(f"the state database is damaged: it is wrong about {path}; {CURE}")
+    if not path.startswith(RAW):
+        raise LakeError(
+            f"{damage}; it holds frozen days that no source can say again: put it back from the"
+            " backup"
+        )
     installation.lake.move_out(path, installation.quarantine / "lake" / path)
     first = installation.horizon_start(now)
     oldest = {name: first for source in SOURCES if not source.heartbeat for name in source.tables}

@@ -11,6 +11,7 @@ import dagster as dg
 from finops_pipeline.errors import TableError
 from finops_pipeline.orchestration import checks
 from finops_pipeline.orchestration.describe import column_schema, key, metadata
+from finops_pipeline.orchestration.freeze import freeze_old_days
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.repair import inspect_share, is_nightly, repaired
 from finops_pipeline.orchestration.resources import InstallationResource
@@ -87,6 +88,7 @@ def derived(
             yield checks.result(checks.FILES[checked.name], warehouse)
         if PUBLISHED in chosen:
             yield _published(warehouse, opened)
+            freeze_old_days(opened)
 
 
 @contextmanager

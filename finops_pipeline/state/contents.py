@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, litera
 
 from finops_pipeline.state.known import known_windows, of_source
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
-from finops_pipeline.state.window import StoredFile
+from finops_pipeline.state.window import RAW, StoredFile
 from finops_pipeline.units import DAY, WINDOW, day_start, windows
 
 _INSTANT = pa.timestamp("us", "UTC")
@@ -131,7 +131,8 @@ class Contents:
     def hour_marks(self, day: datetime) -> dict[datetime, str]:
         """The same as ``day_marks`` by first instant of the hour, within one day."""
         key = (ledger.c.window_start, ledger.c.table_name, ledger.c.cluster)
-        query = select(literal(""), *key, *_MARKED).where(_within(ledger, day, day + DAY))
+        is_raw = ledger.c.table_name.startswith(RAW)
+        query = select(literal(""), *key, *_MARKED).where(_within(ledger, day, day + DAY), is_raw)
         return _hashes(self._connection.execute(query.order_by(*key)), _hour).get("", {})
 
     def current_files(self, table_name: str, start: datetime, end: datetime) -> list[StoredFile]:
@@ -157,7 +158,8 @@ class Contents:
         """Rows of ``core.window`` in ``[start, end)``: what was read, tried or given up."""
         columns = {name: ledger.c[name] for name in WINDOW_COLUMNS.names}
         columns["reason"] = func.coalesce(ledger.c.reason, ledger.c.failure)
-        query = select(*columns.values()).where(_within(ledger, start, end))
+        is_raw = ledger.c.table_name.startswith(RAW)
+        query = select(*columns.values()).where(_within(ledger, start, end), is_raw)
         return _arrow(self._connection.execute(query).all(), WINDOW_COLUMNS)
 
     def restatements(self, start: datetime, end: datetime) -> pa.Table:

@@ -19,6 +19,7 @@ from finops_pipeline.state.window import (
     FINAL,
     LOST,
     PROVISIONAL,
+    RAW,
     Day,
     Key,
     StoredFile,
@@ -191,6 +192,49 @@ class Ledger:
             connection.execute(delete(lake_file).where(lake_file.c.path == path))
         return len(held)
 
+    def raw_days(self, before: date) -> list[date]:
+        """UTC days with raw rows, the oldest first."""
+        query = (
+            select(ledger_day.c.day)
+            .where(
+                ledger_day.c.table_name.startswith(RAW),
+                ledger_day.c.day < before,
+                ledger_day.c.content_sha256.is_not(None),
+            )
+            .distinct()
+            .order_by(ledger_day.c.day)
+        )
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def expire(
+        self, day: date, files: Iterable[StoredFile], frozen: Sequence[Window], at: datetime
+    ) -> None:
+        """Let the frozen rows of a UTC day take the place of the raw ones, in one transaction.
+
+        The raw windows are forgotten and their files dropped; restatements stay.
+
+        Args:
+            day: every raw window of which goes.
+            files: hold the frozen rows, and are already durable.
+            frozen: windows of tables that are not raw, one per table and cluster.
+            at: when.
+        """
+        of_day = ledger_day.c.day == day, ledger_day.c.table_name.startswith(RAW)
+        with writing(self._engine) as connection:
+            rows = connection.execute(select(*_DAY).where(*of_day)).all()
+            raw = {(table_name, cluster, of) for table_name, cluster, of in rows}
+            now = _lock(connection, raw | {window.day for window in frozen}, at)
+            _name_files(connection, {}, frozen, files, at)
+            _put(connection, now, frozen, at)
+            _forget(connection, [window for window in now.values() if window.day in raw])
+            changed = {"revision": ledger_day.c.revision + 1, "changed_at": at}
+            values = {"content_sha256": None, **changed}
+            connection.execute(update(ledger_day).where(*of_day).values(values))
+            is_current = lake_file.c.day == day, lake_file.c.dropped_at.is_(None)
+            is_raw = lake_file.c.table_name.startswith(RAW)
+            connection.execute(update(lake_file).where(*is_current, is_raw).values(dropped_at=at))
+
     def scattered_days(self, table_names: Iterable[str], before: date) -> list[Day]:
         """Days of tables and clusters that lie in several current files, oldest first."""
         place = (lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
@@ -348,6 +392,19 @@ def _why_read_again(old: Window, at: datetime) -> str:
     if old.next_read_at and old.next_read_at <= at:
         return f"read again {after_end(old.window_start, old.next_read_at)}"
     return "read again on request"
+
+
+def _forget(connection: Connection, windows: Iterable[Window]) -> None:
+    for table_name, cluster, day in sorted({window.day for window in windows}):
+        start = day_start(day)
+        connection.execute(
+            delete(ledger).where(
+                ledger.c.table_name == table_name,
+                ledger.c.cluster == cluster,
+                ledger.c.window_start >= start,
+                ledger.c.window_start < start + DAY,
+            )
+        )
 
 
 def _bereft(window: Window, at: datetime, reason: str, oldest: datetime | None) -> Window:

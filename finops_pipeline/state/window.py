@@ -9,6 +9,8 @@ PROVISIONAL = "provisional"  # read, and to be read again
 FINAL = "final"  # read for the last time
 LOST = "lost"  # never read, and the source has forgotten it
 
+RAW = "raw."  # what the names of tables begin with that sources fill; others are frozen days
+
 Key = tuple[str, datetime]  # table and window, of the cluster at hand
 Day = tuple[str, str, date]  # table, cluster and UTC day
 

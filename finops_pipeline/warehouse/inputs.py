@@ -36,5 +36,8 @@ class Inputs(Protocol):
             LakeDamaged: one is missing or cut.
         """
 
+    def frozen(self, table: str) -> Slots:
+        """Content hash by first instant of the day of what is kept in the lake for good."""
+
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
         """Rows of a table of the ledger in ``[start, end)``; all when it does not grow."""

@@ -185,11 +185,20 @@ class Warehouse:
         with self._filling(table):
             for part in joined(found.slots, table.slot):
                 self._delete(table, part)
-            written = sum(self._insert(table, part) for part in joined(found.filled, table.slot))
+            written = self._fill(table, found.filled)
             self.records.remember(table.name, DAYS, found.days, found.now[DAYS])
             if HOURS in found.now:
                 self.records.remember(table.name, HOURS, found.slots, found.now[HOURS])
         return written
+
+    def _fill(self, table: Table, slots: list[datetime]) -> int:
+        """Days that are frozen come from the lake, as they were; all others from the select."""
+        frozen = self._inputs.frozen(table.name)
+        made = [slot for slot in slots if slot not in frozen]
+        kept = [slot for slot in slots if slot in frozen]
+        return sum(self._insert(table, part) for part in joined(made, table.slot)) + sum(
+            self._insert_frozen(table, part) for part in joined(kept, table.slot)
+        )
 
     def _stale(self, table: Table) -> _Stale:
         now = self._days(table)
@@ -206,7 +215,8 @@ class Warehouse:
 
     def _days(self, table: Table) -> Slots:
         """Fingerprint of a growing table by day, without the days it no longer keeps."""
-        days = _timed(self._by_day.of(table.name))
+        frozen = self._inputs.frozen(table.name)
+        days = _timed(self._by_day.of(table.name)) | _timed(frozen)
         if not days or not table.name.endswith(_RECENT):
             return days
         oldest = max(_times(days)) - self._kept
@@ -240,6 +250,15 @@ class Warehouse:
             self._definitions.show_raw(table, part)
             arguments = self._arguments(table, part)
             result = self.connection.execute(f"{insert} {table.query}", arguments)
+        return int((result.fetchone() or (0,))[0])
+
+    def _insert_frozen(self, table: Table, part: Range) -> int:
+        files = self._inputs.files(table.name, part.start, part.end)
+        result = self.connection.execute(
+            f"insert into {table.name} by name"
+            " select * from read_parquet($1, hive_partitioning = false)",
+            [[str(file) for file in files]],
+        )
         return int((result.fetchone() or (0,))[0])
 
     def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:

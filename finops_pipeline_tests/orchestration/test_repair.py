@@ -14,10 +14,12 @@ from finops_pipeline import settings as configuration
 from finops_pipeline.errors import (
     FinopsError,
     LakeDamaged,
+    LakeError,
     PublicationRefused,
     StateError,
     WarehouseDamaged,
 )
+from finops_pipeline.orchestration.freeze import freeze_old_days
 from finops_pipeline.orchestration.ingest import read_due
 from finops_pipeline.orchestration.installation import Installation, open_installation
 from finops_pipeline.orchestration.repair import inspect_share, repair
@@ -83,8 +85,9 @@ def copied(home: Home, folder: Path) -> Home:
     return Home(folder, home.instance)
 
 
-def opened(made: Home, now=NEXT):
-    return open_installation(configuration.load(made.folder / "finops.toml", {}), lambda: now)
+def opened(made: Home, now=NEXT, *, is_ledger_lost=False):
+    given = configuration.load(made.folder / "finops.toml", {})
+    return open_installation(given, lambda: now, is_ledger_lost=is_ledger_lost)
 
 
 def tick(it: Installation) -> None:
@@ -173,6 +176,16 @@ def test_windows_that_no_source_can_say_again_are_lost(made):
     )
     assert row["status"] == "lost"
     assert "is missing from the lake" in str(row["reason"])
+
+
+def test_a_frozen_day_that_is_damaged_is_not_dropped(made):
+    with opened(made, NEXT + 450 * DAY) as it:
+        freeze_old_days(it)
+        frozen = newest(it, "costs.daily")
+        flip(frozen)
+        with pytest.raises(LakeError, match="put it back from the backup"):
+            publish(it)
+        assert frozen.exists()
 
 
 def test_an_unmounted_lake_makes_nothing_absent(made):
