@@ -270,6 +270,30 @@ def test_a_window_read_anew_after_damage_may_be_restated_again(state):
     assert contents_seen == [("a" * 64, "b" * 64), ("c" * 64, "d" * 64)]
 
 
+def test_frozen_rows_take_the_place_of_the_raw_ones_of_a_day(state):
+    start, day = TEN - 10 * HOUR, TEN.date()
+    commit(state, window(content="a"))
+    commit(state, window(content="b", read_count=2))
+    commit(state, window("raw.allocation"))
+    commit(state, window(start=TEN + DAY, file="raw.asset/tomorrow"))
+    frozen = window("costs.daily", start, status="final", next_read_at=None)
+    assert state.ledger.raw_days(before=day + 2 * DAY) == [day, day + DAY]
+
+    state.ledger.expire(day, stored(frozen), [frozen], TEN + 9 * DAY)
+
+    assert state.ledger.raw_days(before=day + 2 * DAY) == [day + DAY]
+    assert state.ledger.day([*SOURCE, "costs.daily"], "prod", day) == {frozen.key: frozen}
+    assert [file.path for file in state.ledger.current_files()] == [
+        "costs.daily/0000-a",
+        "raw.asset/tomorrow",
+    ]
+    with state.snapshot() as contents:
+        assert contents.day_contents().keys() == {"costs.daily", "raw.asset"}
+        assert contents.hour_marks(start) == {}
+        assert contents.windows(start, start + DAY).num_rows == 0
+        assert contents.restatements(start, start + DAY).num_rows == 1
+
+
 def test_a_snapshot_does_not_change_while_others_write(state):
     with state.snapshot() as contents:
         assert contents.windows(TEN, TEN + WINDOW).num_rows == 0
