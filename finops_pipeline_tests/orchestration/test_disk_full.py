@@ -29,7 +29,7 @@ from finops_pipeline_tests.orchestration.test_repair import (
 
 __all__ = ["expected", "filled"]
 
-FREE_BYTES = [0, 2**16, 2**20, 2**22]  # room for nothing; for some of the lake; for most of a tick
+FREE_BYTES = [0, 2**16, 2**18, 2**20]  # room for nothing, ledger, lake, warehouse
 
 
 class FullLake(Lake):
