@@ -19,6 +19,7 @@ from finops_pipeline.errors import ConfigError, FinopsError, NotPublished, Query
 from finops_pipeline.queries.published import Answer, ask, open_published
 from finops_pipeline.queries.status import age, is_demo, published_status
 from finops_pipeline.settings import Settings
+from finops_pipeline.units import MIB
 
 DEMO_MARK = "DEMO DATA: this cluster is pretended"
 _MOST_ROWS = 200  # of a table: more scrolls out of sight, and takes seconds to align
@@ -100,6 +101,42 @@ def doctor(is_json: bool) -> None:
     if is_json:
         click.echo(msgspec.json.format(msgspec.json.encode(findings), indent=2))
     sys.exit(any(finding["status"] == FAILED for finding in findings))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def backup(folder: Path) -> None:
+    """Bring a backup of lake and state database in FOLDER up to date; ticks may run meanwhile."""
+    from finops_pipeline.orchestration.backup import back_up
+
+    done = back_up(_settings_or_demo(), folder)
+    click.echo(f"{folder} holds {_described(done.file_count, done.size_bytes)}")
+    click.echo(f"{done.copied_count} copied now, all verified")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def restore(folder: Path) -> None:
+    """Put the backup in FOLDER into the empty data folder; the next tick publishes."""
+    from finops_pipeline.orchestration.backup import restore as put_back
+
+    settings = _settings_or_demo()
+    done = put_back(settings, folder)
+    click.echo(f"{settings.data_dir} holds {_described(done.file_count, done.size_bytes)}")
+    click.echo("run finops tick to compute and publish the tables")
+
+
+@main.command()
+def rebuild_ledger() -> None:
+    """Make a lost state database anew from what the files of the lake say of themselves."""
+    from finops_pipeline.orchestration.installation import open_installation
+    from finops_pipeline.orchestration.rebuild import rebuild_ledger
+
+    with open_installation(_settings_or_demo(), is_ledger_lost=True) as installation:
+        count, damaged = rebuild_ledger(installation)
+    click.echo(f"the ledger knows {count} files; restatements and failures of old are gone")
+    for path in damaged:
+        click.echo(f"damaged, moved to data/quarantine: {path}")
 
 
 @main.command()
@@ -209,6 +246,10 @@ def _must_open() -> None:
 def _must_be_in_the_repository() -> None:
     if not Path("workspace.yaml").exists():
         raise ConfigError("there is no workspace.yaml here: change to the root of the repository")
+
+
+def _described(file_count: int, size_bytes: int) -> str:
+    return f"the ledger and {file_count} files of {size_bytes / MIB:.1f} MiB"
 
 
 def _print_finding(subject: str, check: str, status: str, message: str, fix: str) -> None:

@@ -8,10 +8,13 @@
       - SourceExpired      410: what we hold is too old to go on with
     + SourceMalformed      an answer we cannot read or do not believe
     + SourceClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
-  x LakeError              a lake file is damaged or missing
-  x StateError             the state database does not fit this installation
+  x LakeError              a lake file cannot be read
+    + LakeDamaged          it is missing, or its bytes are not those that were written
+  x StateError             the state database is damaged, or does not fit this installation
+  x DiskFull               there is no room for what is to be written; nothing is lost
   x TableError             a table file, or its rows, break the contract
   x WarehouseBusy          another process keeps the warehouse to itself
+  x WarehouseDamaged       its file cannot be read: it is made anew from the lake
   x PublicationRefused     a blocking check has rows; readers keep the last publication
   x NotPublished           nobody has published anything here yet
   x QueryError             a question to the published file that it cannot answer
@@ -61,11 +64,24 @@ class SourceClockDiffers(SourceError):
 
 
 class LakeError(FinopsError):
-    """A lake file is damaged or missing."""
+    """A lake file cannot be read."""
+
+
+class LakeDamaged(LakeError):
+    """A lake file is missing, or its bytes are not those that were written."""
+
+    def __init__(self, path: str, message: str) -> None:
+        """Args: the file, relative to the lake, and what is wrong with it."""
+        super().__init__(f"{path} {message}")
+        self.path = path
 
 
 class StateError(FinopsError):
-    """The state database does not fit this installation."""
+    """The state database is damaged, or does not fit this installation."""
+
+
+class DiskFull(FinopsError):
+    """There is no room for what is to be written; nothing that was there is lost."""
 
 
 class TableError(FinopsError):
@@ -74,6 +90,10 @@ class TableError(FinopsError):
 
 class WarehouseBusy(FinopsError):
     """Another process keeps the warehouse to itself."""
+
+
+class WarehouseDamaged(FinopsError):
+    """The warehouse's file cannot be read: it is made anew from the lake."""
 
 
 class PublicationRefused(FinopsError):

@@ -194,11 +194,19 @@ class Nodes(_Section):
 
 
 class Retention(_Section):
-    """How long tables of fine grain reach back; daily tables are kept for good."""
+    """How far back things reach; daily tables are kept for good."""
 
+    raw_days: int = _key(
+        "Days of raw and hourly tables; daily ones are frozen before their raw rows go",
+        "days",
+        default=400,
+        ge=2,
+        le=4000,
+    )
     quarter_hourly_days: int = _key(
         "Days of costs.quarter_hourly", "days", default=14, ge=1, le=400
     )
+    run_days: int = _key("Days of Dagster's own history of runs", "days", default=14, ge=1, le=400)
 
 
 class Metrics(_Section):
@@ -463,6 +471,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     except ValidationError as error:
         raise _explained(error, given) from None  # pydantic's own text shows secrets
     _refuse_endless_windows(settings, given)
+    _refuse_horizon_beyond_raw(settings, given)
     return _with_tokens(settings, environ)
 
 
@@ -600,6 +609,18 @@ def _refuse_endless_windows(settings: Settings, given: _Given) -> None:
         raise ConfigError(
             f"{origin}: ingest.horizon_days: {ingest.horizon_days} days are too short for"
             f" ingest.reread_hours, whose last is {last}: windows would never become final"
+        )
+
+
+def _refuse_horizon_beyond_raw(settings: Settings, given: _Given) -> None:
+    """Refuse to ask for windows that would have expired."""
+    horizon_days, raw_days = settings.ingest.horizon_days, settings.retention.raw_days
+    if raw_days < horizon_days:
+        variables = [_variable(key) for key in ("retention.raw_days", "ingest.horizon_days")]
+        origin = next((name for name in variables if name in given.variables), given.file)
+        raise ConfigError(
+            f"{origin}: retention.raw_days: {raw_days} days are less than the {horizon_days} of"
+            " ingest.horizon_days: what has expired would be read again"
         )
 
 

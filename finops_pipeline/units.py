@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 WINDOW = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+MIB = 2**20
 GIB = 2**30
 GB = 10**9
 MONTH_HOURS = 730  # of a mean month, as clouds count

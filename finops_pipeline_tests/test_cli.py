@@ -239,6 +239,8 @@ COMMANDS = [
     ("status",),
     ("tick",),
     ("run",),
+    ("backup", "there"),
+    ("rebuild-ledger",),
     ("config", "show"),
     ("config", "validate"),
 ]
@@ -304,6 +306,36 @@ def test_published_file_that_does_not_open_is_one_sentence(folder):
 
     assert refused(finops("sql", "select 1")) == f"data/finops.duckdb {sentence}"
     assert said(finops("status")).startswith(f"data/finops.duckdb {sentence}\n\ndue now:")
+
+
+def test_a_backup_becomes_the_installation_again(folder):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+    with open_installation():
+        pass
+
+    assert said(finops("backup", "there")) == (
+        "there holds the ledger and 0 files of 0.0 MiB\n0 copied now, all verified\n"
+    )
+    assert refused(finops("restore", "there")).startswith("data/state.db exists: a backup is put")
+    (folder / "data" / "state.db").unlink()
+    assert said(finops("restore", "there")) == (
+        "data holds the ledger and 0 files of 0.0 MiB\n"
+        "run finops tick to compute and publish the tables\n"
+    )
+
+
+def test_a_lost_ledger_is_made_anew(folder):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+    path = "raw.asset/window/cluster=prod/date=2026-03-01/1000-0.parquet"
+    damaged = folder / "data" / "lake" / path
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1")
+
+    assert said(finops("rebuild-ledger")).splitlines() == [
+        "the ledger knows 0 files; restatements and failures of old are gone",
+        f"damaged, moved to data/quarantine: {path}",
+    ]
+    assert not damaged.exists()
 
 
 def test_version_is_that_of_the_package():

@@ -56,7 +56,7 @@ def test_notebook_example_runs(published_demo, monkeypatch):
 
 
 def test_commands_are_those_that_exist():
-    listed = re.findall(r"^\| `(finops [a-z ]+)` \|", README, re.MULTILINE)
+    listed = re.findall(r"^\| `(finops [a-z -]+)` \|", README, re.MULTILINE)
 
     assert sorted(listed) == sorted(commands(main, "finops"))
 

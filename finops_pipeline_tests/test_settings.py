@@ -144,6 +144,7 @@ WRONG_IN_FILE = {
     "[ingest]\nreread_hours = ['1']\n": "ingest.reread_hours.0: Input should be a valid integer",
     "[ingest]\nhorizon_days = 1\n": "ingest.horizon_days: 1 days are too short for ingest.reread",
     "[ingest]\nreread_hours = [1, 335]\n": "ingest.horizon_days: 14 days are too short",
+    "[retention]\nraw_days = 13\n": "retention.raw_days: 13 days are less than the 14 of ingest.",
     "data_dir = ''\n": "data_dir: should be a path",
     'data_dir = "a\\u0000b"\n': "data_dir: should be a path",
     "state_url = 'sqlite://'\n": "state_url: is SQLite without a file",

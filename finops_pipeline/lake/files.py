@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from finops_pipeline.errors import LakeError
+from finops_pipeline.errors import LakeDamaged, LakeError
 
 _SUFFIX = ".parquet"
 _UNFINISHED = ".tmp"  # only a suffix hides a file from the pattern *.parquet
@@ -83,7 +83,8 @@ class Lake:
         """Rows of a file; with its hash, only if no byte of it has changed.
 
         Raises:
-            LakeError: the file is missing, damaged or not Parquet.
+            LakeDamaged: the file is missing, or does not have this hash.
+            LakeError: it cannot be read, or is not Parquet.
         """
         body = self._verified(path, file_sha256) if file_sha256 else self._bytes(path)
         # Half the CPU of read_table, which looks for data sets of many files.
@@ -93,7 +94,8 @@ class Lake:
         """Key-value metadata that a file was written with.
 
         Raises:
-            LakeError: the file is missing, damaged or not Parquet.
+            LakeDamaged: the file is missing.
+            LakeError: it cannot be read, or is not Parquet.
         """
         stored = _readable(path, lambda: pq.read_metadata(self.absolute(path)).metadata) or {}
         return {
@@ -104,9 +106,49 @@ class Lake:
         """Read every byte; Parquet itself does not notice most of those that flip.
 
         Raises:
-            LakeError: the file is missing or does not have this hash.
+            LakeDamaged: the file is missing, or does not have this hash.
+            LakeError: it cannot be read.
         """
         self._verified(path, file_sha256)
+
+    def verify_size(self, path: str, size_bytes: int) -> None:
+        """See that a file is there and whole, without reading it.
+
+        Raises:
+            LakeDamaged: the file is missing, or has another size.
+        """
+        found = _readable(path, self.absolute(path).stat).st_size
+        if found != size_bytes:
+            raise LakeDamaged(path, f"is damaged: it has {found} bytes, expected {size_bytes}")
+
+    def take(self, other: "Lake", path: str, file_sha256: str) -> None:
+        """Copy a file of another lake, durable when this returns.
+
+        Raises:
+            LakeDamaged: it is missing there, or does not have this hash.
+            OSError: the disk is full or broken; no file is left behind.
+        """
+        _write_durably(self.absolute(path), memoryview(other._verified(path, file_sha256)))
+
+    def recognise(self, path: str) -> LakeFile:
+        """A file as it was written, known by nothing but its name and its bytes.
+
+        Raises:
+            LakeDamaged: it is missing, or its name holds digits of another hash.
+            LakeError: it cannot be read.
+        """
+        body = self._bytes(path)
+        file_sha256 = hashlib.sha256(body).hexdigest()
+        digits = Path(path).stem.rpartition("-")[2]
+        if digits != file_sha256[:_NAME_DIGITS]:
+            raise LakeDamaged(path, f"is damaged: its SHA-256 is {file_sha256}")
+        return LakeFile(path, *place(path), file_sha256, len(body))
+
+    def move_out(self, path: str, target: Path) -> None:
+        """Move a file out of the lake, over whatever is there; one already gone is fine."""
+        if self.absolute(path).exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.absolute(path).replace(target)
 
     def paths(self) -> Iterator[str]:
         """Every finished file, named by the ledger or not."""
@@ -145,8 +187,18 @@ class Lake:
         body = self._bytes(path)
         found = hashlib.sha256(body).hexdigest()
         if found != file_sha256:
-            raise LakeError(f"{path} is damaged: its SHA-256 is {found}, expected {file_sha256}")
+            raise LakeDamaged(path, f"is damaged: its SHA-256 is {found}, expected {file_sha256}")
         return body
+
+
+def place(path: str) -> tuple[str, str, date]:
+    """Table, cluster and UTC day that a file is of, by its path."""
+    table_name, _, cluster, day, _ = path.split("/")
+    return (
+        table_name,
+        unquote(cluster.removeprefix("cluster=")),
+        date.fromisoformat(day.removeprefix("date=")),
+    )
 
 
 def _only_day(windows: Iterable[datetime]) -> date:
@@ -220,7 +272,7 @@ def _readable(path: str, read: Callable[[], _Read]) -> _Read:
     try:
         return read()
     except FileNotFoundError as error:
-        raise LakeError(f"{path} is missing from the lake") from error
+        raise LakeDamaged(path, "is missing from the lake") from error
     except (pa.ArrowException, OSError) as error:
         raise LakeError(f"{path} cannot be read: {error}") from error
 

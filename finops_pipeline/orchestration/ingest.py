@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
-from finops_pipeline.errors import LakeError, SourceError, SourceMalformed, SourceUnavailable
+from finops_pipeline.errors import SourceError, SourceMalformed, SourceUnavailable
 from finops_pipeline.orchestration import inventory
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.record import record
@@ -116,6 +116,7 @@ def _due(
     if not source.is_asked(cluster):
         return []
     ledger, (start, end) = installation.state.ledger, within
+    start = max(start, installation.raw_start(now))  # older days are frozen
     if source.heartbeat:  # it knows nothing of the windows before the newest one
         start = max(start, window_start(now - ledger.schedule.settle) - WINDOW)
     return ledger.due(source.in_each_window, cluster.name, now, start, end)
@@ -172,7 +173,7 @@ def _readings(
             _refuse_sudden_silence(ledger, source, reading, is_last)
             yield _to_be_stored(source, installation, reading)
             failures_in_a_row = 0
-        except (SourceError, LakeError) as error:
+        except SourceError as error:
             name = clients.cluster.name
             ledger.fail(source.in_each_window, name, window, asked_at, str(error))
             progress.failures.append(str(error))

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from finops_pipeline.state.contents import Contents
 from finops_pipeline.state.database import Installation as Identity
 from finops_pipeline.units import GB, GIB, MONTH_HOURS
 from finops_pipeline.warehouse.fingerprints import Slots
+
+_FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2200))
 
 
 class LedgerInputs:
@@ -36,6 +38,7 @@ class LedgerInputs:
         self._identity = identity
         self._horizon = horizon
         self._made: dict[str, pa.Table] = {}
+        self._verified: set[str] = set()
 
     def day_contents(self, table: str) -> Slots:
         """Content hash by day of a table of the lake or the ledger; by None if it does not grow."""
@@ -54,8 +57,32 @@ class LedgerInputs:
         return _slots(self._contents.hour_contents(day).get(table, {}))
 
     def files(self, table: str, start: datetime, end: datetime) -> list[Path]:
-        """Current lake files of a raw table that hold windows of ``[start, end)``."""
-        return [self._lake.absolute(p) for p in self._contents.current_files(table, start, end)]
+        """Current lake files of a raw table that hold windows of ``[start, end)``, verified.
+
+        Raises:
+            LakeDamaged: one is missing, or does not have the hash that the ledger knows.
+        """
+        found = self._contents.current_files(table, start, end)
+        for file in found:
+            if file.path not in self._verified:  # several tables read the same files
+                self._lake.verify(file.path, file.file_sha256)
+                self._verified.add(file.path)
+        return [self._lake.absolute(file.path) for file in found]
+
+    def named_files(self, table: str) -> list[Path]:
+        """Every current lake file of a raw table; all are there, and none is cut.
+
+        Raises:
+            LakeDamaged: one is missing or cut.
+        """
+        found = self._contents.current_files(table, _FIRST, _LAST)
+        for file in found:
+            self._lake.verify_size(file.path, file.size_bytes)
+        return [self._lake.absolute(file.path) for file in found]
+
+    def frozen(self, table: str) -> Slots:
+        """Content hash by day of the frozen days of a table: their raw rows may be gone."""
+        return _slots(self._contents.day_contents().get(table, {}))
 
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
         """Rows of a table of the ledger; all of them when it does not grow."""

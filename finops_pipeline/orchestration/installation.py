@@ -15,7 +15,7 @@ from finops_pipeline.queries.published import FILE_NAME
 from finops_pipeline.settings import Settings
 from finops_pipeline.state.database import State, open_state
 from finops_pipeline.state.schedule import Schedule
-from finops_pipeline.units import window_start
+from finops_pipeline.units import day_start, window_start
 from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.publish import Publication, publish
 from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
@@ -47,6 +47,11 @@ class Installation:
         """The database that people open."""
         return (self.settings.data_dir / FILE_NAME).absolute()
 
+    @property
+    def quarantine(self) -> Path:
+        """Where damaged files are moved, for whoever wants to look at them."""
+        return self.settings.data_dir / "quarantine"
+
     def marks(self) -> dict[str, str]:
         """What must stand beside every figure that is shown: that a demo is pretended."""
         return {"demo": "pretended data of the embedded cluster"} if self.settings.is_demo else {}
@@ -54,6 +59,11 @@ class Installation:
     def horizon_start(self, now: datetime) -> datetime:
         """First instant whose window is still asked for."""
         return window_start(now) - timedelta(days=self.settings.ingest.horizon_days)
+
+    def raw_start(self, now: datetime) -> datetime:
+        """First instant of the days whose raw rows are kept."""
+        oldest = now - timedelta(days=self.settings.retention.raw_days)
+        return day_start(oldest.astimezone(UTC).date())
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:
@@ -92,11 +102,21 @@ class Installation:
             )
 
 
+def lake_of(settings: Settings) -> Lake:
+    """The lake of the installation that the settings describe."""
+    return Lake((settings.data_dir / "lake").absolute())
+
+
 @contextmanager
 def open_installation(
-    settings: Settings | None = None, clock: Clock = utc_now
+    settings: Settings | None = None, clock: Clock = utc_now, *, is_ledger_lost: bool = False
 ) -> Iterator[Installation]:
     """Open the installation that the settings describe; the state database is migrated if needed.
+
+    Args:
+        settings: by default those that are configured.
+        clock: what time it is.
+        is_ledger_lost: open it all the same when the ledger does not know the lake.
 
     Raises:
         ConfigError: nothing is configured, or something is wrong with it.
@@ -108,11 +128,12 @@ def open_installation(
         tuple(timedelta(hours=hours) for hours in chosen.ingest.reread_hours),
         {name: timedelta(hours=hours) for name, hours in chosen.last_reread_hours().items()},
     )
-    lake = Lake((chosen.data_dir / "lake").absolute())
+    lake = lake_of(chosen)
     with open_state(
         chosen.database_url(), is_demo=chosen.is_demo, currency=chosen.currency, schedule=schedule
     ) as state:
-        _must_know_its_lake(state, lake)
+        if not is_ledger_lost:
+            _must_know_its_lake(state, lake)
         yield Installation(chosen, lake, state, clock)
 
 
@@ -121,5 +142,6 @@ def _must_know_its_lake(state: State, lake: Lake) -> None:
     if state.ledger.is_empty() and lake.holds_older_than(state.installation.created_at):
         raise StateError(
             f"{lake.root} holds windows that the state database does not know: restore the state"
-            " database from its backup, or move the lake away to start over"
+            " database from its backup (finops restore), make it anew from the lake"
+            " (finops rebuild-ledger), or move the lake away to start over"
         )

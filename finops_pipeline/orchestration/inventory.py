@@ -32,7 +32,7 @@ def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:
     What could not be listed is taken to be as it was.
 
     Raises:
-        LakeError: a file with states before is damaged.
+        LakeDamaged: a file with states before is damaged.
     """
     start = reading.window_start
     last = ledger.newest_read(INVENTORY, reading.cluster, before=start)
@@ -74,7 +74,7 @@ def gather_day(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> None:
     """Put the files of a table and day into one whenever there are many: each reading reads them.
 
     Raises:
-        LakeError: a file is damaged.
+        LakeDamaged: a file is damaged.
     """
     for reading in readings:
         cluster, day = reading.cluster, reading.window_start.date()

@@ -9,6 +9,7 @@ import dagster as dg
 from finops_pipeline.orchestration.describe import column_schema, key
 from finops_pipeline.orchestration.ingest import Progress, read_due
 from finops_pipeline.orchestration.installation import Installation
+from finops_pipeline.orchestration.repair import repaired
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.orchestration.sources import SOURCES, Source
 from finops_pipeline.settings import Cluster
@@ -36,7 +37,7 @@ def window_assets(source: Source) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, installation: InstallationResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         days = context.partition_time_window
-        with installation.open() as opened:
+        with installation.open() as opened, repaired(opened):
             given = read_due(source, opened, days.start.astimezone(UTC), days.end.astimezone(UTC))
             shown = _links(source, opened.settings.clusters) | opened.marks()
             for name in source.tables:

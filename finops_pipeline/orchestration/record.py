@@ -52,7 +52,7 @@ def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> Recorded:
 
     Raises:
         ValueError: readings of several clusters or days.
-        LakeError: a file to be rewritten is damaged.
+        LakeDamaged: a file to be rewritten is damaged.
         StateError: other writers kept changing the same windows.
     """
     said = _latest(readings)
@@ -80,7 +80,7 @@ def gather(
         False when a window may still change, or another writer was faster.
 
     Raises:
-        LakeError: a file is damaged.
+        LakeDamaged: a file is damaged.
     """
     before = ledger.day([table_name], cluster, day)
     held = [window for window in before.values() if window.file]
@@ -92,8 +92,7 @@ def gather(
         for window in held
         if window.file
     }
-    facts = {FACTS: json.dumps([_facts(window) for window in held])}
-    file = lake.write(table_name, cluster, rows, facts)
+    file = lake.write(table_name, cluster, rows, told(held))
     after = [replace(window, file=file.path) for window in held]
     return ledger.commit(before, after, [StoredFile(**vars(file))], at)
 
@@ -150,7 +149,7 @@ def _total(table_name: str, rows: pa.Table) -> Decimal | None:
 def _next(old: Window | None, new: Window) -> Window:
     """What the ledger says after a reading; without a file where one is to be written."""
     if old is None or old.fetched_at is None or new.fetched_at is None:
-        return new
+        return replace(new, read_count=1 + (old.read_count if old else 0))
     is_equal = old.content_sha256 == new.content_sha256
     if new.fetched_at < old.fetched_at or (is_equal and new.fetched_at == old.fetched_at):
         return old
@@ -170,7 +169,7 @@ def _store(
         first = group[0]
         kept = _kept_rows(lake, ledger, group)
         tables = {w.window_start: kept[w.key] if w.file else rows[w.key] for w in group}
-        facts = {FACTS: json.dumps([_facts(window) for window in group])}
+        facts = told(group)
         file = lake.write(first.table_name, first.cluster, tables, facts)
         after |= {window.key: replace(window, file=file.path) for window in group}
         files.append(file)
@@ -216,8 +215,12 @@ def _paths(windows: Iterable[Window]) -> list[str]:
     return sorted({window.file for window in windows if window.file})
 
 
+def told(windows: Iterable[Window]) -> dict[str, str]:
+    """What a file says of its windows: the ledger could be made from it again, were it lost."""
+    return {FACTS: json.dumps([_facts(window) for window in windows])}
+
+
 def _facts(window: Window) -> dict[str, object]:
-    """What the ledger could be made from again, were it lost."""
     known = {name: value for name, value in vars(window).items() if name not in _NOT_IN_FILE}
     return {name: _json(value) for name, value in known.items()}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from finops_pipeline.orchestration.history import kept_since, trim
 from finops_pipeline.orchestration.ingest import days_due
 from finops_pipeline.orchestration.installation import open_installation, utc_now
 from finops_pipeline.orchestration.raw import day_tags
@@ -45,6 +46,8 @@ def run_tick(
             tags=day_tags(first, last),
             raise_on_error=False,
         )
+        with open_installation() as opened:
+            trim(instance, kept_since(opened.settings))
     failed = [event.step_key or "" for event in result.get_step_failure_events()]
     return Outcome(first, last, _windows_read(result), result.success, failed)
 

@@ -4,14 +4,17 @@ All of them are one step: they see one state of the ledger, and the warehouse is
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dagster as dg
 
 from finops_pipeline.errors import TableError
 from finops_pipeline.orchestration import checks
 from finops_pipeline.orchestration.describe import column_schema, key, metadata
+from finops_pipeline.orchestration.freeze import freeze_old_days
 from finops_pipeline.orchestration.inputs import OF_LEDGER
 from finops_pipeline.orchestration.installation import Installation
+from finops_pipeline.orchestration.repair import inspect_share, is_nightly, repaired
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.warehouse.publish import publish
 from finops_pipeline.warehouse.sql_file import Table, tables
@@ -74,7 +77,7 @@ def derived(
     """
     chosen = context.selected_asset_keys
     failures: list[TableError] = []
-    with installation.open() as opened, opened.warehouse() as warehouse:
+    with installation.open() as opened, repaired(opened), _inspected(opened) as warehouse:
         for name in (table.name for it, table in _DERIVED.items() if it in chosen):
             try:
                 yield _filled(warehouse.tables[name], warehouse, opened)
@@ -86,6 +89,17 @@ def derived(
             yield checks.result(checks.FILES[checked.name], warehouse)
         if PUBLISHED in chosen:
             yield _published(warehouse, opened)
+            freeze_old_days(opened)
+
+
+@contextmanager
+def _inspected(installation: Installation) -> Iterator[Warehouse]:
+    """The warehouse; once a night only after everything it stands on was looked at."""
+    inspect_share(installation)
+    with installation.warehouse() as warehouse:
+        if is_nightly(installation.clock()):
+            warehouse.verify()
+        yield warehouse
 
 
 def _filled(

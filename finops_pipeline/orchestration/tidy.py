@@ -12,7 +12,7 @@ from finops_pipeline.units import DAY
 KEPT_AFTER_DROP = 2 * DAY  # a publication may name a file for as long
 # A tick stays short: a longer backlog is worked off over the next ones.
 _DAYS_AT_ONCE = 20
-_NIGHTLY_HOUR = 3
+NIGHTLY_HOUR = 3
 
 
 def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetime) -> int:
@@ -25,7 +25,7 @@ def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetim
         Days compacted.
 
     Raises:
-        LakeError: a file is damaged.
+        LakeDamaged: a file is damaged.
     """
     scattered = ledger.scattered_days(table_names, before=(now - DAY).date())
     finished = (place for place in scattered if gather(lake, ledger, *place, at=now))
@@ -39,5 +39,5 @@ def sweep(lake: Lake, ledger: Ledger, now: datetime) -> None:
     """
     before = now - KEPT_AFTER_DROP
     lake.remove(ledger.forget_files(before))
-    if now.hour == _NIGHTLY_HOUR:
+    if now.hour == NIGHTLY_HOUR:
         lake.sweep(ledger.named_files(), before)

@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import wraps
 from itertools import groupby
@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, litera
 
 from finops_pipeline.state.known import known_windows, of_source
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
+from finops_pipeline.state.window import RAW, StoredFile
 from finops_pipeline.units import DAY, WINDOW, day_start, windows
 
 _INSTANT = pa.timestamp("us", "UTC")
@@ -130,16 +131,17 @@ class Contents:
     def hour_marks(self, day: datetime) -> dict[datetime, str]:
         """The same as ``day_marks`` by first instant of the hour, within one day."""
         key = (ledger.c.window_start, ledger.c.table_name, ledger.c.cluster)
-        query = select(literal(""), *key, *_MARKED).where(_within(ledger, day, day + DAY))
+        is_raw = ledger.c.table_name.startswith(RAW)
+        query = select(literal(""), *key, *_MARKED).where(_within(ledger, day, day + DAY), is_raw)
         return _hashes(self._connection.execute(query.order_by(*key)), _hour).get("", {})
 
-    def current_files(self, table_name: str, start: datetime, end: datetime) -> list[str]:
-        """Lake files that hold windows of ``[start, end)``, relative to the lake.
+    def current_files(self, table_name: str, start: datetime, end: datetime) -> list[StoredFile]:
+        """Lake files that hold windows of ``[start, end)``, in the order of their paths.
 
         All rows of a current file are current, those of its other windows too.
         """
         query = (
-            select(lake_file.c.path)
+            select(*(lake_file.c[field.name] for field in fields(StoredFile)))
             .where(
                 lake_file.c.table_name == table_name,
                 lake_file.c.day >= start.date(),
@@ -150,13 +152,14 @@ class Contents:
             )
             .order_by(lake_file.c.path)
         )
-        return list(self._connection.execute(query).scalars())
+        return [StoredFile(*row) for row in self._connection.execute(query)]
 
     def windows(self, start: datetime, end: datetime) -> pa.Table:
         """Rows of ``core.window`` in ``[start, end)``: what was read, tried or given up."""
         columns = {name: ledger.c[name] for name in WINDOW_COLUMNS.names}
         columns["reason"] = func.coalesce(ledger.c.reason, ledger.c.failure)
-        query = select(*columns.values()).where(_within(ledger, start, end))
+        is_raw = ledger.c.table_name.startswith(RAW)
+        query = select(*columns.values()).where(_within(ledger, start, end), is_raw)
         return _arrow(self._connection.execute(query).all(), WINDOW_COLUMNS)
 
     def restatements(self, start: datetime, end: datetime) -> pa.Table:

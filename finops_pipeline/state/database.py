@@ -1,7 +1,7 @@
 """The state database as a whole: made, migrated and checked when it is opened."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -18,6 +18,12 @@ from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.state.tables import REVISION, installation
 
+# What to do when the state database is damaged or lost.
+CURE = (
+    "stop the pipeline, move the state database away, and either put the backup back"
+    " (finops restore) or make it anew from the lake (finops rebuild-ledger)"
+)
+_DAMAGE = ("malformed", "not a database", "disk I/O error")  # of SQLite
 _MIGRATION_LOCK = 0x66696E6F7073  # any number nobody else locks; this one spells finops
 
 
@@ -48,6 +54,25 @@ class State:
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with engine.connect() as connection:
             yield Contents(connection)
+
+    def told(self) -> AbstractContextManager[None]:
+        """Within the block, what the driver says of the database is a ``StateError``."""
+        return _told(self._engine)
+
+    def verify(self) -> None:
+        """See that the database is whole, as far as it can tell.
+
+        SQLite compares its tables with their indexes; PostgreSQL looks after itself.
+
+        Raises:
+            StateError: it is damaged; the message says how to mend it.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self.told(), self._engine.connect() as connection:
+            (first, *_) = connection.exec_driver_sql("pragma integrity_check(1)").scalars()
+        if first != "ok":
+            raise StateError(f"the state database {self._engine.url!r} is damaged: {first}; {CURE}")
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -92,12 +117,25 @@ def open_state(
 
 
 def _open(engine: Engine, is_demo: bool, currency: str) -> Installation:
+    with _told(engine), writing(engine) as connection:
+        _migrate(connection)
+        return _installation(connection, is_demo, currency)
+
+
+@contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    """What a driver says of its database, as our error.
+
+    Raises:
+        StateError: it cannot be reached, or is no database, or is damaged.
+    """
     try:
-        with writing(engine) as connection:
-            _migrate(connection)
-            return _installation(connection, is_demo, currency)
+        yield
     except DatabaseError as error:
-        raise StateError(f"cannot open the state database {engine.url!r}: {error.orig}") from error
+        cure = f"; {CURE}" if any(sign in str(error.orig) for sign in _DAMAGE) else ""
+        raise StateError(
+            f"cannot open the state database {engine.url!r}: {error.orig}{cure}"
+        ) from error
 
 
 def _migrate(connection: Connection) -> None:

@@ -19,6 +19,7 @@ from finops_pipeline.state.window import (
     FINAL,
     LOST,
     PROVISIONAL,
+    RAW,
     Day,
     Key,
     StoredFile,
@@ -149,6 +150,91 @@ class Ledger:
             given_up = [_given_up(now.get(window.key, window), reason) for window in asked]
             _put(connection, now, given_up, at)
 
+    def adopt(self, days: Iterable[tuple[list[StoredFile], list[Window]]], at: datetime) -> None:
+        """Take over what is known of files from elsewhere, in one transaction.
+
+        Args:
+            days: files and their windows, each of one table, cluster and day.
+            at: when.
+        """
+        with writing(self._engine) as connection:
+            for files, windows in days:
+                now = _lock(connection, {window.day for window in windows}, at)
+                _name_files(connection, {}, windows, files, at)
+                _put(connection, now, windows, at)
+
+    def discard_file(
+        self, path: str, at: datetime, reason: str, oldest: Mapping[str, datetime]
+    ) -> int:
+        """Take a damaged file from the ledger: nobody may read it any more.
+
+        Its windows are absent again, and due; those that no source can say again are lost.
+
+        Args:
+            path: of the file, current or dropped.
+            at: when.
+            reason: kept with the windows until they are read again.
+            oldest: by raw table, the first window that is still asked for; without it none is.
+
+        Returns:
+            Windows that it held.
+        """
+        with writing(self._engine) as connection:
+            query = select(lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
+            row = connection.execute(query.where(lake_file.c.path == path)).one_or_none()
+            if row is None:  # another process was faster
+                return 0
+            table_name, cluster, day = row
+            now = _lock(connection, {(table_name, cluster, day)}, at)
+            held = [window for window in now.values() if window.file == path]
+            first = oldest.get(table_name)
+            _put(connection, now, [_bereft(window, at, reason, first) for window in held], at)
+            connection.execute(delete(lake_file).where(lake_file.c.path == path))
+        return len(held)
+
+    def raw_days(self, before: date) -> list[date]:
+        """UTC days with raw rows, the oldest first."""
+        query = (
+            select(ledger_day.c.day)
+            .where(
+                ledger_day.c.table_name.startswith(RAW),
+                ledger_day.c.day < before,
+                ledger_day.c.content_sha256.is_not(None),
+            )
+            .distinct()
+            .order_by(ledger_day.c.day)
+        )
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def expire(
+        self, day: date, files: Iterable[StoredFile], frozen: Sequence[Window], at: datetime
+    ) -> None:
+        """Let the frozen rows of a UTC day take the place of the raw ones, in one transaction.
+
+        The raw windows are forgotten and their files dropped; restatements stay.
+
+        Args:
+            day: every raw window of which goes.
+            files: hold the frozen rows, and are already durable.
+            frozen: windows of tables that are not raw, one per table and cluster.
+            at: when.
+        """
+        of_day = ledger_day.c.day == day, ledger_day.c.table_name.startswith(RAW)
+        with writing(self._engine) as connection:
+            rows = connection.execute(select(*_DAY).where(*of_day)).all()
+            raw = {(table_name, cluster, of) for table_name, cluster, of in rows}
+            now = _lock(connection, raw | {window.day for window in frozen}, at)
+            _name_files(connection, {}, frozen, files, at)
+            _put(connection, now, frozen, at)
+            _forget(connection, [window for window in now.values() if window.day in raw])
+            changed = {"revision": ledger_day.c.revision + 1, "changed_at": at}
+            values = {"content_sha256": None, **changed}
+            connection.execute(update(ledger_day).where(*of_day).values(values))
+            is_current = lake_file.c.day == day, lake_file.c.dropped_at.is_(None)
+            is_raw = lake_file.c.table_name.startswith(RAW)
+            connection.execute(update(lake_file).where(*is_current, is_raw).values(dropped_at=at))
+
     def scattered_days(self, table_names: Iterable[str], before: date) -> list[Day]:
         """Days of tables and clusters that lie in several current files, oldest first."""
         place = (lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
@@ -171,12 +257,12 @@ class Ledger:
         with self._engine.connect() as connection:
             return connection.execute(select(lake_file.c.path).limit(1)).first() is None
 
-    def file_hashes(self) -> dict[str, str]:
-        """Path and SHA-256 of every current file."""
-        query = select(lake_file.c.path, lake_file.c.file_sha256)
+    def current_files(self) -> list[StoredFile]:
+        """Every current file, in the order of their paths."""
+        query = select(*(lake_file.c[field.name] for field in fields(StoredFile)))
         query = query.where(lake_file.c.dropped_at.is_(None)).order_by(lake_file.c.path)
         with self._engine.connect() as connection:
-            return {path: file_sha256 for path, file_sha256 in connection.execute(query)}
+            return [StoredFile(*row) for row in connection.execute(query)]
 
     def named_files(self) -> set[str]:
         """Paths of all files that are current, or were when they were last looked at."""
@@ -306,6 +392,26 @@ def _why_read_again(old: Window, at: datetime) -> str:
     if old.next_read_at and old.next_read_at <= at:
         return f"read again {after_end(old.window_start, old.next_read_at)}"
     return "read again on request"
+
+
+def _forget(connection: Connection, windows: Iterable[Window]) -> None:
+    for table_name, cluster, day in sorted({window.day for window in windows}):
+        start = day_start(day)
+        connection.execute(
+            delete(ledger).where(
+                ledger.c.table_name == table_name,
+                ledger.c.cluster == cluster,
+                ledger.c.window_start >= start,
+                ledger.c.window_start < start + DAY,
+            )
+        )
+
+
+def _bereft(window: Window, at: datetime, reason: str, oldest: datetime | None) -> Window:
+    """A window whose rows are gone; how often it was read stays, since restatements count on it."""
+    bare = Window(*window.place, read_count=window.read_count, failed_at=at, failure=reason)
+    is_asked = oldest is not None and window.window_start >= oldest
+    return bare if is_asked else replace(bare, status=LOST, reason=reason)
 
 
 def _given_up(window: Window, reason: str) -> Window:

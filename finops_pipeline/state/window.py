@@ -9,6 +9,8 @@ PROVISIONAL = "provisional"  # read, and to be read again
 FINAL = "final"  # read for the last time
 LOST = "lost"  # never read, and the source has forgotten it
 
+RAW = "raw."  # what the names of tables begin with that sources fill; others are frozen days
+
 Key = tuple[str, datetime]  # table and window, of the cluster at hand
 Day = tuple[str, str, date]  # table, cluster and UTC day
 
@@ -39,6 +41,11 @@ class Window:
     def key(self) -> Key:
         """Table and window."""
         return self.table_name, self.window_start
+
+    @property
+    def place(self) -> tuple[str, str, datetime]:
+        """Table, cluster and window."""
+        return self.table_name, self.cluster, self.window_start
 
     @property
     def day(self) -> Day:

@@ -1,9 +1,10 @@
 """The one way a DuckDB file of ours is opened, and the lock that lets one writer in at a time."""
 
+import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -11,7 +12,7 @@ from typing import IO
 import duckdb
 import stamina
 
-from finops_pipeline.errors import TableError, WarehouseBusy
+from finops_pipeline.errors import WarehouseBusy, WarehouseDamaged
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Files stay readable for DuckDB 1.5 even when a later version writes them.
@@ -21,6 +22,22 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 _PATIENCE_SECONDS = 30.0
+_DAMAGE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.SerializationException,
+)
+# Failures of the system that say nothing of the file; ENOENT is of a file of the lake.
+_NOT_THE_FILE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOENT,
+)
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -28,16 +45,54 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
 
     Raises:
         WarehouseBusy: somebody else keeps the file open; the message names the process.
-        TableError: it is no database, or cannot be opened.
+        WarehouseDamaged: it is no database, or one whose bytes have changed.
     """
     try:
-        connection = _open_patiently(path)
+        with damage_told(path):
+            connection = _open_patiently(path)
     except duckdb.IOException as error:
-        if _is_taken(error):
-            raise WarehouseBusy(f"{path} is private to the pipeline; close it: {error}") from error
-        raise TableError(f"{path} cannot be opened: {error}") from error
+        if not _is_taken(error):
+            raise
+        raise WarehouseBusy(f"{path} is private to the pipeline; close it: {error}") from error
     connection.execute("set TimeZone = 'UTC'")
     return connection
+
+
+def read_everything(connection: duckdb.DuckDBPyConnection) -> None:
+    """Read every row of every table, so that DuckDB compares each block with its checksum.
+
+    Raises:
+        duckdb.IOException: a block has changed.
+    """
+    query = "select schema_name || '.' || table_name from duckdb_tables()"
+    for (name,) in connection.execute(query).fetchall():
+        connection.execute(f"select bit_xor(hash(it)) from {name} as it").fetchall()
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """DuckDB keeps a checksum of every block: what it says of one that changed, as our error.
+
+    Raises:
+        WarehouseDamaged: a block of the file is not as it was written, or the file is cut.
+        duckdb.Error: anything else, such as a full disk, which harms no file.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        if _is_taken(error) or _says(error, _NOT_THE_FILE):
+            raise
+        raise WarehouseDamaged(f"{path} cannot be read: {error}") from error
+
+
+def is_full(error: duckdb.Error) -> bool:
+    """Whether DuckDB failed because the disk, or the user's share of it, is used up."""
+    return _says(error, (errno.ENOSPC, errno.EDQUOT))
+
+
+def _says(error: duckdb.Error, numbers: Iterable[int]) -> bool:
+    """Whether it quotes one of the system's messages; it has no number of its own."""
+    return any(os.strerror(number) in str(error) for number in numbers)
 
 
 def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:

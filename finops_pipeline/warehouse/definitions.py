@@ -1,7 +1,8 @@
 """Makes tables and views as their files say, each with a comment on it and on its columns."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -52,28 +53,26 @@ class Definitions:
 
     def show_raw(self, file: SqlFile, within: Range) -> None:
         """Let what a select reads of the lake hold the windows of a range, and no others."""
-        self._show(self._raw_behind(file), within)
+        for table in self._raw_behind(file):
+            self._show(table, self._inputs.files(table.name, within.start, within.end), within)
 
     def show_all_raw(self) -> None:
         """Let the raw views name every current lake file, with comments: as readers see them."""
         raw = [table for table in self._tables.values() if table.is_raw]
         with transaction(self._connection):  # each comment would be a commit of its own
-            self._show(raw, ALWAYS)
+            for table in raw:
+                self._show(table, self._inputs.named_files(table.name), ALWAYS)
             self._comment(raw)
 
-    def _show(self, raw: Iterable[Table], within: Range) -> None:
-        for table in raw:
-            files = self._inputs.files(table.name, within.start, within.end)
-            # The empty table gives the view its types even where there is no file yet.
-            select = f"select * from {_empty(table.name)}"
-            if files:
-                names = ", ".join(_quoted(str(file)) for file in files)
-                select += f" union all by name select * from read_parquet([{names}])"
-            if files and within != ALWAYS:
-                select += (
-                    f" where window_start >= '{within.start}' and window_start < '{within.end}'"
-                )
-            self._connection.execute(f"create or replace view {table.name} as {select}")
+    def _show(self, table: Table, files: Sequence[Path], within: Range) -> None:
+        # The empty table gives the view its types even where there is no file yet.
+        select = f"select * from {_empty(table.name)}"
+        if files:
+            names = ", ".join(_quoted(str(file)) for file in files)
+            select += f" union all by name select * from read_parquet([{names}])"
+        if files and within != ALWAYS:
+            select += f" where window_start >= '{within.start}' and window_start < '{within.end}'"
+        self._connection.execute(f"create or replace view {table.name} as {select}")
 
     def _raw_behind(self, file: SqlFile) -> list[Table]:
         """The raw tables a select reads, itself or through views."""

@@ -23,7 +23,21 @@ class Inputs(Protocol):
         """The same by first instant of the hour, within one day."""
 
     def files(self, table: str, start: datetime, end: datetime) -> Sequence[Path]:
-        """Current lake files of a raw table that hold windows of ``[start, end)``."""
+        """Current lake files of a raw table that hold windows of ``[start, end)``, to be read.
+
+        Raises:
+            LakeDamaged: the bytes of one are not those that were written.
+        """
+
+    def named_files(self, table: str) -> Sequence[Path]:
+        """Every current lake file of a raw table, for readers to find.
+
+        Raises:
+            LakeDamaged: one is missing or cut.
+        """
+
+    def frozen(self, table: str) -> Slots:
+        """Content hash by first instant of the day of what is kept in the lake for good."""
 
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
         """Rows of a table of the ledger in ``[start, end)``; all when it does not grow."""

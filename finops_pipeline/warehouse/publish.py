@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline.errors import PublicationRefused
-from finops_pipeline.warehouse.connect import connect_read_only
+from finops_pipeline.warehouse.connect import connect_read_only, read_everything
 from finops_pipeline.warehouse.definitions import transaction
 from finops_pipeline.warehouse.sql_file import files
 from finops_pipeline.warehouse.warehouse import Warehouse
@@ -60,20 +60,23 @@ def _check(warehouse: Warehouse) -> None:
 def _publication(warehouse: Warehouse, published: Path) -> Publication:
     """The state of the tables; readers are asked which they have, since a copy may have failed."""
     state_id = warehouse.records.state_id()
-    last_id, last_at = _last(published)
-    if last_id == state_id and last_at:
-        return Publication(state_id, last_at.astimezone(UTC), is_new=False)
+    published_at = _published_at(published, state_id)
+    if published_at:
+        return Publication(state_id, published_at.astimezone(UTC), is_new=False)
     return Publication(state_id, datetime.now(UTC), is_new=True)
 
 
-def _last(published: Path) -> tuple[str | None, datetime | None]:
-    """Id and time of the published file; nothing when there is none, or none that opens."""
+def _published_at(published: Path, state_id: str) -> datetime | None:
+    """When readers got this state; None when they have another, none, or a damaged file."""
+    query = "select published_at from core.installation where publication_id = $1"
     try:
         with closing(connect_read_only(published)) as connection:
-            row = connection.execute("select publication_id, published_at from core.installation")
-            return row.fetchone() or (None, None)
+            row = connection.execute(query, [state_id]).fetchone()
+            if row:  # nothing has changed, so the file would stay for who knows how long
+                read_everything(connection)
     except duckdb.Error:
-        return None, None
+        return None
+    return row[0] if row else None
 
 
 def _finish(warehouse: Warehouse, publication: Publication) -> None:

@@ -12,7 +12,7 @@ import duckdb
 
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import HOUR
-from finops_pipeline.warehouse.connect import connect
+from finops_pipeline.warehouse.connect import connect, damage_told, read_everything
 from finops_pipeline.warehouse.definitions import Definitions, transaction
 from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale
 from finops_pipeline.warehouse.inputs import Inputs
@@ -40,12 +40,16 @@ def open_warehouse(
         settings: what a select may name after a dollar sign.
         kept: for how long quarter-hourly tables hold their rows.
         sql: the tables, each after those it reads; by default those of the SQL files.
+
+    Raises:
+        WarehouseDamaged: from here or from within the block, when the file cannot be read.
     """
-    warehouse = Warehouse(path, inputs, settings, kept, tables() if sql is None else sql)
-    try:
-        yield warehouse
-    finally:
-        warehouse.close()
+    with damage_told(path):
+        warehouse = Warehouse(path, inputs, settings, kept, tables() if sql is None else sql)
+        try:
+            yield warehouse
+        finally:
+            warehouse.close()
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,15 @@ class Warehouse:
     def close(self) -> None:
         """Write everything to the file and let go of it; it may then be copied."""
         self.connection.close()
+
+    def verify(self) -> None:
+        """Read everything once: what nobody asks for may be damaged for a long time.
+
+        Raises:
+            WarehouseDamaged: a block has changed.
+        """
+        with damage_told(self.path):
+            read_everything(self.connection)
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
@@ -172,11 +185,20 @@ class Warehouse:
         with self._filling(table):
             for part in joined(found.slots, table.slot):
                 self._delete(table, part)
-            written = sum(self._insert(table, part) for part in joined(found.filled, table.slot))
+            written = self._fill(table, found.filled)
             self.records.remember(table.name, DAYS, found.days, found.now[DAYS])
             if HOURS in found.now:
                 self.records.remember(table.name, HOURS, found.slots, found.now[HOURS])
         return written
+
+    def _fill(self, table: Table, slots: list[datetime]) -> int:
+        """Days that are frozen come from the lake, as they were; all others from the select."""
+        frozen = self._inputs.frozen(table.name)
+        made = [slot for slot in slots if slot not in frozen]
+        kept = [slot for slot in slots if slot in frozen]
+        return sum(self._insert(table, part) for part in joined(made, table.slot)) + sum(
+            self._insert_frozen(table, part) for part in joined(kept, table.slot)
+        )
 
     def _stale(self, table: Table) -> _Stale:
         now = self._days(table)
@@ -193,7 +215,8 @@ class Warehouse:
 
     def _days(self, table: Table) -> Slots:
         """Fingerprint of a growing table by day, without the days it no longer keeps."""
-        days = _timed(self._by_day.of(table.name))
+        frozen = self._inputs.frozen(table.name)
+        days = _timed(self._by_day.of(table.name)) | _timed(frozen)
         if not days or not table.name.endswith(_RECENT):
             return days
         oldest = max(_times(days)) - self._kept
@@ -227,6 +250,15 @@ class Warehouse:
             self._definitions.show_raw(table, part)
             arguments = self._arguments(table, part)
             result = self.connection.execute(f"{insert} {table.query}", arguments)
+        return int((result.fetchone() or (0,))[0])
+
+    def _insert_frozen(self, table: Table, part: Range) -> int:
+        files = self._inputs.files(table.name, part.start, part.end)
+        result = self.connection.execute(
+            f"insert into {table.name} by name"
+            " select * from read_parquet($1, hive_partitioning = false)",
+            [[str(file) for file in files]],
+        )
         return int((result.fetchone() or (0,))[0])
 
     def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:

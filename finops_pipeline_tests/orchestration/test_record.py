@@ -60,7 +60,7 @@ def quarters(count: int) -> list[datetime]:
 def current_rows(lake: Lake, state: State) -> list[tuple[datetime, float | None]]:
     """What everybody sees: the rows of all current files."""
     with state.snapshot() as contents:
-        paths = contents.current_files(TABLE, MIDNIGHT, MIDNIGHT + DAY)
+        paths = [file.path for file in contents.current_files(TABLE, MIDNIGHT, MIDNIGHT + DAY)]
     rows = [row for path in paths for row in lake.read(path).to_pylist()]
     return sorted((row["window_start"], row["source_total_cost"]) for row in rows)
 
@@ -336,7 +336,7 @@ def test_whatever_a_source_says_later_the_lake_ends_equal_to_it(answers):
 def current_content(lake: Lake, state: State) -> dict[datetime, str]:
     """Hash of the rows of each window, as the current files hold them."""
     with state.snapshot() as contents:
-        paths = contents.current_files(TABLE, MIDNIGHT, MIDNIGHT + DAY)
+        paths = [file.path for file in contents.current_files(TABLE, MIDNIGHT, MIDNIGHT + DAY)]
     rows = pa.concat_tables([lake.read(path) for path in paths])
     starts = [window.window_start for window in ledger_rows(state)]
     return {at: content_sha256(rows.filter(pc.field("window_start") == at)) for at in starts}

@@ -138,7 +138,8 @@ def test_a_changed_window_leaves_a_restatement_and_drops_its_file(state):
 
     with state.snapshot() as contents:
         (restatement,) = contents.restatements(TEN, TEN + WINDOW).to_pylist()
-        assert contents.current_files("raw.asset", TEN, TEN + WINDOW) == [second.file]
+        (current,) = contents.current_files("raw.asset", TEN, TEN + WINDOW)
+    assert current.path == second.file
     assert restatement == {
         "table_name": "raw.asset",
         "cluster": "prod",
@@ -222,7 +223,7 @@ def test_current_files_are_those_that_hold_windows_of_the_range(state):
             )
             for start, end in ranges
         }
-    assert {range_: "".join(path[10:12] for path in paths) for range_, paths in found.items()} == {
+    assert {range_: "".join(it.path[10:12] for it in files) for range_, files in found.items()} == {
         (0, 1): "sh",
         (3, 4): "sh",
         (3, 5): "shsi",
@@ -231,6 +232,66 @@ def test_current_files_are_those_that_hold_windows_of_the_range(state):
         (-1, 0): "",
         (-999, 999): "shsi",
     }
+
+
+def test_a_damaged_file_leaves_its_windows_due_or_lost(state):
+    shared = "raw.asset/shared"
+    commit(state, *(window(start=TEN + step * WINDOW, file=shared) for step in range(3)))
+    commit(state, window(start=TEN + HOUR, file="raw.asset/single"))
+    oldest = {"raw.asset": TEN + WINDOW}
+
+    assert state.ledger.discard_file(shared, TEN + DAY, "it is damaged", oldest) == 3
+
+    windows = state.ledger.day(["raw.asset"], "prod", TEN.date())
+    found = {at: (it.status, it.file, it.read_count, it.failure) for (_, at), it in windows.items()}
+    assert found == {
+        TEN: ("lost", None, 1, "it is damaged"),
+        TEN + WINDOW: ("absent", None, 1, "it is damaged"),
+        TEN + 2 * WINDOW: ("absent", None, 1, "it is damaged"),
+        TEN + HOUR: ("provisional", "raw.asset/single", 1, None),
+    }
+    assert state.ledger.named_files() == {"raw.asset/single"}
+    assert state.ledger.discard_file(shared, TEN + DAY, "it is damaged", oldest) == 0
+
+
+def test_a_window_read_anew_after_damage_may_be_restated_again(state):
+    first = window(content="a", read_count=1)
+    second = window(content="b", read_count=2)
+    commit(state, first)
+    commit(state, second)
+    state.ledger.discard_file(second.file, TEN + DAY, "it is damaged", {"raw.asset": TEN})
+
+    for content, count in (("c", 3), ("d", 4)):
+        commit(state, window(content=content, read_count=count))
+
+    with state.snapshot() as contents:
+        changes = contents.restatements(TEN, TEN + WINDOW).to_pylist()
+    contents_seen = [(it["old_content_sha256"], it["new_content_sha256"]) for it in changes]
+    assert contents_seen == [("a" * 64, "b" * 64), ("c" * 64, "d" * 64)]
+
+
+def test_frozen_rows_take_the_place_of_the_raw_ones_of_a_day(state):
+    start, day = TEN - 10 * HOUR, TEN.date()
+    commit(state, window(content="a"))
+    commit(state, window(content="b", read_count=2))
+    commit(state, window("raw.allocation"))
+    commit(state, window(start=TEN + DAY, file="raw.asset/tomorrow"))
+    frozen = window("costs.daily", start, status="final", next_read_at=None)
+    assert state.ledger.raw_days(before=day + 2 * DAY) == [day, day + DAY]
+
+    state.ledger.expire(day, stored(frozen), [frozen], TEN + 9 * DAY)
+
+    assert state.ledger.raw_days(before=day + 2 * DAY) == [day + DAY]
+    assert state.ledger.day([*SOURCE, "costs.daily"], "prod", day) == {frozen.key: frozen}
+    assert [file.path for file in state.ledger.current_files()] == [
+        "costs.daily/0000-a",
+        "raw.asset/tomorrow",
+    ]
+    with state.snapshot() as contents:
+        assert contents.day_contents().keys() == {"costs.daily", "raw.asset"}
+        assert contents.hour_marks(start) == {}
+        assert contents.windows(start, start + DAY).num_rows == 0
+        assert contents.restatements(start, start + DAY).num_rows == 1
 
 
 def test_a_snapshot_does_not_change_while_others_write(state):

@@ -122,6 +122,7 @@ class FakeInputs:
         self.windows: dict[str, dict[datetime, pa.Table]] = {}
         self.whole: dict[str, pa.Table] = {}  # by table, all rows of it
         self.ledger: dict[str, Callable[[datetime], pa.Table]] = {}  # rows of a window, if it is
+        self.kept: dict[str, dict[datetime, pa.Table]] = {}  # frozen days by table
         self.crashes_at: datetime | None = None
         self.asked: list[timedelta] = []  # lengths of the ranges of files asked for
 
@@ -150,9 +151,16 @@ class FakeInputs:
         self.asked.append(end - start)
         return [
             self._file(table, at, rows)
-            for at, rows in self.windows.get(table, {}).items()
+            for at, rows in (self.windows | self.kept).get(table, {}).items()
             if start <= at < end
         ]
+
+    def named_files(self, table: str) -> list[Path]:
+        windows = self.windows.get(table, {})
+        return [self._file(table, at, rows) for at, rows in windows.items()]
+
+    def frozen(self, table: str) -> Slots:
+        return {day: _hash(rows) for day, rows in self.kept.get(table, {}).items()}
 
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
         if table in self.whole:

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from finops_pipeline.errors import TableError, WarehouseBusy
+from finops_pipeline.errors import WarehouseBusy, WarehouseDamaged
 from finops_pipeline.warehouse.connect import connect, connect_read_only, locked
 from finops_pipeline_tests import programs
 
@@ -86,7 +86,7 @@ def test_a_file_that_is_no_database_is_not_said_to_be_taken(tmp_path):
     path = tmp_path / "warehouse.duckdb"
     path.write_bytes(b"not a database" * 1000)
 
-    with pytest.raises(TableError, match=r"warehouse\.duckdb cannot be opened: .*not a valid"):
+    with pytest.raises(WarehouseDamaged, match=r"warehouse\.duckdb cannot be read: .*not a valid"):
         connect(path)
 
 

@@ -55,6 +55,26 @@ def test_first_filling_writes_every_table(tmp_path):
     assert shop.rows("costs.summary") == [(Decimal(12),)]
 
 
+def test_a_frozen_day_stays_as_it_was_whatever_its_select_says_later(shop):
+    inputs = shop.inputs
+    for start in QUARTERS[:3]:
+        inputs.drop("raw.item", start)
+    frozen = pa.table({"day": [MONDAY.date()], "total_cost": [Decimal("9.0000")]})
+    inputs.kept["costs.daily"] = {MONDAY: frozen}
+    shop.refresh()
+    assert shop.rows("costs.daily") == [(MONDAY.date(), Decimal(9)), (TUESDAY.date(), Decimal(3))]
+    assert [hour for hour, *_ in hourly(shop)] == [at(9, TUESDAY)] * 2
+
+    doubled = SQL["costs.daily"].replace("sum(total_cost)", "sum(total_cost) * 2")
+    shop.write("costs.daily", doubled)
+    for file_name in ("warehouse.duckdb", "another.duckdb"):
+        shop.refresh(file_name)
+        assert shop.rows("costs.daily", file_name) == [
+            (MONDAY.date(), Decimal(9)),
+            (TUESDAY.date(), Decimal(6)),
+        ]
+
+
 def test_an_empty_lake_gives_empty_tables(tmp_path):
     shop = Shop(tmp_path)
 

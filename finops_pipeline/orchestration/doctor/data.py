@@ -53,28 +53,29 @@ def _disk(folder: Path) -> Finding:
 def _ledger_and_lake(settings: Settings) -> Iterator[Finding]:
     try:
         with open_installation(settings) as installation:
-            yield _finding("ledger", OK, "opens")
+            installation.state.verify()
+            yield _finding("ledger", OK, "opens, and is whole")
             yield _lake(installation)
     except StateError as error:
-        yield _finding("ledger", FAILED, str(error), "see Backup in docs/operations.md")
+        yield _finding("ledger", FAILED, str(error), "see Damage in docs/operations.md")
         yield _finding("lake", UNKNOWN, "the ledger, which knows its files, does not open")
 
 
 def _lake(installation: Installation) -> Finding:
     """Every current file, byte by byte: Parquet does not notice most of those that flip."""
-    damaged, hashes = [], installation.state.ledger.file_hashes()
-    for path, file_sha256 in hashes.items():
+    damaged, files = [], installation.state.ledger.current_files()
+    for file in files:
         try:
-            installation.lake.verify(path, file_sha256)
+            installation.lake.verify(file.path, file.file_sha256)
         except LakeError as error:
             damaged.append(str(error))
     if not damaged:
-        return _finding("lake", OK, f"{len(hashes)} files are what the ledger says")
+        return _finding("lake", OK, f"{len(files)} files are what the ledger says")
     return _finding(
         "lake",
         FAILED,
-        f"{len(damaged)} of {len(hashes)} files: {'; '.join(damaged[:_SHOWN])}",
-        "restore them from the backup of the lake",
+        f"{len(damaged)} of {len(files)} files: {'; '.join(damaged[:_SHOWN])}",
+        "run finops tick: it moves them to data/quarantine and reads their windows again",
     )
 
 
