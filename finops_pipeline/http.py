@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 import httpx
 
@@ -61,10 +62,16 @@ def client(
     return httpx.Client(
         base_url=base_url,
         headers={**(headers or {}), **own},
-        verify=verify,
+        verify=_trusted() if verify is True else verify,
         timeout=timeout,
         proxy=proxy,
     )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that everybody trusts: 35 ms to load, for each client of each cluster."""
+    return httpx.create_ssl_context()
 
 
 def get(

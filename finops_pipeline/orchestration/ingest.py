@@ -4,11 +4,10 @@ A source or cluster that fails stops nobody else: the ledger keeps the reason, t
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import groupby
 
 from finops_pipeline.errors import LakeError, SourceError, SourceMalformed, SourceUnavailable
 from finops_pipeline.orchestration import inventory
@@ -26,6 +25,9 @@ from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start
 # A source that gives this many bad answers in a row is broken; asking on would only load it.
 _PATIENCE = 3
 _MOST_CLUSTERS_AT_ONCE = 32
+# People look at the newest window: a gap that is filled does not keep it waiting for longer.
+_MOST_BEFORE_NEWEST = 4
+_MOST_ROWS_HELD = 1_000_000  # over all clusters, about 300 MB; they share files otherwise
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Progress:
     cluster: str
     window_counts: dict[date, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
-    is_over: bool = False  # the source is gone or the time is up: the rest stays due
+    is_over: bool = False  # the source is gone: the rest stays due
 
     def add(self, readings: Iterable[Reading]) -> None:
         """Count readings that are recorded."""
@@ -45,19 +47,34 @@ class Progress:
 
 
 def read_due(
-    source: Source, installation: Installation, start: datetime, end: datetime
+    source: Source,
+    installation: Installation,
+    start: datetime,
+    end: datetime,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Progress]:
     """Read the windows of ``[start, end)`` that are due, of every cluster, in the tick's budget.
+
+    Args:
+        source: what is read.
+        installation: where it is kept.
+        start: first instant, on the grid.
+        end: first instant after the range.
+        monotonic: seconds since whenever, to keep the budget by.
 
     Returns:
         What each cluster gave, in the order of the settings.
     """
-    # Sources are read one after the other: each has its share of the tick.
-    until = time.monotonic() + installation.settings.ingest.budget_seconds / len(SOURCES)
-    clusters = [one for one in installation.settings.clusters if source.is_asked(one)]
+    settings = installation.settings
+    # Sources are read one after the other: each that is asked has its share of the tick.
+    asked_count = sum(any(map(one.is_asked, settings.clusters)) for one in SOURCES)
+    until = monotonic() + settings.ingest.budget_seconds / max(1, asked_count)
+    clusters = [one for one in settings.clusters if source.is_asked(one)]
     with ThreadPoolExecutor(max(1, min(len(clusters), _MOST_CLUSTERS_AT_ONCE))) as threads:
         given = threads.map(
-            lambda cluster: _read_cluster(source, installation, cluster, (start, end), until),
+            lambda cluster: _read_cluster(
+                source, installation, cluster, (start, end), lambda: monotonic() > until
+            ),
             clusters,
         )
     ledger, now = installation.state.ledger, installation.clock()
@@ -102,28 +119,67 @@ def _read_cluster(
     installation: Installation,
     cluster: Cluster,
     within: tuple[datetime, datetime],
-    until: float,
+    is_late: Callable[[], bool],
 ) -> Progress:
-    ledger, now = installation.state.ledger, installation.clock()
-    progress = Progress(cluster.name)
-    due = _due(source, installation, cluster, now, within)
-    windows = [window.window_start for window in due]
+    ledger, progress = installation.state.ledger, Progress(cluster.name)
+    due = _due(source, installation, cluster, installation.clock(), within)
+    windows = _with_newest(source, installation, cluster, within, due)
     try:
         with connected(cluster) as clients:
-            for _day, batch in groupby(windows, key=lambda window: window.date()):
-                readings = list(_readings(source, installation, clients, batch, until, progress))
-                record(installation.lake, ledger, readings)
-                progress.add(readings)
+            readings = _readings(source, installation, clients, windows, is_late, progress)
+            most_rows = _MOST_ROWS_HELD // len(installation.settings.clusters)
+            for batch in _batches(readings, most_rows):
+                record(installation.lake, ledger, batch)
+                progress.add(batch)
                 if source.heartbeat:
-                    progress.failures += inventory.note_failures(ledger, readings)
-                    inventory.gather_day(installation.lake, ledger, readings)
-                if progress.is_over:
-                    break
+                    progress.failures += inventory.note_failures(ledger, batch)
+                    inventory.gather_day(installation.lake, ledger, batch)
     except SourceError as error:  # no connection could even be tried
         progress.failures.append(str(error))
-        for window in windows[:1]:
-            ledger.fail(source.in_each_window, cluster.name, window, now, str(error))
+        for window in due[:1]:
+            at = installation.clock()
+            ledger.fail(source.in_each_window, cluster.name, window.window_start, at, str(error))
     return progress
+
+
+def _with_newest(
+    source: Source,
+    installation: Installation,
+    cluster: Cluster,
+    within: tuple[datetime, datetime],
+    due: Iterable[Due],
+) -> Iterator[datetime]:
+    """Windows in the order to ask for them; those that settle meanwhile come after four others."""
+    settled = _settled(installation)
+    for count, window in enumerate(due):
+        if count % _MOST_BEFORE_NEWEST == 0 and (now := _settled(installation)) > settled:
+            newer = max(settled, within[0]), min(now, within[1])
+            for one in _due(source, installation, cluster, installation.clock(), newer):
+                yield one.window_start
+            settled = now
+        yield window.window_start
+
+
+def _settled(installation: Installation) -> datetime:
+    """End of the newest window that may be read."""
+    return window_start(installation.clock() - installation.state.ledger.schedule.settle)
+
+
+def _batches(readings: Iterable[Reading], most_rows: int) -> Iterator[list[Reading]]:
+    """Readings to be recorded together: of one day, and no more than memory should hold."""
+    held: list[Reading] = []
+    for reading in readings:
+        is_other_day = held and held[0].window_start.date() != reading.window_start.date()
+        if is_other_day or sum(map(_row_count, held)) > most_rows:
+            yield held
+            held = []
+        held.append(reading)
+    if held:
+        yield held
+
+
+def _row_count(reading: Reading) -> int:
+    return sum(table.num_rows for table in reading.tables.values())
 
 
 def _readings(
@@ -131,15 +187,14 @@ def _readings(
     installation: Installation,
     clients: Clients,
     windows: Iterable[datetime],
-    until: float,
+    is_late: Callable[[], bool],
     progress: Progress,
 ) -> Iterator[Reading]:
     """The readings that succeed; what fails is recorded with its reason."""
     ledger = installation.state.ledger
     failures_in_a_row = 0
     for window in windows:
-        progress.is_over = progress.is_over or time.monotonic() > until
-        if progress.is_over:
+        if progress.is_over or is_late():
             return
         asked_at = installation.clock()
         schedule = ledger.schedule.of(clients.cluster.name)
@@ -155,7 +210,7 @@ def _readings(
             progress.failures.append(str(error))
             failures_in_a_row += 1
             is_gone = isinstance(error, SourceUnavailable) or failures_in_a_row >= _PATIENCE
-            progress.is_over = progress.is_over or is_gone
+            progress.is_over = is_gone
 
 
 def _to_be_stored(source: Source, installation: Installation, reading: Reading) -> Reading:
