@@ -4,10 +4,10 @@ A source or cluster that fails stops nobody else: the ledger keeps the reason, t
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from finops_pipeline.errors import LakeError, SourceError, SourceMalformed, SourceUnavailable
 from finops_pipeline.orchestration import inventory
@@ -19,14 +19,17 @@ from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.belief import is_without_containers
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.ledger import Ledger
-from finops_pipeline.state.schedule import Due
-from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start
+from finops_pipeline.state.schedule import FAILED, Due
+from finops_pipeline.units import DAY, WINDOW, day_start, rfc3339, window_start
 
 # A source that gives this many bad answers in a row is broken; asking on would only load it.
 _PATIENCE = 3
 _MOST_CLUSTERS_AT_ONCE = 32
 # People look at the newest window: a gap that is filled does not keep it waiting for longer.
 _MOST_BEFORE_NEWEST = 4
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # before Kubernetes
+_TOO_OLD = "not read before it was too old to be asked for (ingest.horizon_days)"
+_FORGOTTEN = "{source} has no row for it, but has some for later windows: it has forgotten it"
 _MOST_ROWS_HELD = 1_000_000  # over all clusters, about 300 MB; they share files otherwise
 
 
@@ -37,6 +40,7 @@ class Progress:
     cluster: str
     window_counts: dict[date, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    newest_with_rows: datetime = datetime.min.replace(tzinfo=UTC)  # window that was read
     is_over: bool = False  # the source is gone: the rest stays due
 
     def add(self, readings: Iterable[Reading]) -> None:
@@ -78,19 +82,30 @@ def read_due(
             clusters,
         )
     ledger, now = installation.state.ledger, installation.clock()
+    _finish_requests(source, installation, clusters, now)
     compact(installation.lake, ledger, source.tables, now)
     sweep(installation.lake, ledger, now)
     return list(given)
 
 
+def request(source: Source, installation: Installation, days: Collection[date]) -> None:
+    """Ask a source for UTC days that somebody chose, in this tick and later ones, however old.
+
+    Windows that were given up as lost are asked for again, final ones are not.
+    """
+    if not source.heartbeat:
+        now = installation.clock()
+        start = installation.horizon_start(now)
+        installation.state.horizon.request(source.in_each_window, days, start, now)
+
+
 def due_windows(
     installation: Installation, now: datetime
 ) -> Iterator[tuple[Cluster, Source, list[Due]]]:
-    """What is to be read at an instant, within the horizon, by cluster and source."""
-    start = installation.horizon_start(now)
+    """What is to be read at an instant, by cluster and source."""
     for cluster in installation.settings.clusters:
         for source in SOURCES:
-            yield cluster, source, _due(source, installation, cluster, now, (start, now))
+            yield cluster, source, _due(source, installation, cluster, now, (_LONG_AGO, now))
 
 
 def days_due(installation: Installation, now: datetime) -> set[date]:
@@ -108,10 +123,18 @@ def _due(
 ) -> list[Due]:
     if not source.is_asked(cluster):
         return []
-    ledger, (start, end) = installation.state.ledger, within
+    state, (start, end) = installation.state, within
+    asked = source.in_each_window, cluster.name, now
     if source.heartbeat:  # it knows nothing of the windows before the newest one
-        start = max(start, window_start(now - ledger.schedule.settle) - WINDOW)
-    return ledger.due(source.in_each_window, cluster.name, now, start, end)
+        newest = window_start(now - state.ledger.schedule.settle) - WINDOW
+        return state.ledger.due(*asked, max(start, newest), end)
+    oldest = installation.horizon_start(now)
+    due = state.ledger.due(*asked, max(start, oldest), end)
+    for first in map(day_start, sorted(state.horizon.requested(source.in_each_window))):
+        until = min(end, first + DAY, oldest)
+        due += state.ledger.due(*asked, max(start, first), until)
+    # After three failures nothing else is asked for: what failed before must come last over all.
+    return due[:1] + sorted(due[1:], key=lambda window: window.kind == FAILED)
 
 
 def _read_cluster(
@@ -122,6 +145,7 @@ def _read_cluster(
     is_late: Callable[[], bool],
 ) -> Progress:
     ledger, progress = installation.state.ledger, Progress(cluster.name)
+    _move_horizon(source, installation, cluster)
     due = _due(source, installation, cluster, installation.clock(), within)
     windows = _with_newest(source, installation, cluster, within, due)
     try:
@@ -140,6 +164,24 @@ def _read_cluster(
             at = installation.clock()
             ledger.fail(source.in_each_window, cluster.name, window.window_start, at, str(error))
     return progress
+
+
+def _finish_requests(
+    source: Source, installation: Installation, clusters: Iterable[Cluster], now: datetime
+) -> None:
+    horizon = installation.state.horizon
+    if requested := horizon.requested(source.in_each_window):
+        due = (_due(source, installation, one, now, (_LONG_AGO, now)) for one in clusters)
+        days = {window.window_start.date() for windows in due for window in windows}
+        horizon.finish(source.in_each_window, requested - days)
+
+
+def _move_horizon(source: Source, installation: Installation, cluster: Cluster) -> None:
+    """Give up the windows that have become too old to be asked for."""
+    if not source.heartbeat:
+        now = installation.clock()
+        start, horizon = installation.horizon_start(now), installation.state.horizon
+        horizon.move(source.in_each_window, cluster.name, start, now, _TOO_OLD)
 
 
 def _with_newest(
@@ -201,7 +243,12 @@ def _readings(
         is_last = schedule.next_reading(window, asked_at) is None
         try:
             reading = source.read(clients, window, asked_at, is_last)
+            if is_last and _is_forgotten(ledger, source, reading, progress):
+                _lose(ledger, source, reading)
+                continue
             _refuse_sudden_silence(ledger, source, reading, is_last)
+            if _row_count(reading):
+                progress.newest_with_rows = max(progress.newest_with_rows, window)
             yield _to_be_stored(source, installation, reading)
             failures_in_a_row = 0
         except (SourceError, LakeError) as error:
@@ -220,6 +267,25 @@ def _to_be_stored(source: Source, installation: Installation, reading: Reading) 
         installation.state.ledger, reading, installation.horizon_start(reading.fetched_at)
     )
     return inventory.changes(installation.lake, installation.state.ledger, reading)
+
+
+def _is_forgotten(ledger: Ledger, source: Source, reading: Reading, progress: Progress) -> bool:
+    """No row at all, where later windows have some: nobody can tell what was there.
+
+    Unless Prometheus, which remembers the window, saw nothing either.
+    """
+    is_confirmed = is_without_containers(reading) and reading.is_verified
+    if _row_count(reading) or (is_confirmed and not reading.is_degraded):
+        return False
+    start, cluster = reading.window_start, reading.cluster
+    is_read = progress.newest_with_rows > start  # perhaps not yet in the ledger
+    return is_read or ledger.has_rows_after(source.in_each_window, cluster, start)
+
+
+def _lose(ledger: Ledger, source: Source, reading: Reading) -> None:
+    start, reason = reading.window_start, _FORGOTTEN.format(source=source.name)
+    tables, at = source.in_each_window, reading.fetched_at
+    ledger.lose(tables, reading.cluster, start, start + WINDOW, at, reason)
 
 
 def _refuse_sudden_silence(ledger: Ledger, source: Source, reading: Reading, is_last: bool) -> None:

@@ -1,5 +1,6 @@
 """A source that says what a test wants, read by a real installation at a pretended time."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from finops_pipeline.orchestration.installation import Installation, open_instal
 from finops_pipeline.orchestration.sources import Clients, Source
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.window import Window
-from finops_pipeline.units import DAY, WINDOW, windows
+from finops_pipeline.units import DAY, windows
 from finops_pipeline_tests.demo_data import Clock
 
 TABLE = "raw.asset"
@@ -53,6 +54,7 @@ class World:
     say: Say = lambda _window, _at: [1.0]
     seconds: float = 0.0
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    _in_flight: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def source(self) -> Source:
@@ -81,8 +83,12 @@ class World:
 
     def _read(self, clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
         self.asked.append((window, at))
-        self.clock.now += timedelta(seconds=self.seconds)
-        return reading(window, at, self.say(window, at), clients.cluster.name)
+        assert self._in_flight.acquire(blocking=False), "two requests at once to one cluster"
+        try:
+            self.clock.now += timedelta(seconds=self.seconds)
+            return reading(window, at, self.say(window, at), clients.cluster.name)
+        finally:
+            self._in_flight.release()
 
     def _monotonic(self) -> float:
         return self.clock().timestamp()

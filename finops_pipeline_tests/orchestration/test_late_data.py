@@ -15,7 +15,7 @@ from finops_pipeline.units import DAY, HOUR, WINDOW, windows
 from finops_pipeline_tests.orchestration.pretended import TABLE, Costs, World, reading, world
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
-END = MIDNIGHT + 5 * WINDOW
+END = MIDNIGHT + 3 * WINDOW
 MINUTE = timedelta(minutes=1)
 LAST_CHANGE = 24 * 60 - 1  # the minute before the last reading
 
@@ -27,10 +27,10 @@ COSTS = st.lists(
 CHANGES = st.lists(st.tuples(st.integers(1, LAST_CHANGE), COSTS), max_size=3)
 HISTORIES = st.lists(
     st.tuples(COSTS, CHANGES).map(lambda made: [(0, made[0]), *sorted(made[1], key=age)]),
-    min_size=5,
-    max_size=5,
+    min_size=3,
+    max_size=3,
 )
-TICKS = st.lists(st.integers(1, 600), min_size=1, max_size=10)  # minutes from one to the next
+TICKS = st.lists(st.integers(1, 600), min_size=1, max_size=6)  # minutes from one to the next
 
 
 def age(change: tuple[int, Costs]) -> int:
@@ -44,7 +44,7 @@ def said(histories: list[History], window: datetime, at: datetime) -> Costs:
     return history[place - 1][1]
 
 
-@profile(max_examples=120)
+@profile(max_examples=100)
 @given(histories=HISTORIES, ticks=TICKS)
 def test_whatever_a_source_says_later_the_last_word_counts_and_every_change_is_kept(
     histories, ticks
