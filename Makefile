@@ -1,6 +1,6 @@
 # The few commands. Everything they install lies in .venv and the environments beside it.
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test bench lint lock docs
+.PHONY: help install demo run test bench crash soak lint lock docs
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -27,6 +27,12 @@ test: .venv/.developed .venv-duckdb2/.installed .venv-deploy/.installed  ## all 
 
 bench: .venv/.developed  ## figures of speed and memory, each beside its goal
 	@$(BIN)/python -m bench
+
+crash: .venv/.developed  ## kill 200 ticks at random moments; count what is lost, torn or doubled
+	@$(BIN)/python -m bench.crash
+
+soak: .venv/.developed  ## 2,000 ticks: growth of memory, open files and disk
+	@$(BIN)/python -m bench.soak
 
 lint: .venv/.developed  ## style, types and import rules
 	$(BIN)/ruff check .
