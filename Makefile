@@ -1,6 +1,6 @@
 # The few commands. Everything they install lies in .venv and the environments beside it.
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test bench faults lint lock docs
+.PHONY: help install demo run test bench faults crash soak lint lock docs
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -30,6 +30,12 @@ bench: .venv/.developed  ## figures of speed and memory, each beside its goal
 
 faults: .venv/.developed  ## every fault of a network and of its servers, at full size; takes minutes
 	@$(BIN)/python -m bench.faults
+
+crash: .venv/.developed  ## kill 200 ticks at random moments; count what is lost, torn or doubled
+	@$(BIN)/python -m bench.crash
+
+soak: .venv/.developed  ## 2,000 ticks: growth of memory, open files and disk
+	@$(BIN)/python -m bench.soak
 
 lint: .venv/.developed  ## style, types and import rules
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 
 import httpx
@@ -74,11 +75,17 @@ def client(
     return httpx.Client(
         base_url=base_url,
         headers={"Accept-Encoding": "gzip", **(headers or {}), **own},
-        verify=verify,
+        verify=_trusted() if verify is True else verify,
         timeout=timeout,
         limits=_UNSHARED,
         proxy=proxy,
     )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that everybody trusts: 35 ms to load, for each client of each cluster."""
+    return httpx.create_ssl_context()
 
 
 def get(

@@ -4,11 +4,10 @@ A source or cluster that fails stops nobody else: the ledger keeps the reason, t
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from itertools import groupby
+from datetime import UTC, date, datetime, timedelta
 
 from finops_pipeline.errors import SourceError, SourceMalformed, SourceUnavailable
 from finops_pipeline.orchestration import inventory
@@ -21,12 +20,18 @@ from finops_pipeline.sources.belief import is_without_containers
 from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
 from finops_pipeline.state.ledger import Ledger
-from finops_pipeline.state.schedule import Due
-from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start
+from finops_pipeline.state.schedule import FAILED, Due
+from finops_pipeline.units import DAY, WINDOW, day_start, rfc3339, window_start
 
 # A source that gives this many bad answers in a row is broken; asking on would only load it.
 _PATIENCE = 3
-_MOST_CLUSTERS_AT_ONCE = 32
+_MOST_CLUSTERS_AT_ONCE = 8  # answers of 10,000 containers take 40 MB apiece while they are read
+# People look at the newest window: a gap that is filled does not keep it waiting for longer.
+_MOST_BEFORE_NEWEST = 4
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # before Kubernetes
+_TOO_OLD = "not read before it was too old to be asked for (ingest.horizon_days)"
+_FORGOTTEN = "{source} has no row for it, but has some for later windows: it has forgotten it"
+_MOST_ROWS_HELD = 1_000_000  # over all clusters, about 300 MB; they share files otherwise
 
 
 @dataclass
@@ -36,6 +41,7 @@ class Progress:
     cluster: str
     window_counts: dict[date, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    newest_with_rows: datetime = datetime.min.replace(tzinfo=UTC)  # window that was read
     is_over: bool = False  # the source is gone or the time is up: the rest stays due
     clock_difference: timedelta = timedelta()  # how far its clock is ahead of ours
 
@@ -61,6 +67,7 @@ def read_due(
     start: datetime,
     end: datetime,
     patience: Callable[[float], Patience] = Patience,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Progress]:
     """Read the windows of ``[start, end)`` that are due, of every cluster, in the tick's budget.
 
@@ -69,14 +76,17 @@ def read_due(
         installation: where it is kept.
         start: first instant, on the grid.
         end: first instant after the range.
-        patience: makes that of a cluster, out of the monotonic time at which the budget is spent.
+        patience: makes that of a cluster, out of the time at which the budget is spent.
+        monotonic: seconds since whenever, by which that time is told.
 
     Returns:
         What each cluster gave, in the order of the settings.
     """
-    # Sources are read one after the other: each has its share of the tick.
-    until = time.monotonic() + installation.settings.ingest.budget_seconds / len(SOURCES)
-    clusters = [one for one in installation.settings.clusters if source.is_asked(one)]
+    settings = installation.settings
+    # Sources are read one after the other: each that is asked has its share of the tick.
+    asked_count = sum(any(map(one.is_asked, settings.clusters)) for one in SOURCES)
+    until = monotonic() + settings.ingest.budget_seconds / max(1, asked_count)
+    clusters = [one for one in settings.clusters if source.is_asked(one)]
     with ThreadPoolExecutor(max(1, min(len(clusters), _MOST_CLUSTERS_AT_ONCE))) as threads:
         given = threads.map(
             lambda cluster: _read_cluster(
@@ -85,19 +95,30 @@ def read_due(
             clusters,
         )
     ledger, now = installation.state.ledger, installation.clock()
+    _finish_requests(source, installation, clusters, now)
     compact(installation.lake, ledger, source.tables, now)
     sweep(installation.lake, ledger, now)
     return list(given)
 
 
+def request(source: Source, installation: Installation, days: Collection[date]) -> None:
+    """Ask a source for UTC days that somebody chose, in this tick and later ones, however old.
+
+    Windows that were given up as lost are asked for again, final ones are not.
+    """
+    if not source.heartbeat:
+        now = installation.clock()
+        start = installation.horizon_start(now)
+        installation.state.horizon.request(source.in_each_window, days, start, now)
+
+
 def due_windows(
     installation: Installation, now: datetime
 ) -> Iterator[tuple[Cluster, Source, list[Due]]]:
-    """What is to be read at an instant, within the horizon, by cluster and source."""
-    start = installation.horizon_start(now)
+    """What is to be read at an instant, by cluster and source."""
     for cluster in installation.settings.clusters:
         for source in SOURCES:
-            yield cluster, source, _due(source, installation, cluster, now, (start, now))
+            yield cluster, source, _due(source, installation, cluster, now, (_LONG_AGO, now))
 
 
 def days_due(installation: Installation, now: datetime) -> set[date]:
@@ -115,11 +136,19 @@ def _due(
 ) -> list[Due]:
     if not source.is_asked(cluster):
         return []
-    ledger, (start, end) = installation.state.ledger, within
+    state, (start, end) = installation.state, within
     start = max(start, installation.raw_start(now))  # older days are frozen
+    asked = source.in_each_window, cluster.name, now
     if source.heartbeat:  # it knows nothing of the windows before the newest one
-        start = max(start, window_start(now - ledger.schedule.settle) - WINDOW)
-    return ledger.due(source.in_each_window, cluster.name, now, start, end)
+        newest = window_start(now - state.ledger.schedule.settle) - WINDOW
+        return state.ledger.due(*asked, max(start, newest), end)
+    oldest = installation.horizon_start(now)
+    due = state.ledger.due(*asked, max(start, oldest), end)
+    for first in map(day_start, sorted(state.horizon.requested(source.in_each_window))):
+        until = min(end, first + DAY, oldest)
+        due += state.ledger.due(*asked, max(start, first), until)
+    # After three failures nothing else is asked for: what failed before must come last over all.
+    return due[:1] + sorted(due[1:], key=lambda window: window.kind == FAILED)
 
 
 def _read_cluster(
@@ -129,26 +158,84 @@ def _read_cluster(
     within: tuple[datetime, datetime],
     patience: Patience,
 ) -> Progress:
-    ledger, now = installation.state.ledger, installation.clock()
-    progress = Progress(cluster.name)
-    due = _due(source, installation, cluster, now, within)
-    windows = [window.window_start for window in due]
+    ledger, progress = installation.state.ledger, Progress(cluster.name)
+    _move_horizon(source, installation, cluster)
+    due = _due(source, installation, cluster, installation.clock(), within)
+    windows = _with_newest(source, installation, cluster, within, due)
     try:
         with connected(cluster, patience) as clients:
-            for _day, batch in groupby(windows, key=lambda window: window.date()):
-                readings = list(_readings(source, installation, clients, batch, progress))
-                record(installation.lake, ledger, readings)
-                progress.add(readings)
+            readings = _readings(source, installation, clients, windows, progress)
+            most_rows = _MOST_ROWS_HELD // len(installation.settings.clusters)
+            for batch in _batches(readings, most_rows):
+                record(installation.lake, ledger, batch)
+                progress.add(batch)
                 if source.heartbeat:
-                    progress.failures += inventory.note_failures(ledger, readings)
-                    inventory.gather_day(installation.lake, ledger, readings)
-                if progress.is_over:
-                    break
+                    progress.failures += inventory.note_failures(ledger, batch)
+                    inventory.gather_day(installation.lake, ledger, batch)
     except SourceError as error:  # no connection could even be tried
         progress.failures.append(str(error))
-        for window in windows[:1]:
-            ledger.fail(source.in_each_window, cluster.name, window, now, str(error))
+        for window in due[:1]:
+            at = installation.clock()
+            ledger.fail(source.in_each_window, cluster.name, window.window_start, at, str(error))
     return progress
+
+
+def _finish_requests(
+    source: Source, installation: Installation, clusters: Iterable[Cluster], now: datetime
+) -> None:
+    horizon = installation.state.horizon
+    if requested := horizon.requested(source.in_each_window):
+        due = (_due(source, installation, one, now, (_LONG_AGO, now)) for one in clusters)
+        days = {window.window_start.date() for windows in due for window in windows}
+        horizon.finish(source.in_each_window, requested - days)
+
+
+def _move_horizon(source: Source, installation: Installation, cluster: Cluster) -> None:
+    """Give up the windows that have become too old to be asked for."""
+    if not source.heartbeat:
+        now = installation.clock()
+        start, horizon = installation.horizon_start(now), installation.state.horizon
+        horizon.move(source.in_each_window, cluster.name, start, now, _TOO_OLD)
+
+
+def _with_newest(
+    source: Source,
+    installation: Installation,
+    cluster: Cluster,
+    within: tuple[datetime, datetime],
+    due: Iterable[Due],
+) -> Iterator[datetime]:
+    """Windows in the order to ask for them; those that settle meanwhile come after four others."""
+    settled = _settled(installation)
+    for count, window in enumerate(due):
+        if count % _MOST_BEFORE_NEWEST == 0 and (now := _settled(installation)) > settled:
+            newer = max(settled, within[0]), min(now, within[1])
+            for one in _due(source, installation, cluster, installation.clock(), newer):
+                yield one.window_start
+            settled = now
+        yield window.window_start
+
+
+def _settled(installation: Installation) -> datetime:
+    """End of the newest window that may be read."""
+    return window_start(installation.clock() - installation.state.ledger.schedule.settle)
+
+
+def _batches(readings: Iterable[Reading], most_rows: int) -> Iterator[list[Reading]]:
+    """Readings to be recorded together: of one day, and no more than memory should hold."""
+    held: list[Reading] = []
+    for reading in readings:
+        is_other_day = held and held[0].window_start.date() != reading.window_start.date()
+        if is_other_day or sum(map(_row_count, held)) > most_rows:
+            yield held
+            held = []
+        held.append(reading)
+    if held:
+        yield held
+
+
+def _row_count(reading: Reading) -> int:
+    return sum(table.num_rows for table in reading.tables.values())
 
 
 def _readings(
@@ -170,7 +257,12 @@ def _readings(
         is_last = schedule.next_reading(window, asked_at) is None
         try:
             reading = source.read(clients, window, asked_at, is_last)
+            if is_last and _is_forgotten(ledger, source, reading, progress):
+                _lose(ledger, source, reading)
+                continue
             _refuse_sudden_silence(ledger, source, reading, is_last)
+            if _row_count(reading):
+                progress.newest_with_rows = max(progress.newest_with_rows, window)
             yield _to_be_stored(source, installation, reading)
             failures_in_a_row = 0
         except SourceError as error:
@@ -189,6 +281,25 @@ def _to_be_stored(source: Source, installation: Installation, reading: Reading) 
         installation.state.ledger, reading, installation.horizon_start(reading.fetched_at)
     )
     return inventory.changes(installation.lake, installation.state.ledger, reading)
+
+
+def _is_forgotten(ledger: Ledger, source: Source, reading: Reading, progress: Progress) -> bool:
+    """No row at all, where later windows have some: nobody can tell what was there.
+
+    Unless Prometheus, which remembers the window, saw nothing either.
+    """
+    is_confirmed = is_without_containers(reading) and reading.is_verified
+    if _row_count(reading) or (is_confirmed and not reading.is_degraded):
+        return False
+    start, cluster = reading.window_start, reading.cluster
+    is_read = progress.newest_with_rows > start  # perhaps not yet in the ledger
+    return is_read or ledger.has_rows_after(source.in_each_window, cluster, start)
+
+
+def _lose(ledger: Ledger, source: Source, reading: Reading) -> None:
+    start, reason = reading.window_start, _FORGOTTEN.format(source=source.name)
+    tables, at = source.in_each_window, reading.fetched_at
+    ledger.lose(tables, reading.cluster, start, start + WINDOW, at, reason)
 
 
 def _refuse_sudden_silence(ledger: Ledger, source: Source, reading: Reading, is_last: bool) -> None:

@@ -1,13 +1,13 @@
 """The raw assets: what each source said of the windows of a day, as files of the lake."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, date, timedelta
 from typing import Any
 
 import dagster as dg
 
 from finops_pipeline.orchestration.describe import column_schema, key
-from finops_pipeline.orchestration.ingest import Progress, read_due
+from finops_pipeline.orchestration.ingest import Progress, read_due, request
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.repair import repaired
 from finops_pipeline.orchestration.resources import InstallationResource
@@ -15,6 +15,7 @@ from finops_pipeline.orchestration.sources import SOURCES, Source
 from finops_pipeline.settings import Cluster
 from finops_pipeline.warehouse.sql_file import tables
 
+DUE_ONLY = "finops/due_only"  # tag of a run whose days nobody chose: they span what is due
 # No source remembers more; the partitions of the UI begin here.
 FIRST_DAY = "2025-01-01"
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", end_offset=1)
@@ -38,6 +39,8 @@ def window_assets(source: Source) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None]]:
         days = context.partition_time_window
         with installation.open() as opened, repaired(opened):
+            if DUE_ONLY not in context.run.tags:
+                request(source, opened, [*map(date.fromisoformat, context.partition_keys)])
             given = read_due(source, opened, days.start.astimezone(UTC), days.end.astimezone(UTC))
             shown = _links(source, opened.settings.clusters) | opened.marks()
             for name in source.tables:
@@ -130,3 +133,8 @@ def day_tags(start: date, end: date) -> dict[str, str]:
         "dagster/asset_partition_range_start": start.isoformat(),
         "dagster/asset_partition_range_end": end.isoformat(),
     }
+
+
+def due_tags(days: Collection[date]) -> dict[str, str]:
+    """Tags of a run over all days with due windows; the days between are not requested by it."""
+    return day_tags(min(days), max(days)) | {DUE_ONLY: "true"}

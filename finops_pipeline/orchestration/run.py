@@ -12,7 +12,7 @@ import dagster as dg
 from finops_pipeline.orchestration.history import kept_since, trim
 from finops_pipeline.orchestration.ingest import days_due
 from finops_pipeline.orchestration.installation import open_installation, utc_now
-from finops_pipeline.orchestration.raw import day_tags
+from finops_pipeline.orchestration.raw import day_tags, due_tags
 from finops_pipeline.orchestration.schedules import TICK
 
 
@@ -37,13 +37,15 @@ def run_tick(
         now: pretend that it is then; by default the machine's clock.
         days: only windows of these UTC days, both included; by default every day with due windows.
     """
-    first, last = days or _days(now)
+    due = set(days or _days(now))
+    first, last = min(due), max(due)
+    tags = day_tags(first, last) if days else due_tags(due)
     pretended = {"now": now.astimezone(UTC).isoformat()} if now else {}
     with _instance() as instance:
         result = definitions.resolve_job_def(TICK).execute_in_process(
             run_config={"resources": {"installation": {"config": pretended}}},
             instance=instance,
-            tags=day_tags(first, last),
+            tags=tags,
             raise_on_error=False,
         )
         with open_installation() as opened:
@@ -52,12 +54,11 @@ def run_tick(
     return Outcome(first, last, _windows_read(result), result.success, failed)
 
 
-def _days(now: datetime | None) -> tuple[date, date]:
+def _days(now: datetime | None) -> set[date]:
     """The days with due windows; today when there are none, since tables may still be stale."""
     instant = now or utc_now()
     with open_installation(clock=lambda: instant) as opened:
-        days = days_due(opened, instant) or {instant.astimezone(UTC).date()}
-    return min(days), max(days)
+        return days_due(opened, instant) or {instant.astimezone(UTC).date()}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from datetime import UTC
 import dagster as dg
 
 from finops_pipeline.orchestration.ingest import days_due
-from finops_pipeline.orchestration.raw import day_tags
+from finops_pipeline.orchestration.raw import due_tags
 from finops_pipeline.orchestration.resources import InstallationResource
 
 TICK = "tick"
@@ -25,7 +25,8 @@ backfill_days = dg.define_asset_job(
     "backfill_days",
     selection="*",
     tags={"dagster/priority": "-1"},
-    description="The same for chosen days; final windows are not asked for again.",
+    description="The same for chosen days, however old: lost windows are asked for again, final"
+    " ones are not. What one run has no time for, the next ticks read.",
 )
 
 
@@ -46,4 +47,4 @@ def every_quarter_hour(
         days = days_due(opened, context.scheduled_execution_time.astimezone(UTC))
     if not days:
         return dg.SkipReason("no window is due")
-    return dg.RunRequest(tags=day_tags(min(days), max(days)))
+    return dg.RunRequest(tags=due_tags(days))

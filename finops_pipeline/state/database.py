@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 from finops_pipeline.errors import StateError
 from finops_pipeline.state.connect import connect, writing
 from finops_pipeline.state.contents import Contents
+from finops_pipeline.state.horizon import Horizon
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.state.tables import REVISION, installation
@@ -44,6 +45,7 @@ class State:
         """Made by :func:`open_state`."""
         self.installation = installation
         self.ledger = Ledger(engine, schedule)
+        self.horizon = Horizon(engine, self.ledger)
         self._engine = engine
 
     @contextmanager

@@ -235,6 +235,34 @@ class Ledger:
             is_raw = lake_file.c.table_name.startswith(RAW)
             connection.execute(update(lake_file).where(*is_current, is_raw).values(dropped_at=at))
 
+    def reopen(self, table_names: Sequence[str], day: date, at: datetime) -> None:
+        """Ask again for the lost windows of a day: somebody expects that the source has them."""
+        start = day_start(day)
+        is_lost = (
+            ledger.c.table_name.in_(table_names),
+            ledger.c.window_start >= start,
+            ledger.c.window_start < start + DAY,
+            ledger.c.status == LOST,
+        )
+        with writing(self._engine) as connection:
+            query = select(ledger.c.cluster).where(*is_lost).distinct().order_by(ledger.c.cluster)
+            for cluster in connection.execute(query).scalars().all():
+                now = _lock(connection, {(name, cluster, day) for name in table_names}, at)
+                lost = (window for window in now.values() if window.status == LOST)
+                asked = [Window(one.table_name, cluster, one.window_start) for one in lost]
+                _put(connection, now, asked, at)
+
+    def has_rows_after(self, table_names: Sequence[str], cluster: str, instant: datetime) -> bool:
+        """Whether a window that begins later was read and has rows."""
+        query = select(ledger.c.window_start).where(
+            ledger.c.table_name.in_(table_names),
+            ledger.c.cluster == cluster,
+            ledger.c.window_start > instant,
+            ledger.c.row_count > 0,
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def scattered_days(self, table_names: Iterable[str], before: date) -> list[Day]:
         """Days of tables and clusters that lie in several current files, oldest first."""
         place = (lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from finops_pipeline.state.types import Exact, Instant
 
-REVISION = "0001"  # newest migration; known here so that opening need not import alembic
+REVISION = "0002"  # newest migration; known here so that opening need not import alembic
 
 metadata = MetaData()
 
@@ -104,4 +104,22 @@ restatement = Table(
     Column("new_content_sha256", String(64), nullable=False),
     Index("restatement_by_window", "window_start"),
     comment="Changes of a window's content between two readings",
+)
+
+horizon = Table(
+    "horizon",
+    metadata,
+    Column("table_name", String, primary_key=True),
+    Column("cluster", String, primary_key=True),
+    Column("start", Instant, nullable=False),
+    comment="Windows before it are read or lost, unless their day is requested",
+)
+
+requested_day = Table(
+    "requested_day",
+    metadata,
+    Column("table_name", String, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("requested_at", Instant, nullable=False),
+    comment="UTC days before the horizon that are asked for until each window is read or lost",
 )

@@ -1,0 +1,37 @@
+"""Whole ticks with the state database on a real PostgreSQL."""
+
+import pytest
+
+from finops_pipeline.simulation.server import serve
+from finops_pipeline_tests.orchestration.homes import DAY, Sources, at, home
+from finops_pipeline_tests.state import postgresql
+from finops_pipeline_tests.state.databases import postgresql_server
+
+__all__ = ["postgresql_server"]
+
+COSTS = """
+    select hour, namespace, workload, cost_kind, team, total_cost from costs.hourly order by all
+"""
+
+
+@pytest.mark.needs("initdb")
+def test_ticks_give_the_same_costs_with_the_state_on_postgresql(
+    tmp_path, postgresql_server, monkeypatch
+):
+    now = at(1, 20)
+    costs = []
+    with serve(anchor=DAY.date(), clock=lambda: now) as cluster:
+        sources = {"demo": Sources(cluster.opencost_url, cluster.prometheus_url)}
+        for name in ("sqlite", "postgresql"):
+            (tmp_path / name).mkdir()
+            if name == "postgresql":
+                url = postgresql.new_database(postgresql_server)
+                monkeypatch.setenv("FINOPS_STATE_URL", url)
+            with home(tmp_path / name, sources) as made:
+                made.tick(at(0, 20))
+                made.tick(now)  # new windows, and the first one again
+                costs.append(made.ask(COSTS))
+
+    assert costs[0]
+    assert costs[1] == costs[0]
+    assert not (tmp_path / "postgresql" / "data" / "state.db").exists()

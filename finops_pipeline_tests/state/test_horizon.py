@@ -1,0 +1,89 @@
+"""What is still asked for: windows that pass the horizon, and older days on request."""
+
+from datetime import UTC, datetime
+
+from finops_pipeline.units import DAY, HOUR, WINDOW, windows
+from finops_pipeline_tests.state.test_ledger import commit, window
+
+TABLE = ["raw.asset"]
+NOW = datetime(2026, 3, 20, tzinfo=UTC)
+
+
+def statuses(state, start, end):
+    known = {at: w for day in {at.date() for at in windows(start, end)}
+             for (_, at), w in state.ledger.day(TABLE, "prod", day).items()}  # fmt: skip
+    return [known[at].status if at in known else "none" for at in windows(start, end)]
+
+
+def move(state, start, at=NOW):
+    state.horizon.move(TABLE, "prod", start, at, "too old")
+
+
+def test_windows_that_pass_the_horizon_are_lost_or_stay_as_they_were_read(state):
+    start = NOW - 14 * DAY
+    commit(state, window(start=start))
+    commit(state, window(start=start + 2 * WINDOW, status="final", next_read_at=None))
+    move(state, start)
+
+    move(state, start + HOUR)
+
+    assert statuses(state, start, start + HOUR + WINDOW) == [
+        "final",
+        "lost",
+        "final",
+        "lost",
+        "none",
+    ]
+
+
+def test_windows_before_the_first_one_are_not_lost(state):
+    start = NOW - 14 * DAY
+    move(state, start)
+
+    assert statuses(state, start - HOUR, start) == ["none"] * 4
+
+
+def test_a_horizon_that_is_moved_back_and_passes_again_loses_once_more(state):
+    start = NOW - 14 * DAY
+    move(state, start)
+    move(state, start - 20 * DAY)
+    state.ledger.fail(TABLE, "prod", start - 2 * DAY, NOW, "503")
+
+    move(state, start)
+
+    assert statuses(state, start - 2 * DAY, start - 2 * DAY + WINDOW) == ["lost"]
+
+
+def test_a_request_is_remembered_until_it_is_finished(state):
+    start = NOW - 14 * DAY
+    old, older, young = ((NOW - days * DAY).date() for days in (20, 30, 2))
+
+    state.horizon.request(TABLE, [old, older, young], start, NOW)
+    state.horizon.request(TABLE, [old], start, NOW)
+    assert state.horizon.requested(TABLE) == {old, older}
+    assert state.horizon.requested(["raw.price"]) == set()
+
+    state.horizon.finish(TABLE, {old})
+    assert state.horizon.requested(TABLE) == {older}
+
+
+def test_lost_windows_of_a_requested_day_are_asked_for_again(state):
+    start = NOW - 20 * DAY
+    commit(state, window(start=start, status="final", next_read_at=None))
+    state.ledger.lose(TABLE, "prod", start, start + HOUR, NOW, "forgotten")
+
+    state.horizon.request(TABLE, [start.date()], NOW - 14 * DAY, NOW)
+
+    assert statuses(state, start, start + HOUR) == ["final", "absent", "absent", "absent"]
+    due = state.ledger.due(TABLE, "prod", NOW, start, start + HOUR)
+    assert [window.reason for window in due] == ["missing"] * 3
+
+
+def test_a_requested_day_stays_when_it_passes_the_horizon(state):
+    start = NOW - 14 * DAY
+    move(state, start)
+    state.horizon.request(TABLE, [start.date()], start + HOUR, NOW)
+
+    move(state, start + HOUR)
+
+    assert statuses(state, start, start + HOUR) == ["none"] * 4
