@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from itertools import product
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Column, Connection, Engine, delete, func, select
 
 from finops_pipeline.state.connect import upsert, writing
 from finops_pipeline.state.known import known_windows
@@ -37,14 +37,19 @@ class Horizon:
             reason: why the others are lost.
         """
         with self._engine.connect() as connection:
-            passed = _passed(connection, table_names, cluster) or start
+            remembered = _least(connection, horizon.c.start, table_names, cluster)
+            tried = _least(connection, ledger.c.window_start, table_names, cluster)
+            # What lies before the first window that was ever tried is nobody's loss.
+            passed = max(remembered or tried, tried) if tried else start
             known = known_windows(connection, table_names, cluster, passed, start)
         kept = self.requested(table_names)
         left = {at.date() for at in windows(passed, start) if _is_open(known, at)} - kept
         for day in sorted(left):
             first, end = max(passed, day_start(day)), min(start, day_start(day) + DAY)
             self._ledger.lose(table_names, cluster, first, end, at, reason)
-        if left or not passed <= start < passed + DAY:  # not a commit more in each tick
+        if left or not (
+            remembered and remembered <= start < remembered + DAY
+        ):  # not a commit more in each tick
             self._remember(table_names, cluster, start)
 
     def requested(self, table_names: Sequence[str]) -> set[date]:
@@ -89,16 +94,14 @@ class Horizon:
             upsert(connection, horizon, rows, ["start"])
 
 
-def _passed(connection: Connection, table_names: Sequence[str], cluster: str) -> datetime | None:
-    """Where the horizon was; at first the oldest window that was ever tried."""
-    for table, instant in ((horizon, horizon.c.start), (ledger, ledger.c.window_start)):
-        query = select(func.min(instant)).where(
-            table.c.table_name.in_(table_names), table.c.cluster == cluster
-        )
-        found: datetime | None = connection.execute(query).scalar()
-        if found:
-            return found
-    return None
+def _least(
+    connection: Connection, instant: Column[datetime], table_names: Sequence[str], cluster: str
+) -> datetime | None:
+    query = select(func.min(instant)).where(
+        instant.table.c.table_name.in_(table_names), instant.table.c.cluster == cluster
+    )
+    found: datetime | None = connection.execute(query).scalar()
+    return found
 
 
 def _is_open(known: Mapping[datetime, Known], at: datetime) -> bool:

@@ -38,9 +38,12 @@ def test_windows_that_pass_the_horizon_are_lost_or_stay_as_they_were_read(state)
 
 def test_windows_before_the_first_one_are_not_lost(state):
     start = NOW - 14 * DAY
-    move(state, start)
+    move(state, start - HOUR)
+    state.ledger.fail(TABLE, "prod", start, NOW, "503")
 
-    assert statuses(state, start - HOUR, start) == ["none"] * 4
+    move(state, start + WINDOW)
+
+    assert statuses(state, start - HOUR, start + WINDOW) == [*["none"] * 4, "lost"]
 
 
 def test_a_horizon_that_is_moved_back_and_passes_again_loses_once_more(state):
@@ -81,9 +84,10 @@ def test_lost_windows_of_a_requested_day_are_asked_for_again(state):
 
 def test_a_requested_day_stays_when_it_passes_the_horizon(state):
     start = NOW - 14 * DAY
+    state.ledger.fail(TABLE, "prod", start, NOW, "503")
     move(state, start)
     state.horizon.request(TABLE, [start.date()], start + HOUR, NOW)
 
     move(state, start + HOUR)
 
-    assert statuses(state, start, start + HOUR) == ["none"] * 4
+    assert statuses(state, start, start + HOUR) == ["absent", "none", "none", "none"]
