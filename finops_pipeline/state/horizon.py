@@ -47,9 +47,8 @@ class Horizon:
         for day in sorted(left):
             first, end = max(passed, day_start(day)), min(start, day_start(day) + DAY)
             self._ledger.lose(table_names, cluster, first, end, at, reason)
-        if left or not (
-            remembered and remembered <= start < remembered + DAY
-        ):  # not a commit more in each tick
+        is_recent = remembered is not None and remembered <= start < remembered + DAY
+        if left or not is_recent:  # not a commit more in each tick
             self._remember(table_names, cluster, start)
 
     def requested(self, table_names: Sequence[str]) -> set[date]:
