@@ -1,5 +1,8 @@
-"""Whole ticks with the state database on a real PostgreSQL."""
+"""Whole ticks with the state database, and Dagster's own storage, on a real PostgreSQL."""
 
+from dataclasses import replace
+
+import dagster as dg
 import pytest
 
 from finops_pipeline.simulation.server import serve
@@ -35,3 +38,33 @@ def test_ticks_give_the_same_costs_with_the_state_on_postgresql(
     assert costs[0]
     assert costs[1] == costs[0]
     assert not (tmp_path / "postgresql" / "data" / "state.db").exists()
+
+
+STORAGE = """
+telemetry: {{enabled: false}}
+storage:
+  postgres:
+    postgres_url: "{url}"
+"""
+
+
+@pytest.mark.needs("initdb")
+def test_dagster_keeps_its_runs_on_postgresql(tmp_path, postgresql_server):
+    url = postgresql.new_database(postgresql_server)
+    (tmp_path / "dagster.yaml").write_text(STORAGE.format(url=url))
+    now = at(0, 20)
+    with serve(anchor=DAY.date(), clock=lambda: now) as cluster:
+        sources = {"demo": Sources(cluster.opencost_url, cluster.prometheus_url)}
+        with (
+            dg.DagsterInstance.from_config(str(tmp_path)) as instance,
+            home(tmp_path, sources) as made,
+        ):
+            replace(made, instance=instance).tick(now)
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as another:
+        (run,) = another.get_runs()
+        published = another.get_latest_materialization_event(dg.AssetKey("published"))
+    assert (run.job_name, run.status) == ("tick", dg.DagsterRunStatus.SUCCESS)
+    assert published
+    assert published.run_id == run.run_id
+    assert not list(tmp_path.rglob("history"))
