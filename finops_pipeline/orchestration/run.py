@@ -15,6 +15,9 @@ from finops_pipeline.orchestration.installation import open_installation, utc_no
 from finops_pipeline.orchestration.raw import day_tags, due_tags
 from finops_pipeline.orchestration.schedules import TICK
 
+# Dagster would tell a hundred lines, and cron would send them all.
+_QUIET = {"console": {"config": {"log_level": "WARNING"}}}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -43,7 +46,10 @@ def run_tick(
     pretended = {"now": now.astimezone(UTC).isoformat()} if now else {}
     with _instance() as instance:
         result = definitions.resolve_job_def(TICK).execute_in_process(
-            run_config={"resources": {"installation": {"config": pretended}}},
+            run_config={
+                "resources": {"installation": {"config": pretended}},
+                "loggers": _QUIET,
+            },
             instance=instance,
             tags=tags,
             raise_on_error=False,

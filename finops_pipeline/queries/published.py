@@ -109,6 +109,8 @@ def _must_only_read(query: str) -> None:
         raise QueryError(f"only a select is answered, not {refused[0].lower()}")
     if not kinds:
         raise QueryError("the query is empty")
+    if kinds.count(duckdb.StatementType.SELECT) > 1:
+        raise QueryError("one select is answered at a time")
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

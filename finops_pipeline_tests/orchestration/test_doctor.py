@@ -326,6 +326,17 @@ def test_a_publication_that_is_old_is_said(clinic):
     assert "2 h ago" in found["publication"].message or "min ago" in found["publication"].message
 
 
+def test_a_data_folder_that_cannot_be_used_is_said_once(clinic, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for data_dir in (file, file / "data"):
+        settings = clinic.settings.model_copy(update={"data_dir": data_dir})
+        found = {it.check: it for it in examine(settings, utc_now())}
+
+        assert {it.check for it in found.values() if it.status == "failed"} == {"data_folder"}
+        assert f"{file} is no folder" in found["data_folder"].message
+
+
 def test_nothing_is_wrong_with_an_installation_that_has_not_begun(clinic):
     shutil.rmtree(clinic.data)
 

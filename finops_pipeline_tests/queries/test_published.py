@@ -174,3 +174,11 @@ def test_age_is_told_in_one_unit(passed, said):
     now = datetime(2026, 3, 1, tzinfo=UTC)
 
     assert age(now - passed, now) == said
+
+
+def test_a_second_select_is_not_dropped_without_a_word(connection):
+    with pytest.raises(QueryError, match="one select is answered at a time"):
+        ask(connection, "select 1; select 2")
+
+    pivoted = ask(connection, "pivot (select 'a' as name, 1 as n) on name using sum(n)")
+    assert (pivoted.columns, pivoted.rows) == (["a"], [(1,)])

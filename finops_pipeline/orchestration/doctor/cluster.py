@@ -217,8 +217,9 @@ class _Patient:
             "duplicated_series",
             WARNING,
             f"each container is told {copies:.0f} times",
-            "we count once, your dashboards may not: run one kube-state-metrics, and set"
-            " EMIT_KSM_V1_METRICS=false on OpenCost if you have one",
+            "OpenCost tells them beside kube-state-metrics: that is fine here, but take max by"
+            " before you sum in dashboards of your own; a third copy is a second"
+            " kube-state-metrics: stop it",
         )
 
     def _finding(self, check: str, status: str, message: str, fix: str = "") -> Finding:

@@ -16,28 +16,40 @@ from finops_pipeline.units import GIB
 
 _LATE = timedelta(minutes=45)  # three ticks
 _LEAST_FREE_BYTES = GIB  # a copy of the warehouse is written before the old one goes
+_LEDGER = (
+    "start its server or correct state_url; if it is damaged, see Damage in docs/operations.md"
+)
 _SHOWN = 3  # of many damaged files
 
 
 def examine_data(settings: Settings, now: datetime) -> Iterator[Finding]:
     """The lines of the installation itself."""
     folder = settings.data_dir.absolute()
+    writable = _folder(folder)
+    yield writable
     if not folder.exists():
-        yield _finding("data_folder", OK, f"{folder} does not exist yet: the first tick makes it")
         return
-    yield _folder(folder)
+    if writable.status == FAILED:
+        for check in ("disk", "ledger", "lake", "publication"):
+            yield _finding(check, UNKNOWN, "the data folder cannot be used")
+        return
     yield _disk(folder)
     yield from _ledger_and_lake(settings)
     yield _publication(settings, now)
 
 
 def _folder(folder: Path) -> Finding:
-    if os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        return _finding("data_folder", OK, f"{folder} can be written")
+    """Whether it can be written, or made where its nearest parent is."""
+    there = next(it for it in (folder, *folder.parents) if it.exists())
+    if there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        told = (
+            "can be written" if there == folder else "does not exist yet: the first tick makes it"
+        )
+        return _finding("data_folder", OK, f"{folder} {told}")
     return _finding(
         "data_folder",
         FAILED,
-        f"{folder} cannot be written by user {os.geteuid()}",
+        f"{there} is no folder that user {os.geteuid()} can write",
         "give it to the user that runs the pipeline (chown), or name another data_dir",
     )
 
@@ -57,7 +69,7 @@ def _ledger_and_lake(settings: Settings) -> Iterator[Finding]:
             yield _finding("ledger", OK, "opens, and is whole")
             yield _lake(installation)
     except StateError as error:
-        yield _finding("ledger", FAILED, str(error), "see Damage in docs/operations.md")
+        yield _finding("ledger", FAILED, str(error), _LEDGER)
         yield _finding("lake", UNKNOWN, "the ledger, which knows its files, does not open")
 
 
