@@ -86,7 +86,7 @@ def plain(default: object) -> str:
     """A default as TOML writes it."""
     if isinstance(default, tuple):
         return f"[{', '.join(map(plain, default))}]"
-    if isinstance(default, bool | int):
+    if isinstance(default, bool | int | float):
         return str(default).lower()
     return "none" if default in (None, {}) else f'"{default}"'
 
