@@ -12,6 +12,10 @@ from finops_pipeline import settings
 from finops_pipeline.warehouse.sql_file import SCHEMAS, Table, files, tables
 
 NOTE = "Written by `make docs` from {source}; change it there.\n"
+HOW_SETTINGS_ARE_READ = """They are read from `finops.toml` in the folder where a command runs, or
+from the file that `FINOPS_CONFIG` names. A variable beats the file. Lists and tables are JSON in a
+variable, and `FINOPS_CLUSTERS` is the whole list of clusters.
+"""
 
 
 def pages() -> dict[str, str]:
@@ -74,14 +78,15 @@ def settings_page() -> str:
         ]
         for key in settings.describe()
     )
-    return page("Settings", "`finops_pipeline/settings.py`", grid(head, rows))
+    parts = [HOW_SETTINGS_ARE_READ, *grid(head, rows)]
+    return page("Settings", "`finops_pipeline/settings.py`", parts)
 
 
 def plain(default: object) -> str:
     """A default as TOML writes it."""
     if isinstance(default, tuple):
         return f"[{', '.join(map(plain, default))}]"
-    if isinstance(default, bool | int):
+    if isinstance(default, bool | int | float):
         return str(default).lower()
     return "none" if default in (None, {}) else f'"{default}"'
 

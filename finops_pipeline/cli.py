@@ -142,7 +142,7 @@ def rebuild_ledger() -> None:
 @main.command()
 @click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
 def run(port: int) -> None:
-    """Run the schedule, the sensor and the Dagster UI for the configured clusters."""
+    """Run the schedule, the sensors and the Dagster UI for the configured clusters."""
     configuration.load()
     _must_be_in_the_repository()
     os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
