@@ -84,7 +84,7 @@ def tick(now: datetime | None, first: datetime | None, last: datetime | None) ->
     outcome = run_tick(defs, instant, days)
     click.echo(f"read {outcome.windows_read} windows of {outcome.first_day} to {outcome.last_day}")
     if not outcome.is_success:
-        raise click.ClickException(f"failed: {', '.join(outcome.failed_steps)}; see the run's log")
+        raise click.ClickException("\n".join(outcome.failures))
 
 
 @main.command()

@@ -187,6 +187,20 @@ def test_status_before_the_first_publication_says_what_is_due(folder):
     assert re.search(r"^  prod opencost: 13\d\d missing$", shown, re.MULTILINE)
 
 
+def test_a_tick_that_fails_says_why(folder):
+    (folder / "finops.toml").write_text(
+        '[[clusters]]\nname = "prod"\nopencost_url = "http://127.0.0.1:9"\n'
+        'prometheus_url = "http://127.0.0.1:9"\n'
+    )
+    (folder / "data" / "finops.duckdb").mkdir(parents=True)  # in the way of the publication
+
+    result = finops("tick")
+
+    assert result.exit_code == 1
+    assert re.search(r"^Error: tables: IsADirectoryError: .*finops\.duckdb", result.stderr, re.M)
+    assert "DEBUG" not in result.stderr
+
+
 def test_doctor_names_what_failed_with_its_fix_and_exits_with_1(folder):
     (folder / "finops.toml").write_text(
         '[[clusters]]\nname = "prod"\nopencost_url = "http://127.0.0.1:9"\n'

@@ -27,7 +27,7 @@ class Outcome:
     last_day: date
     windows_read: int
     is_success: bool
-    failed_steps: list[str]
+    failures: list[str]  # step and why
 
 
 def run_tick(
@@ -56,8 +56,14 @@ def run_tick(
         )
         with open_installation() as opened:
             trim(instance, kept_since(opened.settings))
-    failed = [event.step_key or "" for event in result.get_step_failure_events()]
-    return Outcome(first, last, _windows_read(result), result.success, failed)
+    failures = [_told(event) for event in result.get_step_failure_events()]
+    return Outcome(first, last, _windows_read(result), result.success, failures)
+
+
+def _told(failure: dg.DagsterEvent) -> str:
+    error = failure.step_failure_data.error
+    cause = error and (error.cause or error)
+    return f"{failure.step_key}: {cause.message.strip() if cause else 'it does not say why'}"
 
 
 def _days(now: datetime | None) -> set[date]:
