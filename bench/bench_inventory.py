@@ -7,8 +7,7 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from bench.child import serving
 from bench.figures import tell
 from finops_pipeline import http
 from finops_pipeline.lake.files import Lake
@@ -62,16 +62,9 @@ def main() -> None:
     tell("inventory_10000_pods_peak_mib", mebibytes, MOST_MEBIBYTES)
 
 
-@contextmanager
-def api() -> Iterator[str]:
-    """The pretend API in a process of its own; yields its address."""
-    command = [sys.executable, "-m", "bench.bench_inventory", "serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout
-        try:
-            yield child.stdout.readline().strip()
-        finally:
-            child.terminate()
+def api() -> AbstractContextManager[str]:
+    """The pretend API in a process of its own; its address."""
+    return serving("-m", "bench.bench_inventory", "serve")
 
 
 def serve() -> None:

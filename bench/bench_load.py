@@ -8,8 +8,7 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from bench.bench_decode import LARGE, ROWS, many_rows
 from bench.bench_tick import CONFIG, cluster
+from bench.child import serving
 from bench.figures import tell
 from finops_pipeline import settings as configuration
 from finops_pipeline.orchestration.ingest import read_due
@@ -55,16 +55,9 @@ def main() -> None:
     tell("gap_96_windows_cpu_seconds", told["cpu_seconds"], MOST_GAP_CPU_SECONDS)
 
 
-@contextmanager
-def recorded() -> Iterator[str]:
-    """A large recorded answer, for whoever asks, by a process of its own; yields its address."""
-    command = [sys.executable, "-m", "bench.bench_load", "serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout
-        try:
-            yield child.stdout.readline().strip()
-        finally:
-            child.terminate()
+def recorded() -> AbstractContextManager[str]:
+    """A large recorded answer, for whoever asks, by a process of its own; its address."""
+    return serving("-m", "bench.bench_load", "serve")
 
 
 def serve() -> None:

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
+from bench.child import serving
 from bench.figures import tell
 from finops_pipeline import settings as configuration
 from finops_pipeline.orchestration.ingest import read_due
@@ -72,20 +73,14 @@ def main() -> None:
     tell("tick_365_to_7_days_cpu_ratio", statistics.median(ratios), MOST_RATIO)
 
 
-@contextmanager
-def cluster() -> Iterator[str]:
-    """The embedded cluster in a process of its own; yields its origin."""
+def cluster() -> AbstractContextManager[str]:
+    """The embedded cluster in a process of its own; its origin."""
     code = (
         "from datetime import UTC, datetime\n"
         "from finops_pipeline.simulation import server\n"
         "server.run(0, ready=lambda it: print(it.url, flush=True))"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout
-        try:
-            yield child.stdout.readline().strip()
-        finally:
-            child.terminate()
+    return serving("-c", code)
 
 
 def make_history(folder: Path, url: str, days: int, now: datetime) -> None:

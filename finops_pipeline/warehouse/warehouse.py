@@ -80,7 +80,7 @@ class Warehouse:
         try:
             self.records = Records(self.connection)
             self._definitions = Definitions(self.connection, self.records, sql, inputs)
-        except BaseException:
+        except BaseException:  # whatever it was, nobody else could open the file
             self.close()
             raise
         self._inputs = inputs
