@@ -11,6 +11,9 @@ from finops_pipeline.warehouse.ranges import ALWAYS, NEVER, Range
 from finops_pipeline.warehouse.records import Records
 from finops_pipeline.warehouse.sql_file import SqlFile, Table
 
+# The names of folders would be columns too; files hold all that they say.
+_PLAIN = "hive_partitioning = false"
+
 
 class Definitions:
     """The tables of a database, made anew when their file changed."""
@@ -69,7 +72,7 @@ class Definitions:
         select = f"select * from {_empty(table.name)}"
         if files:
             names = ", ".join(_quoted(str(file)) for file in files)
-            select += f" union all by name select * from read_parquet([{names}])"
+            select += f" union all by name select * from read_parquet([{names}], {_PLAIN})"
         if files and within != ALWAYS:
             select += f" where window_start >= '{within.start}' and window_start < '{within.end}'"
         self._connection.execute(f"create or replace view {table.name} as {select}")

@@ -8,6 +8,7 @@ import finops_pipeline
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.queries.status import age, is_demo, published_status
+from finops_pipeline.warehouse.sql_file import tables
 
 
 @pytest.fixture
@@ -182,3 +183,17 @@ def test_a_second_select_is_not_dropped_without_a_word(connection):
 
     pivoted = ask(connection, "pivot (select 'a' as name, 1 as n) on name using sum(n)")
     assert (pivoted.columns, pivoted.rows) == (["a"], [(1,)])
+
+
+def test_every_table_has_the_columns_that_its_file_describes(connection):
+    rows = ask(
+        connection,
+        "select schema_name || '.' || table_name, column_name, comment from duckdb_columns()"
+        " where database_name = 'finops' and schema_name <> 'internal'",
+    ).rows
+
+    assert {(table, column): comment for table, column, comment in rows} == {
+        (name, column): comment
+        for name, table in tables().items()
+        for column, comment in table.columns.items()
+    }
