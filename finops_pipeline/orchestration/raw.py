@@ -65,7 +65,7 @@ def state_assets(source: Source) -> dg.AssetsDefinition:
     def read(
         context: dg.AssetExecutionContext, installation: InstallationResource
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with installation.open() as opened:
+        with installation.open() as opened, repaired(opened):
             now = opened.clock()
             given = read_due(source, opened, opened.horizon_start(now), now)
             for name in source.tables:

@@ -24,9 +24,11 @@ from finops_pipeline.orchestration.ingest import read_due
 from finops_pipeline.orchestration.installation import Installation, open_installation
 from finops_pipeline.orchestration.repair import inspect_share, repair
 from finops_pipeline.orchestration.sources import SOURCES
+from finops_pipeline.simulation.server import serve
 from finops_pipeline.units import DAY, WINDOW, window_start
 from finops_pipeline.warehouse.connect import connect_read_only, read_everything
-from finops_pipeline_tests.orchestration.homes import Home, at
+from finops_pipeline_tests.demo_data import Clock
+from finops_pipeline_tests.orchestration.homes import Home, Sources, at, home
 from finops_pipeline_tests.orchestration.test_bad_days import home_of, pretended
 
 TOTAL = "select sum(total_cost) as cost, sum(window_count) as windows from costs.daily"
@@ -176,6 +178,39 @@ def test_windows_that_no_source_can_say_again_are_lost(made):
     )
     assert row["status"] == "lost"
     assert "is missing from the lake" in str(row["reason"])
+
+
+KUBECONFIG = """
+clusters: [{{name: demo, cluster: {{server: "{url}"}}}}]
+users: [{{name: demo, user: {{}}}}]
+contexts: [{{name: demo, context: {{cluster: demo, user: demo}}}}]
+current-context: demo
+"""
+ACCESS = """
+kubernetes_access = "kubeconfig"
+kubeconfig_file = "{folder}/kubeconfig"
+"""
+
+
+def test_a_damaged_file_of_the_inventory_keeps_nothing_from_being_published(tmp_path):
+    clock = Clock(at(0, 20))
+    with (
+        serve(anchor=at(0).date(), clock=clock) as cluster,
+        home(tmp_path, {"demo": Sources(cluster.opencost_url, cluster.prometheus_url)}) as it,
+    ):
+        (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(url=cluster.kubernetes_url))
+        with (tmp_path / "finops.toml").open("a") as settings:
+            settings.write(ACCESS.format(folder=tmp_path))
+        it.tick(clock())
+        (pods,) = (tmp_path / "data" / "lake" / "raw.pod").rglob("*.parquet")
+        flip(pods)
+        clock.now = at(0, 35)
+
+        it.tick(clock())  # raises what a step raises
+
+        assert quarantined(it) == {pods.name}
+        read = it.ask("select distinct window_start from raw.inventory order by all")
+        assert [row["window_start"] for row in read] == [at(0), at(0, 15)]
 
 
 def test_a_frozen_day_that_is_damaged_is_not_dropped(made):
