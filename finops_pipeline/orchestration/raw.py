@@ -46,6 +46,7 @@ def window_assets(source: Source) -> dg.AssetsDefinition:
             for name in source.tables:
                 for day in map(date.fromisoformat, context.partition_keys):
                     counts = _counts(opened, given, name, day)
+                    counts["dagster/partition_row_count"] = counts["rows_held"]
                     context.add_asset_metadata(counts, key(name), partition_key=day.isoformat())
                 yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
         _warn(context, given)
@@ -112,7 +113,7 @@ def _counts(
         for window in installation.state.ledger.day([table_name], progress.cluster, day).values()
     ]
     return {
-        "dagster/partition_row_count": sum(window.row_count or 0 for window in held),
+        "rows_held": sum(window.row_count or 0 for window in held),
         "windows_held": sum(window.file is not None for window in held),
         "windows_read": sum(windows.values()),
         "windows_read_by_cluster": windows,
