@@ -203,7 +203,7 @@ def test_a_damaged_file_of_the_inventory_keeps_nothing_from_being_published(tmp_
             settings.write(ACCESS.format(folder=tmp_path))
         it.tick(clock())
         (pods,) = (tmp_path / "data" / "lake" / "raw.pod").rglob("*.parquet")
-        flip(pods)
+        rewrite(pods, pods.read_bytes()[:-1])
         clock.now = at(0, 35)
 
         it.tick(clock())  # raises what a step raises
