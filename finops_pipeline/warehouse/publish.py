@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from finops_pipeline.errors import PublicationRefused
+from finops_pipeline.errors import PublicationRefused, WarehouseDamaged
 from finops_pipeline.warehouse.connect import connect_read_only, read_everything
 from finops_pipeline.warehouse.definitions import transaction
 from finops_pipeline.warehouse.sql_file import files
@@ -46,6 +46,7 @@ def publish(warehouse: Warehouse, published: Path) -> Publication:
     if publication.is_new:
         _finish(warehouse, publication)
     warehouse.close()
+    _must_be_whole(warehouse.path)
     if publication.is_new:
         _replace(warehouse.path, published)
     return publication
@@ -83,6 +84,13 @@ def _finish(warehouse: Warehouse, publication: Publication) -> None:
     warehouse.show_all_raw()
     with transaction(warehouse.connection):
         warehouse.records.publish(publication.publication_id, publication.published_at)
+
+
+def _must_be_whole(warehouse: Path) -> None:
+    """What closing could not write stays in the log beside the file, and would be left behind."""
+    log = warehouse.with_suffix(".duckdb.wal")
+    if log.exists():
+        raise WarehouseDamaged(f"{warehouse} cannot take up {log.name}: a block of it is damaged")
 
 
 def _replace(warehouse: Path, published: Path) -> None:
