@@ -45,6 +45,7 @@ def publish(warehouse: Warehouse, published: Path) -> Publication:
     publication = _publication(warehouse, published)
     if publication.is_new:
         _finish(warehouse, publication)
+    warehouse.connection.execute("checkpoint")  # closing would keep to itself why it cannot
     warehouse.close()
     _must_be_whole(warehouse.path)
     if publication.is_new:
