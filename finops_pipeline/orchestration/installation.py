@@ -86,8 +86,13 @@ class Installation:
         return {name: value for section in sections for name, value in section}
 
     @property
-    def _kept(self) -> timedelta:
-        return timedelta(days=self.settings.retention.quarter_hourly_days)
+    def _kept(self) -> dict[str, timedelta]:
+        """Tables of single windows, or of containers, would outgrow all others."""
+        retention = self.settings.retention
+        return {
+            "quarter_hourly": timedelta(days=retention.quarter_hourly_days),
+            "container_daily": timedelta(days=retention.container_days),
+        }
 
     @contextmanager
     def _inputs(self) -> Iterator[LedgerInputs]:
