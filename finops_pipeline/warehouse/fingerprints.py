@@ -52,11 +52,16 @@ class Fingerprints:
             return {slot: digest(table.version, content) for slot, content in contents.items()}
         own = digest(table.version, *self._settings_of(table))
         reads = sorted(table.reads)
-        upstream = [self.of(name) for name in reads if not self._tables[name].is_settled]
+        upstream = [self._as_read(name) for name in reads if not self._tables[name].is_settled]
         settled = [self._settled(name) for name in reads if self._tables[name].is_settled]
         if table.is_growing or table.is_view:
             return _by_slot(own, upstream, settled)
         return {None: digest(own, *map(_combined, [*upstream, *settled]))}
+
+    def _as_read(self, name: str) -> Slots:
+        """Of an input whose rows hold for some days, only its days: a row touches no others."""
+        slots = self.of(name)
+        return timed(slots) or slots if self._tables[name].query is None else slots
 
     def _settings_of(self, table: Table) -> list[str]:
         named = sorted(table.parameters & self._parameters.keys())
@@ -66,6 +71,11 @@ class Fingerprints:
 def stale(now: Slots, then: Slots) -> list[datetime | None]:
     """Slots whose fingerprint changed, appeared or vanished."""
     return [slot for slot in {**now, **then} if now.get(slot) != then.get(slot)]
+
+
+def timed(slots: Slots) -> dict[datetime | None, str]:
+    """Without the mark of the table as a whole."""
+    return {slot: mark for slot, mark in slots.items() if slot}
 
 
 def digest(*parts: str) -> str:

@@ -14,7 +14,7 @@ from finops_pipeline.errors import TableError
 from finops_pipeline.units import HOUR, day_start
 from finops_pipeline.warehouse.connect import connect, damage_told, read_everything
 from finops_pipeline.warehouse.definitions import Definitions, transaction
-from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale
+from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale, timed
 from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
 from finops_pipeline.warehouse.records import DAYS, HOURS, Records
@@ -166,7 +166,7 @@ class Warehouse:
         return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
 
     def _refresh_whole(self, table: Table) -> int:
-        now = self._by_day.of(table.name)
+        now = {None: self._by_day.of(table.name)[None]}
         if not stale(now, self.records.filled(table.name, DAYS)):
             return 0
         with self._filling(table):
@@ -204,7 +204,7 @@ class Warehouse:
             return _Stale(days, days, [day for day in days if day in now], {DAYS: now})
         hours: dict[datetime | None, str] = {}
         for day in days:
-            hours |= _timed(self._by_hour(day).of(table.name)) if day in now else {}
+            hours |= timed(self._by_hour(day).of(table.name)) if day in now else {}
         slots = _times(stale(hours, self.records.filled_hours(table.name, days)))
         return _Stale(
             days, slots, [hour for hour in slots if hour in hours], {DAYS: now, HOURS: hours}
@@ -213,7 +213,7 @@ class Warehouse:
     def _days(self, table: Table) -> Slots:
         """Fingerprint of a growing table by day, without the days it no longer keeps."""
         frozen = self._inputs.frozen(table.name)
-        days = _timed(self._by_day.of(table.name)) | _timed(frozen)
+        days = timed(self._by_day.of(table.name)) | timed(frozen)
         kept = [span for name, span in self._kept.items() if table.name.endswith(name)]
         if not days or not kept:
             return days
@@ -269,11 +269,6 @@ class Warehouse:
     def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:
         known = {**self._settings, **vars(within), "day": within.start.date()}
         return {name: known[name] for name in file.parameters}
-
-
-def _timed(slots: Slots) -> dict[datetime | None, str]:
-    """Without the mark of the table as a whole."""
-    return {slot: mark for slot, mark in slots.items() if slot}
 
 
 def _times(slots: Iterable[datetime | None]) -> list[datetime]:

@@ -17,6 +17,8 @@ PARAMETERS = {
     "fiscal_year_start_month": 1,
     "idle_sharing": "separate",
     "shared_sharing": "proportional",
+    "container_days": 90,
+    "native_hourly_days": 35,
 }
 FILLERS = {"VARCHAR": "", "DATE": "2026-03-01", "BOOLEAN": False}
 FIRST_WINDOW = "2026-03-01 10:00:00+00"
