@@ -10,7 +10,7 @@ from finops_pipeline_tests.sql.test_line import GIB
 
 NEWEST = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 VIEW = "usage.container_profile"
-MEASURED = {**USED, "observed_hours": 0.25, "cpu_used_core_hours": 0.1}
+MEASURED = {**USED, "observed_hours": 0.25, "cpu_used_core_hours": 0.1, "cpu_mean_cores": 0.4}
 
 
 def windows_before(count):
@@ -66,28 +66,13 @@ def test_a_broken_sensor_is_no_part_of_the_profile(data):
 
 
 def test_the_last_request_counts_and_trouble_adds_up(data):
-    first, last = NEWEST - timedelta(minutes=15), NEWEST
-    trouble = {"restart_count": 2, "oom_kill_count": 1, "cpu_mean_cores": 0.1}
+    trouble = {**MEASURED, "restart_count": 2, "oom_kill_count": 1, "memory_limit_bytes": GIB}
+    before = {"cpu_throttled_ratio": 0.5, "cpu_request_cores": 1, "cpu_limit_cores": 2}
+    since = {"cpu_throttled_ratio": 0.1, "cpu_request_cores": 0.5, "observed_hours": 0.75}
     data.given(
         "raw.container_usage",
-        {
-            **MEASURED,
-            **trouble,
-            "window_start": first,
-            "cpu_throttled_ratio": 0.5,
-            "cpu_request_cores": 1,
-            "cpu_limit_cores": 2,
-            "memory_limit_bytes": GIB,
-        },
-        {
-            **MEASURED,
-            **trouble,
-            "window_start": last,
-            "cpu_throttled_ratio": 0.1,
-            "observed_hours": 0.75,
-            "cpu_request_cores": 0.5,
-            "memory_limit_bytes": GIB,
-        },
+        {**trouble, "window_start": NEWEST - timedelta(minutes=15), **before},
+        {**trouble, "window_start": NEWEST, **since},
     )
 
     (row,) = profile(data)

@@ -184,39 +184,37 @@ def containers():
     )
 
 
-@settings(max_examples=15)  # each fills every table
-@given(st.lists(containers(), min_size=1, max_size=6))
-def test_the_waste_of_each_level_is_the_sum_of_its_parts(pods):
-    data = Data()
+def given_pods(data, pods):
     data.given("core.label_key", {"owner_part": "team", "position_count": 0, "label": "team"})
     data.given("raw.asset", {**NODE, "cpu_core_hours": 8, "memory_byte_hours": 64 * GIB})
     for i, (namespace, team, requested, used) in enumerate(pods):
         pod = {"namespace": namespace, "pod": f"p{i}", "container": "c"}
-        data.given("raw.allocation", {
-            **CONTAINER, **pod, "allocation": f"a{i}", "workload": f"w{i % 3}",
-            "labels": f'{{"team":"{team}"}}', "cpu_request_cores": requested * 4,
-            "cpu_core_hours": max(requested, used or 0),
-        })  # fmt: skip
+        owner = {"workload": f"w{i % 3}", "labels": f'{{"team":"{team}"}}'}
+        hours = {"cpu_request_cores": 4 * requested, "cpu_core_hours": max(requested, used or 0)}
+        data.given("raw.allocation", {**CONTAINER, **pod, **owner, **hours, "allocation": f"a{i}"})
         data.given("raw.container_usage", {"cluster": "prod", **pod, "cpu_used_core_hours": used})
+
+
+@settings(max_examples=15)  # each fills every table
+@given(st.lists(containers(), min_size=1, max_size=6))
+def test_the_waste_of_each_level_is_the_sum_of_its_parts(pods):
+    data = Data()
+    given_pods(data, pods)
     data.fill(*FILLED)
 
     workload, namespace, team, cluster = (
         data.rows(
-            "select coalesce(sum(waste_cost), 0) as waste, coalesce(sum(total_cost), 0) as total,"
+            "select coalesce(sum(waste_cost), 0) as waste, sum(total_cost) as total,"
             " coalesce(sum(cpu_used_core_hours), 0) as used"
             f" from efficiency.{level}_daily"
         )[0]
         for level in LEVELS
     )
-    costs = data.rows(
-        "select sum(total_cost) as total,"
-        " coalesce(sum(total_cost) filter (cost_kind = 'idle'), 0) as idle from costs.daily"
-    )[0]
+    (idle,) = data.rows("select sum(total_cost) as cost from costs.daily where cost_kind = 'idle'")
+    (costs,) = data.rows("select sum(total_cost) as total from costs.daily")
 
     assert workload["waste"] == namespace["waste"] == team["waste"]
-    assert cluster["waste"] == workload["waste"] + costs["idle"]
-    assert (
-        workload["total"] == namespace["total"] == team["total"] == costs["total"] - costs["idle"]
-    )
-    assert cluster["total"] == costs["total"]
+    assert cluster["waste"] == workload["waste"] + idle["cost"]
+    assert workload["total"] == namespace["total"] == team["total"]
+    assert cluster["total"] == costs["total"] == workload["total"] + idle["cost"]
     assert namespace["used"] == pytest.approx(cluster["used"]) == pytest.approx(team["used"])
