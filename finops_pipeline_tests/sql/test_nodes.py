@@ -89,3 +89,19 @@ def test_nodes_add_up_to_what_the_cluster_pays_for_them_exactly(pods):
 
     assert nodes == costs
     assert named["total"] == costs["total"]  # what no node carries was taken off idle cost
+
+
+def test_a_node_or_volume_that_was_lost_is_found_in_its_day(data):
+    data.given("raw.asset", NODE)
+    volumes = '{"pv-1":{"byteHours":1,"cost":0.25}}'
+    data.given("raw.allocation", {**REQUESTED, "volumes": volumes})
+    data.fill(*FILLED)
+    assert data.check("nodes_and_volumes_preserve_total") == []
+
+    data.connection.execute("delete from costs.node_daily; delete from costs.volume_daily")
+
+    lost = data.check("nodes_and_volumes_preserve_total")
+    assert {row["table_name"]: row["total_cost"] for row in lost} == {
+        "costs.node_daily": Decimal("0.06"),
+        "costs.volume_daily": Decimal("0.25"),
+    }
