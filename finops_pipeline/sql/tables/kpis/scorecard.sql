@@ -111,7 +111,8 @@ part as (
     select 'waste_share', period, cluster, sum(waste_cost), sum(total_cost)
     from efficiency.cluster_daily
     join period on day between first_day and last_day
-    where measured_cost_ratio > 0  -- else only what is idle is known
+    -- On a day without a measurement only its idle part is known.
+    where measured_cost_ratio > 0
     group by all
     union all
     select
