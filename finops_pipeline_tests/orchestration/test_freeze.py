@@ -15,8 +15,8 @@ KEPT = [
     "costs.daily",
     "costs.node_daily",
     "costs.volume_daily",
-    "efficiency.cluster_daily",
-    "efficiency.workload_daily",
+    "efficiency.sum_daily",
+    "efficiency.workload_daily",  # a view of it
 ]
 
 
