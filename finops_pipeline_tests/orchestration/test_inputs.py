@@ -1,5 +1,6 @@
 """What the warehouse is handed of the settings: rows, and which days they touch."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from finops_pipeline.settings import Settings
 from finops_pipeline.state.contents import Contents
 from finops_pipeline.state.database import Installation as Identity
 from finops_pipeline.units import DAY, HOUR
+from finops_pipeline.warehouse.sql_file import tables
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = [MONDAY + count * DAY for count in range(7)]
@@ -90,6 +92,35 @@ def test_a_new_rule_touches_the_days_from_which_it_holds():
     new = {"name": "new", "team": "retail", "valid_from": date(2026, 3, 4)}
 
     assert changed("core.attribution_rule", ruled(RULE), ruled(RULE, new)) == WEEK[2:]
+
+
+def test_a_rule_before_others_leaves_days_alone_on_which_it_does_not_hold():
+    new = {"name": "new", "team": "retail", "valid_until": date(2026, 3, 4)}
+
+    assert changed("core.attribution_rule", ruled(RULE), ruled(new, RULE)) == WEEK[:2]
+
+
+def test_rules_that_change_places_touch_the_days_on_which_both_hold():
+    late = {**RULE, "name": "late", "workload": "web", "valid_from": date(2026, 3, 4)}
+
+    assert changed("core.attribution_rule", ruled(RULE, late), ruled(late, RULE)) == WEEK[2:]
+
+
+def test_whom_a_team_is_reached_by_changes_no_cost():
+    before, after = (inputs(teams=[{"name": "retail", "email": it}]) for it in ("a@b", "c@d"))
+
+    assert changed("core.team", before, after) == []
+    assert before.day_contents("core.team")[None] != after.day_contents("core.team")[None]
+
+
+def test_no_cost_is_made_of_whom_a_team_is_reached_by():
+    for name, table in tables().items():
+        reads_teams = "core.team" in {
+            *table.reads,
+            *(r for it in table.reads for r in tables()[it].reads),
+        }
+        if reads_teams and table.is_growing:
+            assert not re.search(r"\b(email|channel|team\.owner)\b", table.query or ""), name
 
 
 def test_a_rule_that_holds_always_touches_every_day():
