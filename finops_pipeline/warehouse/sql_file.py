@@ -22,7 +22,7 @@ _COLUMN = re.compile(r"^    (?P<name>[a-z_0-9]+),?[ ].*?-- (?P<comment>.+)$", re
 _CREATE = re.compile(r"^create (?:table|view) .*", re.MULTILINE | re.DOTALL)
 _VIEW = re.compile(r"create view \S+\s*\(.*?\n\)\s*as\s", re.DOTALL)
 # A select reads tables of its own schema and of those before it.
-SCHEMAS = ("raw", "core", "costs", "usage", "efficiency")
+SCHEMAS = ("raw", "core", "costs", "usage", "efficiency", "kpis")
 _SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
 
 

@@ -11,7 +11,13 @@ from finops_pipeline_tests.orchestration.test_repair import NEXT, filled, made, 
 __all__ = ["filled", "made"]
 
 MUCH_LATER = NEXT + 450 * DAY
-KEPT = ["costs.daily", "efficiency.workload_daily"]
+KEPT = [
+    "costs.daily",
+    "costs.node_daily",
+    "costs.volume_daily",
+    "efficiency.sum_daily",
+    "efficiency.workload_daily",  # a view of it
+]
 
 
 def daily(it):

@@ -64,16 +64,17 @@ def test_small_workloads_are_one_sample(data):
 
 def test_efficiency_is_that_of_the_newest_measured_window(data):
     known = {"cluster": "prod", "namespace": "shop"}
+    measured = {**known, "cpu_requested_core_hours": 2, "cpu_cost": "0.01"}
     data.given(
-        "efficiency.namespace_quarter_hourly",
-        {**known, "cpu_usage_ratio": 0.9, "score_ratio": 0.9},
+        "efficiency.sum_quarter_hourly",
+        {**measured, "cpu_used_core_hours": 1.8},
+        {**measured, "cpu_used_core_hours": 0.6, "window_start": f"{DAY_1} 10:15:00+00"},
         {
             **known,
-            "window_start": f"{DAY_1} 10:15:00+00",
-            "cpu_usage_ratio": 0.3,
-            "score_ratio": 0.3,
+            "window_start": f"{DAY_1} 10:30:00+00",
+            "storage_measured_byte_hours": 4,
+            "storage_used_byte_hours": 2,
         },
-        {**known, "window_start": f"{DAY_1} 10:30:00+00", "storage_usage_ratio": 0.5},
     )
 
     assert data.metric("finops_efficiency_ratio") == [{**known, "resource": "cpu", "value": 0.3}]

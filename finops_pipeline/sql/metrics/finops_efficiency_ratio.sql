@@ -7,7 +7,14 @@ with newest as (
 )
 select cluster, namespace, resource, value
 from (
-    unpivot (select cluster, namespace, cpu_usage_ratio, memory_usage_ratio, storage_usage_ratio from newest)
-    on cpu_usage_ratio as cpu, memory_usage_ratio as memory, storage_usage_ratio as storage
+    unpivot (
+        select cluster, namespace, cpu_usage_ratio, memory_usage_ratio, gpu_usage_ratio, storage_usage_ratio
+        from newest
+    )
+    on
+        cpu_usage_ratio as cpu,
+        memory_usage_ratio as memory,
+        gpu_usage_ratio as gpu,
+        storage_usage_ratio as storage
     into name resource value value
 );

@@ -1,4 +1,4 @@
--- CPU and memory efficiency of the newest measured window, weighted by cost.
+-- CPU, memory and GPU efficiency of the newest measured window, weighted by cost.
 
 select cluster, namespace, score_ratio as value
 from efficiency.namespace_quarter_hourly

@@ -1,9 +1,9 @@
 -- Every amount once: a container, a node's idle rest, a volume or load balancer nobody mounts, in a window.
 --
 -- Costs are hours x price, cast to decimal once; the other tables only sum them. Usage is null where
--- Prometheus did not measure it. Kubecost has more kinds of cost: shared, external (from outside the
--- cluster), unallocated (to any container), and for the cluster as a whole cluster_management, network
--- and whatever else its assets name.
+-- Prometheus did not measure it, or is not believed (core.usage_window). Kubecost has more kinds of cost:
+-- shared, external (from outside the cluster), unallocated (to any container), and for the cluster as a whole
+-- cluster_management, network and whatever else its assets name.
 
 create view costs.line (
     cluster,                     -- cluster the cost arose in
@@ -36,7 +36,10 @@ create view costs.line (
     cpu_used_core_hours,         -- used; null when not measured [core-hours]
     memory_billed_byte_hours,    -- the larger of request and usage [byte-hours]
     memory_requested_byte_hours, -- requested [byte-hours]
-    memory_used_byte_hours       -- used; null when not measured [byte-hours]
+    memory_used_byte_hours,      -- used; null when not measured [byte-hours]
+    gpu_billed_hours,            -- allocated [GPU-hours]
+    gpu_used_hours,              -- used; null when not measured [GPU-hours]
+    volumes                      -- byte-hours and cost by volume, as the source says; JSON object
 ) as
 -- Everything that may decide on an owner; far fewer rows than containers.
 with identity as (
@@ -292,7 +295,8 @@ on_node as (
         sum(memory_cost) as memory_cost,
         sum(gpu_cost) as gpu_cost,
         sum(cpu_core_hours) as cpu_core_hours,
-        sum(memory_byte_hours) as memory_byte_hours
+        sum(memory_byte_hours) as memory_byte_hours,
+        sum(gpu_hours) as gpu_hours
     from allocated
     where node is not null
     group by all
@@ -309,6 +313,11 @@ nowhere as (
     where node is null
     group by all
     having (sum(cpu_cost), sum(memory_cost), sum(gpu_cost)) <> (0, 0, 0)
+),
+-- A broken sensor is no idle workload: what is not believed is unknown.
+measured as (
+    from raw.container_usage
+    anti join (from core.usage_window where not is_believed) using (cluster, window_start)
 )
 select
     allocated.cluster,
@@ -366,7 +375,10 @@ select
     cpu_used_core_hours * usage_share as cpu_used_core_hours,
     memory_byte_hours as memory_billed_byte_hours,
     allocated.memory_request_bytes * minutes / 60 as memory_requested_byte_hours,
-    memory_used_byte_hours * usage_share as memory_used_byte_hours
+    memory_used_byte_hours * usage_share as memory_used_byte_hours,
+    gpu_hours as gpu_billed_hours,
+    gpu_used_hours * usage_share as gpu_used_hours,
+    volumes
 from allocated
 left join owner
     on allocated.cluster = owner.cluster
@@ -381,7 +393,7 @@ left join balanced_row
     on allocated.cluster = balanced_row.cluster
     and allocated.window_start = balanced_row.window_start
     and allocated.allocation = balanced_row.allocation
-left join raw.container_usage as measured
+left join measured
     on allocated.cluster = measured.cluster
     and allocated.window_start = measured.window_start
     and allocated.namespace = measured.namespace
@@ -420,7 +432,8 @@ select
     0 as load_balancer_cost,
     0 as shared_cost,
     node.cpu_core_hours - coalesce(on_node.cpu_core_hours, 0) as cpu_billed_core_hours,
-    node.memory_byte_hours - coalesce(on_node.memory_byte_hours, 0) as memory_billed_byte_hours
+    node.memory_byte_hours - coalesce(on_node.memory_byte_hours, 0) as memory_billed_byte_hours,
+    node.gpu_hours - coalesce(on_node.gpu_hours, 0) as gpu_billed_hours
 from node
 join core.price
     on price.cluster = node.cluster and price.window_start = node.window_start and price.node = node.name

@@ -11,17 +11,22 @@ create view efficiency.line (
     team,                          -- team that pays
     environment,                   -- environment
     total_cost,                    -- of everything [currency]
-    resource_cost,                 -- of CPU and memory [currency]
+    resource_cost,                 -- of CPU, memory and GPU [currency]
+    unrequested_cost,              -- of CPU and memory nobody requested [currency]
     cpu_cost,                      -- where usage was measured [currency]
     memory_cost,                   -- where usage was measured [currency]
+    gpu_cost,                      -- where usage was measured [currency]
     cpu_requested_core_hours,      -- requested, where measured [core-hours]
     cpu_used_core_hours,           -- used, of those with a request [core-hours]
     cpu_unrequested_core_hours,    -- used without a request [core-hours]
     memory_requested_byte_hours,   -- requested, where measured [byte-hours]
     memory_used_byte_hours,        -- used, of those with a request [byte-hours]
     memory_unrequested_byte_hours, -- used without a request [byte-hours]
+    gpu_requested_hours,           -- allocated, where measured [GPU-hours]
+    gpu_used_hours,                -- utilisation over those hours [GPU-hours]
     cpu_waste_cost,                -- cost of CPU billed and not used; null when not measured [currency]
-    memory_waste_cost              -- cost of memory billed and not used; null when not measured [currency]
+    memory_waste_cost,             -- cost of memory billed and not used; null when not measured [currency]
+    gpu_waste_cost                 -- cost of GPUs allocated and not used; null when not measured [currency]
 ) as
 select
     window_start,
@@ -33,9 +38,12 @@ select
     environment,
     cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost
         as total_cost,
-    cpu_cost + memory_cost as resource_cost,
+    cpu_cost + memory_cost + gpu_cost as resource_cost,
+    if(coalesce(cpu_requested_core_hours, 0) = 0, cpu_cost, 0)
+        + if(coalesce(memory_requested_byte_hours, 0) = 0, memory_cost, 0) as unrequested_cost,
     if(cpu_used_core_hours is null, null, cpu_cost) as cpu_cost,
     if(memory_used_byte_hours is null, null, memory_cost) as memory_cost,
+    if(gpu_used_hours is null, null, gpu_cost) as gpu_cost,
     if(cpu_used_core_hours is null, null, nullif(cpu_requested_core_hours, 0)) as cpu_requested_core_hours,
     if(cpu_requested_core_hours > 0, cpu_used_core_hours, null) as cpu_used_core_hours,
     if(coalesce(cpu_requested_core_hours, 0) = 0, cpu_used_core_hours, null) as cpu_unrequested_core_hours,
@@ -44,14 +52,18 @@ select
     if(memory_requested_byte_hours > 0, memory_used_byte_hours, null) as memory_used_byte_hours,
     if(coalesce(memory_requested_byte_hours, 0) = 0, memory_used_byte_hours, null)
         as memory_unrequested_byte_hours,
-    -- greatest() would turn an unknown into 0.
+    if(gpu_used_hours is null, null, nullif(gpu_billed_hours, 0)) as gpu_requested_hours,
+    if(gpu_billed_hours > 0, gpu_used_hours, null) as gpu_used_hours,
+    -- greatest() would turn an unknown into 0, here and below.
     if(cpu_used_core_hours is null, null, cast(
         cpu_cost * greatest(0, 1 - cpu_used_core_hours / nullif(cpu_billed_core_hours, 0)) as decimal(28, 10)
     )) as cpu_waste_cost,
-    -- greatest() would turn an unknown into 0.
     if(memory_used_byte_hours is null, null, cast(
         memory_cost * greatest(0, 1 - memory_used_byte_hours / nullif(memory_billed_byte_hours, 0))
             as decimal(28, 10)
-    )) as memory_waste_cost
+    )) as memory_waste_cost,
+    if(gpu_used_hours is null, null, cast(
+        gpu_cost * greatest(0, 1 - gpu_used_hours / nullif(gpu_billed_hours, 0)) as decimal(28, 10)
+    )) as gpu_waste_cost
 from costs.line
 where cost_kind = 'workload';

@@ -1,0 +1,98 @@
+-- What each node cost on each UTC day, its idle rest included, and how much of it was allocated and used.
+--
+-- The nodes of a day add up to what costs.daily says of CPU, memory and GPU, to the last decimal. A row
+-- without a node holds what none of them carries: the source's rows without one, taken off idle cost.
+
+create table costs.node_daily (
+    day                        date            not null,  -- UTC day
+    cluster                    varchar         not null,  -- cluster
+    node                       varchar         not null,  -- node; '' where none is known
+    node_type                  varchar,                   -- instance type
+    node_pool                  varchar,                   -- pool by the node's labels; null without one
+    zone                       varchar,                   -- zone by its labels; null without one
+    is_spot                    boolean,                   -- whether the cloud may take it back at any time
+    cpu_capacity_core_hours    double,                    -- of its CPU [core-hours]
+    cpu_billed_core_hours      double,                    -- allocated to containers [core-hours]
+    cpu_measured_core_hours    double,                    -- capacity while usage is believed [core-hours]
+    cpu_used_core_hours        double,                    -- used, where measured [core-hours]
+    memory_capacity_byte_hours double,                    -- of its memory [byte-hours]
+    memory_billed_byte_hours   double,                    -- allocated [byte-hours]
+    memory_measured_byte_hours double,                    -- capacity while usage is believed [byte-hours]
+    memory_used_byte_hours     double,                    -- used, where measured [byte-hours]
+    gpu_capacity_hours         double,                    -- of its GPUs [GPU-hours]
+    cpu_cost                   decimal(28, 10) not null,  -- of its CPU [currency]
+    memory_cost                decimal(28, 10) not null,  -- of its memory [currency]
+    gpu_cost                   decimal(28, 10) not null,  -- of its GPUs [currency]
+    idle_cost                  decimal(28, 10) not null,  -- of that, what nobody was allocated [currency]
+    unused_cost                decimal(28, 10),           -- allocated and not used, where measured [currency]
+    total_cost                 decimal(28, 10) not null,  -- sum of CPU, memory and GPU [currency]
+    window_count               integer         not null,  -- windows it was there in
+    check (window_count between 1 and 96),
+    check (total_cost = cpu_cost + memory_cost + gpu_cost)
+);
+
+with part as (
+    select
+        *,
+        cpu_cost + memory_cost + gpu_cost as total_cost,
+        if(cost_kind = 'idle', total_cost, 0) as idle_cost,
+        -- greatest() would turn an unknown into 0.
+        if(cpu_used_core_hours is null, null, cast(
+            cpu_cost * greatest(0, 1 - cpu_used_core_hours / nullif(cpu_billed_core_hours, 0))
+                as decimal(28, 10)
+        )) as cpu_unused_cost,
+        if(memory_used_byte_hours is null, null, cast(
+            memory_cost * greatest(0, 1 - memory_used_byte_hours / nullif(memory_billed_byte_hours, 0))
+                as decimal(28, 10)
+        )) as memory_unused_cost
+    from costs.node_hourly
+    where hour >= $start and hour < $end
+        -- Storage, balancers and what the cluster as a whole costs are on no node and cost nothing here.
+        and (node is not null or (cpu_cost, memory_cost, gpu_cost) <> (0, 0, 0))
+),
+node_hour as (
+    select
+        hour,
+        cluster,
+        coalesce(node, '') as node,
+        sum(cpu_billed_core_hours) filter (cost_kind <> 'idle') as cpu_billed_core_hours,
+        sum(cpu_used_core_hours) as cpu_used_core_hours,
+        sum(memory_billed_byte_hours) filter (cost_kind <> 'idle') as memory_billed_byte_hours,
+        sum(memory_used_byte_hours) as memory_used_byte_hours,
+        sum(cpu_cost) as cpu_cost,
+        sum(memory_cost) as memory_cost,
+        sum(gpu_cost) as gpu_cost,
+        sum(idle_cost) as idle_cost,
+        list_sum([sum(cpu_unused_cost), sum(memory_unused_cost)]) as unused_cost,
+        sum(total_cost) as total_cost,
+        max(window_count) as window_count
+    from part
+    group by all
+)
+select
+    cast(node_hour.hour as date) as day,
+    node_hour.cluster,
+    node_hour.node,
+    arg_max(node_type, node_hour.hour) as node_type,
+    arg_max(node_pool, node_hour.hour) as node_pool,
+    arg_max(zone, node_hour.hour) as zone,
+    arg_max(is_spot, node_hour.hour) as is_spot,
+    sum(cpu_capacity_core_hours) as cpu_capacity_core_hours,
+    sum(cpu_billed_core_hours) as cpu_billed_core_hours,
+    sum(cpu_measured_core_hours) as cpu_measured_core_hours,
+    sum(cpu_used_core_hours) as cpu_used_core_hours,
+    sum(memory_capacity_byte_hours) as memory_capacity_byte_hours,
+    sum(memory_billed_byte_hours) as memory_billed_byte_hours,
+    sum(memory_measured_byte_hours) as memory_measured_byte_hours,
+    sum(memory_used_byte_hours) as memory_used_byte_hours,
+    sum(gpu_capacity_hours) as gpu_capacity_hours,
+    sum(cpu_cost) as cpu_cost,
+    sum(memory_cost) as memory_cost,
+    sum(gpu_cost) as gpu_cost,
+    sum(idle_cost) as idle_cost,
+    sum(unused_cost) as unused_cost,
+    sum(total_cost) as total_cost,
+    sum(coalesce(node.window_count, node_hour.window_count)) as window_count
+from node_hour
+left join core.node_hourly as node using (hour, cluster, node)
+group by cast(node_hour.hour as date), node_hour.cluster, node_hour.node;

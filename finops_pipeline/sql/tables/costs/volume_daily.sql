@@ -1,0 +1,41 @@
+-- Cost and size of each volume on each UTC day, once, whoever mounts it.
+--
+-- The rows of a day add up to the storage cost of its cluster, to the last decimal. Storage cost of which
+-- the source names no volume is a row of its own, without a name.
+
+create table costs.volume_daily (
+    day                    date            not null,  -- UTC day
+    cluster                varchar         not null,  -- cluster
+    volume                 varchar         not null,  -- persistent volume; '' where the source names none
+    storage_class          varchar,                   -- storage class
+    namespace              varchar,                   -- namespace of its claim, else of what mounts it
+    volume_claim           varchar,                   -- claim that binds it; null without one
+    provisioned_byte_hours double,                    -- its size over its hours [byte-hours]
+    measured_byte_hours    double,                    -- of that, where its use is known [byte-hours]
+    used_byte_hours        double,                    -- used over those hours [byte-hours]
+    storage_cost           decimal(28, 10) not null,  -- of everything [currency]
+    unmounted_cost         decimal(28, 10) not null,  -- of that, while no pod mounted it [currency]
+    measured_cost          decimal(28, 10) not null,  -- of that, while mounted and its use known [currency]
+    is_mounted             boolean         not null,  -- whether a pod mounted it in any window
+    window_count           integer         not null,  -- windows it was there in
+    check (window_count between 1 and 96)
+);
+
+select
+    cast(hour as date) as day,
+    cluster,
+    volume,
+    arg_max(storage_class, hour) as storage_class,
+    arg_max(namespace, hour) as namespace,
+    arg_max(volume_claim, hour) as volume_claim,
+    sum(provisioned_byte_hours) as provisioned_byte_hours,
+    sum(measured_byte_hours) as measured_byte_hours,
+    sum(used_byte_hours) as used_byte_hours,
+    sum(storage_cost) as storage_cost,
+    sum(unmounted_cost) as unmounted_cost,
+    sum(measured_cost) as measured_cost,
+    bool_or(is_mounted) as is_mounted,
+    sum(window_count) as window_count
+from costs.volume_hourly
+where hour >= $start and hour < $end
+group by cast(hour as date), cluster, volume;

@@ -1,0 +1,161 @@
+-- How well what was requested was used, at every level: the one place where ratios are made of sums.
+--
+-- Ratios are used over requested hours of the containers that request something and were measured, and of
+-- volumes used over size; what containers used without a request is a figure of its own. Null is unknown,
+-- never zero. A level's waste is the sum of its parts; a cluster's includes its idle cost, and not that of
+-- volumes, which stands beside it. The views of single levels are cut from this one.
+
+create view efficiency.level (
+    level,                         -- workload, namespace, team, cluster; or namespace window
+    window_start,                  -- first instant of the window, UTC; of a namespace window
+    day,                           -- UTC day; of all others
+    cluster,                       -- cluster
+    namespace,                     -- Kubernetes namespace; null for teams and clusters
+    workload_kind,                 -- Deployment, ...; of workloads
+    workload,                      -- what a team deploys; of workloads
+    team,                          -- team that pays; of workloads and teams
+    environment,                   -- environment; of workloads
+    cpu_requested_core_hours,      -- requested, where measured [core-hours]
+    cpu_used_core_hours,           -- used, of those with a request [core-hours]
+    cpu_unrequested_core_hours,    -- used without a request [core-hours]
+    memory_requested_byte_hours,   -- requested, where measured [byte-hours]
+    memory_used_byte_hours,        -- used, of those with a request [byte-hours]
+    memory_unrequested_byte_hours, -- used without a request [byte-hours]
+    gpu_requested_hours,           -- allocated, where measured [GPU-hours]
+    gpu_used_hours,                -- utilisation over those hours [GPU-hours]
+    total_cost,                    -- of everything it has [currency]
+    resource_cost,                 -- of CPU, memory and GPU [currency]
+    unrequested_cost,              -- of CPU and memory nobody requested [currency]
+    cpu_cost,                      -- of CPU, where measured [currency]
+    memory_cost,                   -- of memory, where measured [currency]
+    gpu_cost,                      -- of GPUs, where measured [currency]
+    cpu_waste_cost,                -- of CPU billed and not used [currency]
+    memory_waste_cost,             -- of memory billed and not used [currency]
+    gpu_waste_cost,                -- of GPUs allocated and not used [currency]
+    idle_cost,                     -- what nodes cost beyond containers; of clusters [currency]
+    storage_measured_byte_hours,   -- size of volumes of known use [byte-hours]
+    storage_used_byte_hours,       -- used of those volumes [byte-hours]
+    storage_waste_cost,            -- of room in volumes that nobody used [currency]
+    window_count,                  -- windows: a workload ran in, of all others known of the cluster's day
+    cpu_usage_ratio,               -- used over requested; may exceed 1
+    memory_usage_ratio,            -- used over requested; may exceed 1
+    gpu_usage_ratio,               -- used over allocated
+    score_ratio,                   -- of CPU, memory and GPU, weighted by cost
+    storage_usage_ratio,           -- used over size, of measured volumes
+    waste_cost,                    -- billed and not used; of clusters idle cost, too [currency]
+    measured_cost_ratio            -- share of resource_cost with known usage
+) as
+with part as (
+    from efficiency.sum_daily
+    union all by name
+    select
+        day,
+        cluster,
+        namespace,
+        measured_byte_hours as storage_measured_byte_hours,
+        used_byte_hours as storage_used_byte_hours,
+        waste_cost as storage_waste_cost
+    from efficiency.volume_daily
+    union all by name
+    select day, cluster, total_cost, if(cost_kind = 'idle', total_cost, null) as idle_cost
+    from costs.daily
+    where cost_kind <> 'workload'
+),
+summed as (
+    select
+        case grouping(namespace, workload, team)
+            when 0 then 'workload'
+            when 3 then 'namespace'
+            when 6 then 'team'
+            else 'cluster'
+        end as level,
+        null::timestamptz as window_start,
+        day,
+        cluster,
+        namespace,
+        workload_kind,
+        workload,
+        team,
+        environment,
+        sum(cpu_requested_core_hours) as cpu_requested_core_hours,
+        sum(cpu_used_core_hours) as cpu_used_core_hours,
+        sum(cpu_unrequested_core_hours) as cpu_unrequested_core_hours,
+        sum(memory_requested_byte_hours) as memory_requested_byte_hours,
+        sum(memory_used_byte_hours) as memory_used_byte_hours,
+        sum(memory_unrequested_byte_hours) as memory_unrequested_byte_hours,
+        sum(gpu_requested_hours) as gpu_requested_hours,
+        sum(gpu_used_hours) as gpu_used_hours,
+        sum(total_cost) as total_cost,
+        sum(resource_cost) as resource_cost,
+        sum(unrequested_cost) as unrequested_cost,
+        sum(cpu_cost) as cpu_cost,
+        sum(memory_cost) as memory_cost,
+        sum(gpu_cost) as gpu_cost,
+        sum(cpu_waste_cost) as cpu_waste_cost,
+        sum(memory_waste_cost) as memory_waste_cost,
+        sum(gpu_waste_cost) as gpu_waste_cost,
+        sum(idle_cost) as idle_cost,
+        sum(storage_measured_byte_hours) as storage_measured_byte_hours,
+        sum(storage_used_byte_hours) as storage_used_byte_hours,
+        sum(storage_waste_cost) as storage_waste_cost,
+        if(level = 'workload', sum(part.window_count), any_value(known.window_count)) as window_count
+    from part
+    left join costs.complete_daily as known using (day, cluster)
+    group by grouping sets (
+        (day, cluster, namespace, workload_kind, workload, team, environment),
+        (day, cluster, namespace),
+        (day, cluster, team),
+        (day, cluster)
+    )
+    union all by name
+    select 'namespace window' as level, null::date as day, *, 1 as window_count
+    from efficiency.sum_quarter_hourly
+)
+select
+    level,
+    window_start,
+    day,
+    cluster,
+    namespace,
+    workload_kind,
+    workload,
+    team,
+    environment,
+    cpu_requested_core_hours,
+    cpu_used_core_hours,
+    cpu_unrequested_core_hours,
+    memory_requested_byte_hours,
+    memory_used_byte_hours,
+    memory_unrequested_byte_hours,
+    gpu_requested_hours,
+    gpu_used_hours,
+    coalesce(total_cost, 0) as total_cost,
+    coalesce(resource_cost, 0) as resource_cost,
+    coalesce(unrequested_cost, 0) as unrequested_cost,
+    cpu_cost,
+    memory_cost,
+    gpu_cost,
+    cpu_waste_cost,
+    memory_waste_cost,
+    gpu_waste_cost,
+    idle_cost,
+    storage_measured_byte_hours,
+    storage_used_byte_hours,
+    storage_waste_cost,
+    window_count,
+    cpu_used_core_hours / cpu_requested_core_hours as cpu_usage_ratio,
+    memory_used_byte_hours / memory_requested_byte_hours as memory_usage_ratio,
+    gpu_used_hours / gpu_requested_hours as gpu_usage_ratio,
+    list_sum([cpu_usage_ratio * cpu_cost, memory_usage_ratio * memory_cost, gpu_usage_ratio * gpu_cost])
+        / nullif(list_sum([
+            if(cpu_usage_ratio is null, null, cpu_cost),
+            if(memory_usage_ratio is null, null, memory_cost),
+            if(gpu_usage_ratio is null, null, gpu_cost)
+        ]), 0) as score_ratio,
+    storage_used_byte_hours / nullif(storage_measured_byte_hours, 0) as storage_usage_ratio,
+    list_sum([cpu_waste_cost, memory_waste_cost, gpu_waste_cost, idle_cost]) as waste_cost,
+    list_sum([cpu_cost, memory_cost, gpu_cost, 0]) / nullif(resource_cost, 0) as measured_cost_ratio
+from summed
+where level = 'cluster' or (level = 'namespace' and namespace is not null)
+    or (level in ('workload', 'team') and team is not null)
+    or level = 'namespace window';

@@ -1,0 +1,27 @@
+-- Share of each cluster's cost that each team, and each project, pays in each calendar month (UTC).
+--
+-- The shares of a month and owner_part add up to 1; 1 less that of 'unattributed' is what is attributed.
+
+create view kpis.attribution_monthly (
+    month,      -- first day of the month
+    cluster,    -- cluster the cost arose in
+    owner_part, -- team or project
+    owner,      -- its name; or 'unattributed', 'unmounted', 'idle', 'shared'
+    total_cost, -- with its share of idle and shared cost [currency]
+    cost_ratio  -- of what the cluster cost
+) as
+with owned as (
+    select month, cluster, 'team' as owner_part, team as owner, total_cost
+    from costs.team_monthly
+    union all
+    select month, cluster, 'project', project, total_cost
+    from costs.project_monthly
+)
+select
+    month,
+    cluster,
+    owner_part,
+    owner,
+    total_cost,
+    total_cost / nullif(sum(total_cost) over (partition by month, cluster, owner_part), 0) as cost_ratio
+from owned;
