@@ -11,8 +11,29 @@ from finops_pipeline_tests.sql.conftest import FIRST_WINDOW, Data
 from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
 
 CHECKS = {**files("checks"), **files("checks/blocking")}
-FILLED = ["core.price", "costs.quarter_hourly", "costs.hourly", "costs.daily"]
-COSTED = {**CONTAINER, "source_total_cost": 0.0075}
+FILLED = [
+    "core.price",
+    "costs.quarter_hourly",
+    "costs.hourly",
+    "costs.daily",
+    "costs.source_hourly",
+    "costs.asset_hourly",
+    "costs.reconciliation_daily",
+    "costs.workload_reconciliation_daily",
+]
+COSTED = {
+    **CONTAINER,
+    "source_cpu_cost": 0.005,
+    "source_memory_cost": 0.0025,
+    "source_total_cost": 0.0075,
+}
+IDLE = {
+    "allocation": "__idle__",
+    "cluster": "prod",
+    "source_cpu_cost": 0.035,
+    "source_memory_cost": 0.0175,
+    "source_total_cost": 0.0525,
+}
 OPENCOST = {"cluster": "prod", "source": "opencost"}
 READ = {"table_name": "raw.allocation", "cluster": "prod", "status": "final", "row_count": 1}
 
@@ -25,10 +46,7 @@ def quarter(count: int) -> str:
 def sound(data: Data) -> None:
     """One window of a node and its container, as the source and the ledger say it."""
     data.given("raw.asset", NODE)
-    data.given("raw.allocation", COSTED, {"allocation": "__idle__", "cluster": "prod"})
-    data.connection.execute(
-        "update raw.allocation set source_total_cost = 0.0525 where allocation = '__idle__'"
-    )
+    data.given("raw.allocation", COSTED, IDLE)
     data.given("core.cluster", OPENCOST)
     data.given("core.window", {**READ, "row_count": 2}, {**READ, "table_name": "raw.asset"})
     data.fill(*FILLED)
@@ -100,7 +118,25 @@ def price_lost(data: Data) -> None:
     data.connection.execute("update core.price set memory_gib_hour_price = null")
 
 
+def reconciled_otherwise(data: Data) -> None:
+    """A cent of the cluster's cost that the source has not."""
+    data.connection.execute(
+        "update costs.daily set cpu_cost = cpu_cost + 0.01, total_cost = total_cost + 0.01"
+    )
+    for name in FILLED[-2:]:
+        data.connection.execute(f"delete from {name}")
+    data.fill(*FILLED[-2:])
+
+
+def node_dearer(data: Data) -> None:
+    price = {"cluster": "prod", "price_kind": "node", "name": "node-a", "node_hour_price": 0.3}
+    data.given("raw.price", price)
+    data.connection.execute("update raw.asset set source_total_cost = 0.06")
+
+
 MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
+    ("components_sum_to_total", changed("source_cpu_cost", 0.0076)),
+    ("components_sum_to_total", changed("storage_adjustment_cost", 1)),
     ("costs_finite", changed("source_total_cost", None)),
     ("costs_finite", changed("source_total_cost", float("inf"))),
     ("costs_finite", changed("source_total_cost", float("nan"))),
@@ -111,10 +147,12 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("idle_not_negative", cost_without_node_beyond_idle),
     ("minutes_within_window", changed("minutes", 0)),
     ("minutes_within_window", changed("minutes", 21)),
+    ("node_prices_agree", node_dearer),
     ("prices_known", price_lost),
     ("resolution_exact", time_lost),
     ("source_agrees", changed("source_total_cost", 0.0085)),
     ("source_agrees", hour_lost),
+    ("source_reconciles", reconciled_otherwise),
     ("sources_reachable", source_failed),
     ("windows_gapless", window_failed),
     ("windows_gapless", window_never_tried),
