@@ -11,7 +11,12 @@ from finops_pipeline_tests.orchestration.test_repair import NEXT, filled, made, 
 __all__ = ["filled", "made"]
 
 MUCH_LATER = NEXT + 450 * DAY
-KEPT = ["costs.daily", "efficiency.workload_daily"]
+KEPT = [
+    "costs.daily",
+    "costs.reconciliation_daily",
+    "costs.workload_reconciliation_daily",
+    "efficiency.workload_daily",
+]
 
 
 def daily(it):

@@ -260,7 +260,7 @@ def test_a_workload_that_is_a_hundredth_dearer_for_the_source_is_red(recorded_ho
     degraded = "select is_reconciled, degraded_window_count from core.window_daily"
     assert recorded_home.ask(degraded) == [{"is_reconciled": False, "degraded_window_count": 96}]
     (why,) = recorded_home.ask("select reason from core.window where is_degraded")
-    assert "payments/payments-worker costs 0.67357 in one piece" in str(why["reason"])
+    assert "payments/payments-worker costs 0.673" in str(why["reason"])
 
 
 def test_volumes_nobody_mounts_are_counted_once(day):

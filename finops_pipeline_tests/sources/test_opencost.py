@@ -192,7 +192,7 @@ def read_day(change: Callable[[dict[str, Any]], object] = lambda _: None) -> Rea
     """What the recorded OpenCost said of the day in one piece, with a change."""
     answer = json.loads(body(ANSWERS / "opencost" / "day" / "allocation_1d.json.gz"))
     change(answer)
-    asked = {}
+    asked: dict[str, str] = {}
 
     def respond(request: httpx.Request) -> httpx.Response:
         asked.update(request.url.params)

@@ -1,6 +1,7 @@
 """A day in one piece is its windows, but for what rounding and resolution explain."""
 
 import json
+from collections.abc import Mapping
 
 import pyarrow as pa
 import pytest
@@ -50,7 +51,7 @@ def whole(dearer: str = "", factor: float = 1.0) -> Reading:
     return Reading(CLUSTER, DAY, DAY + 2 * ONE_DAY, {"raw.source_daily": rows}, is_final=True)
 
 
-def table(*rows: dict[str, object]) -> pa.Table:
+def table(*rows: Mapping[str, object]) -> pa.Table:
     schema = opencost.SCHEMAS["raw.allocation"]
     columns = {name: [{**TELLING, **row}.get(name) for row in rows] for name in COLUMNS}
     return pa.table(columns, pa.schema([schema.field(name) for name in COLUMNS]))

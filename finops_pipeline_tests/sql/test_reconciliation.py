@@ -233,6 +233,27 @@ def test_load_balancers_without_pods_are_a_minute_too_long_and_perhaps_there_twi
     assert [float(row[name]) for name in costs] == pytest.approx([0.96] * 4)
 
 
+@pytest.mark.parametrize(("price", "our_cost"), [(0.04, 0.01), (None, 0.04 / 60 * 16)])
+def test_a_load_balancer_without_a_measured_price_is_a_minute_too_long_in_ours(
+    data, price, our_cost
+):
+    whole_day(data)
+    at = {"cluster": "prod", "window_start": start(0)}
+    data.given("raw.asset", {**BALANCER, **at, "source_total_cost": 0.04 / 60 * 16})
+    loose = {"allocation": "prod//__unmounted__/__unmounted__", "namespace": "__unmounted__"}
+    data.given("raw.allocation", {**at, **loose, "source_load_balancer_cost": 0.04 / 60 * 16})
+    whole = {"namespace": "__unmounted__", "source_load_balancer_cost": 0.01}
+    data.given("raw.source_daily", {**DAY, "allocation": "__unmounted__", **whole})
+    if price:
+        told = {"price_kind": "load_balancer", "name": "shop/lb", "load_balancer_hour_price": price}
+        data.given("raw.price", {**at, **told})
+
+    row = resources(data)["load_balancer"]
+
+    assert float(row["our_cost"]) == pytest.approx(our_cost)
+    assert row["is_reconciled"] is True
+
+
 def test_disks_of_nodes_are_nobodys_storage(data):
     whole_day(data)
     disk = {**NODE, "asset": "disk", "asset_kind": "disk", "source_total_cost": 0.1}

@@ -30,6 +30,12 @@ asset as (
     left join whole using (cluster, window_start)
     where window_start >= $start and window_start < $end
 ),
+-- Without its price in Prometheus our cost of a load balancer is the source's: a minute too high as well.
+priced as (
+    select cluster, window_start, name, true as is_priced
+    from raw.price
+    where window_start >= $start and window_start < $end and price_kind = 'load_balancer'
+),
 node as (
     select
         hour,
@@ -65,8 +71,11 @@ other as (
         if(asset_kind = 'disk', 'storage', asset_kind) as resource,
         sum(source_total_cost * if(asset_kind = 'disk', 1, minutes / (minutes + 1))) as cost,
         count(*) as digits,
-        sum(source_total_cost * step_ratio) as step
+        sum(source_total_cost * if(
+            asset_kind = 'load_balancer' and is_priced is null, 1 / (minutes + 1), step_ratio
+        )) as step
     from asset
+    left join priced using (cluster, window_start, name)
     where asset_kind = 'load_balancer'
         or (asset_kind = 'disk' and (cluster, window_start, name) not in (
             select (cluster, window_start, name) from raw.asset

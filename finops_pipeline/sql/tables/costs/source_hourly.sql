@@ -40,14 +40,11 @@ told as (
         1 + coalesce(cpu_core_hour_price, 0) as cpu_digits,
         if(gpu_cost <> 0 or gpu_hours > 0, 1 + coalesce(gpu_hour_price, 0), 0) as gpu_digits,
         if(storage_cost <> 0 or storage_byte_hours > 0, 1, 0) as storage_digits,
-        if(balancer_cost <> 0, 1, 0) as balancer_digits,
-        -- Zero where it is rounded to that: then other rows of the workload have some.
-        bool_or(network_cost <> 0) over workload_window as has_network
+        if(balancer_cost <> 0, 1, 0) as balancer_digits
     from raw.allocation
     left join core.price using (cluster, window_start, node)
     join whole using (cluster, window_start)
     where window_start >= $start and window_start < $end
-    window workload_window as (partition by cluster, window_start, namespace, workload)
 ),
 summed as (
     select
@@ -90,7 +87,8 @@ summed as (
             {
                 resource: 'network',
                 cost: sum(network_cost),
-                digits: count(*) filter (has_network),
+                -- Zero may be rounded to that: then other windows of the workload have some.
+                digits: if(bool_or(network_cost <> 0), count(*), 0),
                 step: sum(network_cost * step_ratio)
             },
             {
