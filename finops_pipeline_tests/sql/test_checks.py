@@ -11,10 +11,23 @@ from finops_pipeline_tests.sql.conftest import FIRST_WINDOW, Data
 from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
 
 CHECKS = {**files("checks"), **files("checks/blocking")}
-FILLED = ["core.price", "costs.quarter_hourly", "costs.hourly", "costs.daily"]
+FILLED = [
+    "core.price",
+    "costs.quarter_hourly",
+    "costs.hourly",
+    "costs.daily",
+    "costs.container_daily",
+    "costs.node_hourly",
+    "costs.label_hourly",
+    "costs.label_daily",
+    "costs.idle_share_daily",
+    "costs.attributed_daily",
+]
 COSTED = {**CONTAINER, "source_total_cost": 0.0075}
 OPENCOST = {"cluster": "prod", "source": "opencost"}
 READ = {"table_name": "raw.allocation", "cluster": "prod", "status": "final", "row_count": 1}
+
+RULE = {"rule": "shop", "cluster_pattern": "*", "namespace_pattern": "shop", "team": "retail"}
 
 
 def quarter(count: int) -> str:
@@ -30,6 +43,7 @@ def sound(data: Data) -> None:
         "update raw.allocation set source_total_cost = 0.0525 where allocation = '__idle__'"
     )
     data.given("core.cluster", OPENCOST)
+    data.given("core.cost_label", {"position_count": 0, "label": "app"})
     data.given("core.window", {**READ, "row_count": 2}, {**READ, "table_name": "raw.asset"})
     data.fill(*FILLED)
 
@@ -48,6 +62,15 @@ def hour_lost(data: Data) -> None:
 
 def day_lost(data: Data) -> None:
     data.connection.execute("delete from costs.daily")
+
+
+def lost(table: str) -> Callable[[Data], None]:
+    """A table has no row where it should have one."""
+
+    def lose(data: Data) -> None:
+        data.connection.execute(f"delete from {table} where team <> 'idle'")
+
+    return lose
 
 
 def container_twice(data: Data) -> None:
@@ -100,7 +123,12 @@ def price_lost(data: Data) -> None:
     data.connection.execute("update core.price set memory_gib_hour_price = null")
 
 
+def rule_without_a_match(data: Data) -> None:
+    data.given("core.attribution_rule", RULE)
+
+
 MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
+    ("attribution_rules_match", rule_without_a_match),
     ("costs_finite", changed("source_total_cost", None)),
     ("costs_finite", changed("source_total_cost", float("inf"))),
     ("costs_finite", changed("source_total_cost", float("nan"))),
@@ -125,6 +153,10 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("days_preserve_total", day_lost),
     ("hours_preserve_total", changed("source_network_cost", 1)),
     ("rows_unique", container_twice),
+    ("nodes_preserve_total", lost("costs.node_hourly")),
+    ("rollups_preserve_total", lost("costs.container_daily")),
+    ("rollups_preserve_total", lost("costs.label_daily")),
+    ("attribution_complete", lost("costs.attributed_daily")),
 ]
 
 
@@ -223,3 +255,25 @@ def test_a_cost_below_zero_is_right_where_it_was_adjusted(data, adjustment, coun
     data.given("raw.allocation", {**row, "cluster": "prod", "allocation": "prod/__unmounted__"})
 
     assert len(data.check("costs_finite")) == count
+
+
+@pytest.mark.parametrize(
+    ("decided", "validity", "is_told"),
+    [
+        ({"2026-03-08": "rule shop"}, {}, False),
+        ({"2026-03-02": "rule shop", "2026-03-08": "none"}, {}, False),
+        ({"2026-03-01": "rule shop", "2026-03-08": "none"}, {}, True),
+        ({"2026-03-08": "rule shops"}, {}, True),
+        ({"2026-03-08": "none"}, {"valid_from": "2026-03-08"}, True),
+        ({"2026-03-08": "none"}, {"valid_from": "2026-03-09"}, False),
+        ({"2026-03-08": "none"}, {"valid_until": "2026-03-08"}, False),
+        ({}, {}, False),
+    ],
+)
+@pytest.mark.parametrize("part", ["team", "cost_center"])
+def test_a_rule_is_told_that_decided_nothing_for_a_week(data, part, decided, validity, is_told):
+    for day, rule in decided.items():
+        data.given("costs.daily", {"day": day, "cluster": "prod", f"{part}_rule": rule})
+    data.given("core.attribution_rule", {**RULE, **validity})
+
+    assert [row["rule"] for row in data.check("attribution_rules_match")] == ["shop"] * is_told
