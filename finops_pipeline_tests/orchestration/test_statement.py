@@ -3,15 +3,20 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from click.testing import CliRunner
 
+from finops_pipeline.cli import main
 from finops_pipeline.errors import CloseRefused, LakeDamaged, LakeError
 from finops_pipeline.orchestration.freeze import freeze_old_days
+from finops_pipeline.orchestration.ingest import read_due
 from finops_pipeline.orchestration.rebuild import rebuild_ledger
 from finops_pipeline.orchestration.repair import repair
+from finops_pipeline.orchestration.sources import OPENCOST
 from finops_pipeline.orchestration.statement import close_month, next_month
 from finops_pipeline.orchestration.tidy import KEPT_AFTER_DROP, sweep
-from finops_pipeline.units import DAY
+from finops_pipeline.units import DAY, day_start, window_start
 from finops_pipeline_tests.orchestration.homes import at
+from finops_pipeline_tests.orchestration.test_bad_days import home_of, pretended
 from finops_pipeline_tests.orchestration.test_rebuild import lose_ledger
 from finops_pipeline_tests.orchestration.test_repair import filled, made, opened, publish
 
@@ -141,3 +146,22 @@ def test_a_damaged_statement_is_never_given_up(made):
 def test_the_month_after_december_is_january():
     assert next_month(date(2026, 12, 1)) == date(2027, 1, 1)
     assert next_month(date(2026, 1, 1)) == date(2026, 2, 1)
+
+
+def test_the_command_closes_a_month_that_is_over(tmp_path, monkeypatch):
+    now = datetime(2026, 10, 1, 1, 5, tzinfo=UTC)
+    with pretended("alpha") as clusters, home_of(tmp_path, clusters) as october:
+        with opened(october, now) as it:
+            read_due(OPENCOST, it, day_start(now.date()), window_start(now))
+            it.publish()
+        monkeypatch.setenv("FINOPS_CONFIG", str(october.folder / "finops.toml"))
+        (known,) = october.ask("select sum(total_cost) as cost from costs.daily")
+
+        refused = CliRunner().invoke(main, ["close", "2026-10"])
+        assert refused.exit_code == 1
+        assert "windows of 2026-10 are not final: 2026-10-01 00:00 alpha" in refused.stderr
+        assert "..." in refused.stderr
+
+        done = CliRunner().invoke(main, ["close", "2026-10", "--force"])
+        assert done.exit_code == 0, done.output
+        assert f"{known['cost']:.2f} USD" in done.stdout
