@@ -5,6 +5,7 @@ All of them are one step: they see one state of the ledger, and the warehouse is
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
@@ -124,7 +125,10 @@ def _inspected(installation: Installation) -> Iterator[Warehouse]:
 def _kept(name: str, installation: Installation) -> dg.MaterializeResult[None]:
     """What the lake holds of a table that has one window a month."""
     windows = installation.state.ledger.all_windows(name, ALL_CLUSTERS)
-    counts = {"rows_held": sum(it.row_count or 0 for it in windows), "months_held": len(windows)}
+    counts: dict[str, Any] = {
+        "rows_held": sum(it.row_count or 0 for it in windows),
+        "months_held": len(windows),
+    }
     return dg.MaterializeResult(asset_key=key(name), metadata=counts | installation.marks())
 
 

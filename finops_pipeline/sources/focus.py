@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -226,7 +227,7 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _unpacked(path: Path) -> IO[bytes]:
+def _unpacked(path: Path) -> BufferedIOBase:
     return gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
 
 

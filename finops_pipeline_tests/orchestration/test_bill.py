@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from dagster import AssetKey
 
 from finops_pipeline import settings as configuration
 from finops_pipeline.errors import LakeDamaged
@@ -281,3 +282,16 @@ def test_the_doctor_says_what_is_wrong_with_the_bill(made):
         "warning",
         "mount it, or correct bill.folder; what was read of it stays",
     )
+
+
+def test_a_tick_takes_up_the_bill_and_shows_what_it_refused(made):
+    write(made, "a.csv", "1")
+    write(made, "b.csv", "1", currency="EUR")
+
+    ticked = made.tick(NOW)
+
+    assert bill(made) == {"2026-10": 1}
+    assert "b.csv" in "\n".join(ticked.checks["bill_files_read"])
+    key = AssetKey(["raw", "bill"])
+    held = made.instance.get_latest_materialization_event(key).asset_materialization.metadata
+    assert (held["rows_held"].value, held["months_held"].value) == (1, 1)

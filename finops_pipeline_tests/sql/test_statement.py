@@ -136,7 +136,8 @@ RESTATED = st.builds(
     UNITS,
     UNITS,
 )
-EVENTS = st.lists(st.one_of(st.lists(RESTATED, min_size=1), st.sampled_from(MONTHS)), max_size=12)
+RESTATEMENT = st.lists(RESTATED, min_size=1, max_size=4)
+EVENTS = st.lists(st.one_of(RESTATEMENT, st.sampled_from(MONTHS)), max_size=10)
 
 
 def totals(rows, *names):
