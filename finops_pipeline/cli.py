@@ -127,6 +127,21 @@ def restore(folder: Path) -> None:
 
 
 @main.command()
+@click.argument("month", type=click.DateTime(formats=["%Y-%m"]))
+@click.option("--force", is_flag=True, help="Although windows of the month may still change.")
+def close(month: datetime, force: bool) -> None:
+    """Freeze the statement of MONTH (2026-10) for good; later changes go into the next one."""
+    from finops_pipeline.orchestration.installation import open_installation
+    from finops_pipeline.orchestration.statement import close_month
+
+    with open_installation(_settings_or_demo()) as installation:
+        count, total = close_month(installation, month.date(), is_forced=force)
+        currency = installation.settings.currency
+    click.echo(f"{month:%Y-%m} is closed: {count} rows, {total:.2f} {currency}")
+    click.echo("the next tick publishes it")
+
+
+@main.command()
 def rebuild_ledger() -> None:
     """Make a lost state database anew from what the files of the lake say of themselves."""
     from finops_pipeline.orchestration.installation import open_installation

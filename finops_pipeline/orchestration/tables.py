@@ -5,23 +5,28 @@ All of them are one step: they see one state of the ledger, and the warehouse is
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
 from finops_pipeline.errors import TableError
 from finops_pipeline.orchestration import checks
+from finops_pipeline.orchestration.bill import read_bill
 from finops_pipeline.orchestration.describe import column_schema, key, metadata
 from finops_pipeline.orchestration.freeze import freeze_old_days
 from finops_pipeline.orchestration.inputs import OF_LEDGER
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.repair import inspect_share, is_nightly, repaired
 from finops_pipeline.orchestration.resources import InstallationResource
+from finops_pipeline.state.window import ALL_CLUSTERS, MONTHLY
 from finops_pipeline.warehouse.publish import publish
 from finops_pipeline.warehouse.sql_file import Table, tables
 from finops_pipeline.warehouse.warehouse import Warehouse
 
 PUBLISHED = dg.AssetKey("published")
 _OWNERS = ["team:finops"]
+# Raw tables that no source fills window by window, and this step does.
+_MONTHLY = {key(name): tables()[name] for name in MONTHLY}
 _DERIVED = {key(name): table for name, table in tables().items() if not table.is_raw}
 _RAW = {name for name, table in tables().items() if table.is_raw}
 
@@ -34,6 +39,18 @@ def _spec(table: Table) -> dg.AssetSpec:
         kinds={"duckdb", "sql"},
         owners=_OWNERS,
         description=f"{table.description}\n\n```sql\n{table.text}```",
+        code_version=table.version,
+        metadata={"dagster/table_name": table.name, "dagster/column_schema": column_schema(table)},
+    )
+
+
+def _monthly_spec(table: Table) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key(table.name),
+        group_name=table.schema,
+        kinds={"parquet"},
+        owners=_OWNERS,
+        description=table.description,
         code_version=table.version,
         metadata={"dagster/table_name": table.name, "dagster/column_schema": column_schema(table)},
     )
@@ -61,7 +78,7 @@ _PUBLISHED_SPEC = dg.AssetSpec(
 
 @dg.multi_asset(
     name="tables",
-    specs=[*map(_spec, _DERIVED.values()), _PUBLISHED_SPEC],
+    specs=[*map(_monthly_spec, _MONTHLY.values()), *map(_spec, _DERIVED.values()), _PUBLISHED_SPEC],
     check_specs=checks.SPECS,
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -78,6 +95,8 @@ def derived(
     chosen = context.selected_asset_keys
     failures: list[TableError] = []
     with installation.open() as opened, repaired(opened), _inspected(opened) as warehouse:
+        for name in (table.name for it, table in _MONTHLY.items() if it in chosen):
+            yield _kept(name, opened)
         for name in (table.name for it, table in _DERIVED.items() if it in chosen):
             try:
                 yield _filled(warehouse.tables[name], warehouse, opened)
@@ -94,12 +113,23 @@ def derived(
 
 @contextmanager
 def _inspected(installation: Installation) -> Iterator[Warehouse]:
-    """The warehouse; once a night only after everything it stands on was looked at."""
+    """The warehouse, after the bill folder; once a night all it stands on is looked at before."""
     inspect_share(installation)
+    read_bill(installation)
     with installation.warehouse() as warehouse:
         if is_nightly(installation.clock()):
             warehouse.verify()
         yield warehouse
+
+
+def _kept(name: str, installation: Installation) -> dg.MaterializeResult[None]:
+    """What the lake holds of a table that has one window a month."""
+    windows = installation.state.ledger.all_windows(name, ALL_CLUSTERS)
+    counts: dict[str, Any] = {
+        "rows_held": sum(it.row_count or 0 for it in windows),
+        "months_held": len(windows),
+    }
+    return dg.MaterializeResult(asset_key=key(name), metadata=counts | installation.marks())
 
 
 def _filled(

@@ -100,3 +100,12 @@ class Metrics(Section):
         ge=1,
         le=1000,
     )
+
+
+class Bill(Section):
+    """The cloud's bill, which costs are compared with."""
+
+    folder: str = key(
+        "Folder of FOCUS files (.csv, .csv.gz, .parquet), at any depth; empty: there is no bill",
+        default="",
+    )

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from finops_pipeline.settings.attribution import Attribution, Budget, Rule, Sharing, Team
 from finops_pipeline.settings.clusters import Cluster, Price, token_variables, told_apart
-from finops_pipeline.settings.sections import Calendar, Ingest, Metrics, Nodes, Retention
+from finops_pipeline.settings.sections import Bill, Calendar, Ingest, Metrics, Nodes, Retention
 from finops_pipeline.settings.values import PREFIX, DatabaseUrl, FilePath, Lenient, key
 
 # Kubecost merges hours into days, adjusted to the cloud's bill, after 48 h.
@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     nodes: Nodes = Field(default_factory=Nodes)
     retention: Retention = Field(default_factory=Retention)
     metrics: Metrics = Field(default_factory=Metrics)
+    bill: Bill = Field(default_factory=Bill)
     teams: Annotated[tuple[Team, ...], Lenient] = ()
     budgets: Annotated[tuple[Budget, ...], Lenient] = ()
     clusters: Annotated[tuple[Cluster, ...], Lenient] = Field(
