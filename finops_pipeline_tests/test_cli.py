@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from finops_pipeline.cli import DEMO_MARK, main
+from finops_pipeline.cli import main
 from finops_pipeline.orchestration.installation import open_installation
+from finops_pipeline.printing import DEMO_MARK
 from finops_pipeline.queries.published import ask, open_published
 
 ROOT = Path(__file__).parent.parent
