@@ -12,19 +12,16 @@ import duckdb
 import msgspec
 
 from finops_pipeline import settings as configuration
+from finops_pipeline.analysts import costs, export, sql
 from finops_pipeline.errors import ConfigError, FinopsError, NotPublished, QueryError
-from finops_pipeline.printing import DEMO_MARK, PRINTERS, print_table
+from finops_pipeline.printing import DEMO_MARK, print_table
 from finops_pipeline.queries.published import open_published
 from finops_pipeline.queries.status import age, published_status
 from finops_pipeline.settings import Settings
-from finops_pipeline.sql_child import Job, answer
 from finops_pipeline.units import MIB
 
 _INSTANT = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"])
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
-_STYLE = click.option(
-    "--format", "style", type=click.Choice(list(PRINTERS)), default="table", show_default=True
-)
 
 
 class _Commands(click.Group):
@@ -42,20 +39,8 @@ def main() -> None:
     """Costs of Kubernetes clusters, every 15 minutes, in numbers that add up."""
 
 
-@main.command()
-@click.argument("query")
-@_STYLE
-@click.option("--limit", default=1_000_000, show_default=True, help="Rows of an answer.")
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds until it is stopped.")
-def sql(query: str, style: str, limit: int, timeout: float) -> None:
-    """Answer QUERY from the published file, which it cannot change.
-
-    A table is for reading: money has 4 decimals, and only the first 200 rows are shown. CSV and
-    JSON hold every row and every digit. The query runs in a process of its own with 1 GiB of
-    memory, which reaches nothing but the published file and the lake.
-    """
-    job = Job(str(_data_dir()), query, style, limit, timeout)
-    click.echo(answer(job, sys.stdout.buffer), err=True, nl=False)
+for command in (sql, costs, export):
+    main.add_command(command)
 
 
 @main.command()

@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+from finops_pipeline.destinations.formula import no_formula
+from finops_pipeline.queries.costs import RESERVED, Costs
+
 DEMO_MARK = "DEMO DATA: this cluster is pretended"
 _MOST_ROWS = 200  # of a table: more scrolls out of sight, and takes seconds to align
 _JSON = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
@@ -55,6 +58,52 @@ def print_json(columns: Sequence[str], rows: Rows) -> None:
 def as_json(value: Any) -> str:
     """One line; decimals are numbers, what JSON has no word for is text."""
     return _JSON.encode(value).decode()
+
+
+def print_costs(costs: Costs, style: str) -> None:
+    """Costs by group, beside them what a reader has to know of their days."""
+    if style == "json":
+        print(as_json(_described(costs)))
+    elif style == "csv":
+        print_csv(costs.columns, (_harmless(row) for row in costs.rows))
+    else:
+        before = f", before: {costs.previous}" if costs.previous else ""
+        print(f"cost in {costs.currency}, {costs.days} (UTC){before}\n")
+        rows = [_visible(row, costs.width) for row in costs.rows]
+        *lines, total = aligned(costs.columns, [*rows, costs.total])
+        print(*lines, lines[1], total, sep="\n")
+    for text in costs.notes:
+        note(text)
+
+
+def _harmless(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(no_formula(value) if isinstance(value, str) else value for value in row)
+
+
+def _described(costs: Costs) -> dict[str, Any]:
+    """Everything as one object; days are first and last, both included."""
+    rows = [dict(zip(costs.columns, row, strict=True)) for row in costs.rows]
+    measures = costs.columns[costs.width :]
+    return {
+        "currency": costs.currency,
+        "days": [costs.days.first, costs.days.last],
+        "previous_days": costs.previous and [costs.previous.first, costs.previous.last],
+        "notes": costs.notes,
+        "total": dict(zip(measures, costs.total[costs.width :], strict=True)),
+        "rows": rows,
+    }
+
+
+def _visible(row: tuple[Any, ...], width: int) -> tuple[Any, ...]:
+    """A row with what is no name of anybody's in brackets."""
+    return (*map(_bracketed, row[:width]), *row[width:])
+
+
+def _bracketed(name: str | None) -> str:
+    if name is None:
+        return "(none)"
+    word = name.removeprefix("__").removesuffix("__")
+    return f"({word})" if word != name or word in RESERVED else name
 
 
 def note(text: str) -> None:

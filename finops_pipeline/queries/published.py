@@ -12,6 +12,7 @@ from finops_pipeline.errors import NotPublished, QueryError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 FILE_NAME = "finops.duckdb"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -128,6 +129,19 @@ def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         yield from rows
 
 
+def batches(
+    connection: duckdb.DuckDBPyConnection, query: str, arguments: Mapping[str, Any]
+) -> "pa.RecordBatchReader":
+    """Rows of one select as Arrow batches, some at a time.
+
+    Raises:
+        QueryError: as for :func:`ask`.
+    """
+    with _explained():
+        _must_only_read(connection, query)
+        return connection.execute(query, dict(arguments)).to_arrow_reader(_AT_ONCE)
+
+
 def frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pd.DataFrame":
     """Rows of one select as a pandas DataFrame.
 
@@ -179,7 +193,7 @@ def _kinds(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str]
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("set TimeZone = 'UTC'")  # whatever the machine's time zone is
     try:
-        connection.execute(f"attach {_quoted(str(path))} as finops (read_only)")
+        connection.execute(f"attach {quoted(str(path))} as finops (read_only)")
     except duckdb.Error as error:
         raise QueryError(
             f"{path} cannot be opened as a DuckDB file; the next publication replaces it"
@@ -196,10 +210,11 @@ def _limit(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
 def _lock_down(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
     # In this order: each later statement would forbid the one before.
     lake = str((data_dir / "lake").absolute())
-    connection.execute(f"set allowed_directories = [{_quoted(f'{lake}/')}]")
+    connection.execute(f"set allowed_directories = [{quoted(f'{lake}/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
