@@ -12,6 +12,8 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
@@ -113,12 +115,34 @@ def _path(path: object) -> object:
     return path
 
 
+def _day(value: object) -> object:
+    """A date, which JSON of a variable can only give as text."""
+    if isinstance(value, datetime):
+        raise ValueError("should be a date without a time")
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError("should be a date such as 2026-01-31") from error
+    return value
+
+
+def _money(value: object) -> object:
+    """An amount as written: the shortest decimal that is this float."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Decimal(repr(value)) if is_number else value
+
+
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
 # TOML and variables know neither tuples nor paths: these two are made from lists and text.
 Lenient = Strict(False)
-LabelNames = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Lenient]
+Name = Annotated[str, Field(min_length=1)]
+LabelNames = Annotated[tuple[Name, ...], Lenient]
+Globs = Annotated[tuple[Name, ...], Lenient]
+Day = Annotated[date | None, BeforeValidator(_day)]
+Money = Annotated[Decimal, BeforeValidator(_money)]
 FilePath = Annotated[Path, Lenient, BeforeValidator(_path)]
 Amount = float | None
 
@@ -126,6 +150,14 @@ Amount = float | None
 def _key(text: str, unit: str = "", **constraints: Any) -> Any:
     """A documented setting: what it is for, and the unit of its value."""
     return Field(description=text, json_schema_extra={"unit": unit}, **constraints)
+
+
+def _valid_from() -> Any:
+    return _key("First day it holds; left out: always did", default=None)
+
+
+def _valid_until() -> Any:
+    return _key("First day it no longer holds; left out: none", default=None)
 
 
 class _Section(BaseModel):
@@ -166,8 +198,23 @@ class Ingest(_Section):
         return ages
 
 
+class Rule(_Section):
+    """Whose a cost without a label is; the first rule that matches and says a part decides it."""
+
+    name: Name = _key("What it is called where a cost says which rule decided")
+    cluster: Name = _key("Clusters it is for; * is any text, ? any character", default="*")
+    namespace: Name = _key("Namespaces it is for, in the same way", default="*")
+    workload: Name = _key("Workloads it is for, in the same way", default="*")
+    team: Name | None = _key("Team it names; left out: does not say", default=None)
+    environment: Name | None = _key("Environment it names", default=None)
+    project: Name | None = _key("Project it names", default=None)
+    cost_center: Name | None = _key("Cost center it names", default=None)
+    valid_from: Day = _valid_from()
+    valid_until: Day = _valid_until()
+
+
 class Attribution(_Section):
-    """Whose a cost is, and of which pool a node: the first of these labels that there is."""
+    """Whose a cost is: the first of these labels that there is, else the first rule."""
 
     team_labels: LabelNames = _key("Labels that name the team", default=("team",))
     environment_labels: LabelNames = _key(
@@ -177,6 +224,75 @@ class Attribution(_Section):
     cost_center_labels: LabelNames = _key(
         "Labels that name the cost center", default=("cost_center",)
     )
+    cost_labels: LabelNames = _key("Labels that costs.label_daily sums costs by", default=())
+    rules: Annotated[tuple[Rule, ...], Lenient] = ()
+
+
+class Sharing(_Section):
+    """Who pays for what no team uses alone."""
+
+    idle: Literal["separate", "by_node", "by_cluster"] = _key(
+        "Idle cost: separate, or split by what teams cost on the node or in the cluster: by_node,"
+        " by_cluster",
+        default="separate",
+    )
+    shared: Literal["proportional", "even", "weighted", "separate"] = _key(
+        "Shared cost: proportional to what teams cost, even, weighted by teams' shared_weight, or"
+        " separate",
+        default="proportional",
+    )
+    shared_namespaces: Globs = _key(
+        "Namespaces that all teams use; * is any text, ? any character", default=("kube-*",)
+    )
+
+
+class Calendar(_Section):
+    """How the year of the accounts lies."""
+
+    fiscal_year_start_month: int = _key(
+        "Month a fiscal year begins in; it has the name of the calendar year it ends in",
+        default=1,
+        ge=1,
+        le=12,
+    )
+
+
+class Team(_Section):
+    """Who stands behind a team's name; one entry for each time in which that is true."""
+
+    name: Name = _key("The team, as labels and rules name it")
+    owner: Name | None = _key("Person who answers for its cost", default=None)
+    email: Name | None = _key("Address for its reports", default=None)
+    channel: Name | None = _key("Channel for its messages", default=None)
+    cost_center: Name | None = _key("Cost center of its costs that name none", default=None)
+    project: Name | None = _key("Project of its costs that name none", default=None)
+    shared_weight: float = _key(
+        'Its part of shared cost with shared = "weighted"',
+        default=1.0,
+        ge=0,
+        le=1e6,
+        allow_inf_nan=False,
+    )
+    valid_from: Day = _valid_from()
+    valid_until: Day = _valid_until()
+
+
+class Budget(_Section):
+    """What may be spent in a month."""
+
+    scope: Literal["team", "project", "namespace"] = _key(
+        "What it limits: a team, project or namespace"
+    )
+    name: Name = _key("Name of that team, project or namespace")
+    month_amount: Money = _key(
+        "For each calendar month",
+        "currency",
+        gt=0,
+        max_digits=28,
+        decimal_places=10,
+    )
+    valid_from: Day = _valid_from()
+    valid_until: Day = _valid_until()
 
 
 class Nodes(_Section):
@@ -205,6 +321,15 @@ class Retention(_Section):
     )
     quarter_hourly_days: int = _key(
         "Days of costs.quarter_hourly", "days", default=14, ge=1, le=400
+    )
+    container_days: int = _key("Days of costs.container_daily", "days", default=90, ge=1, le=4000)
+    native_hourly_days: int = _key(
+        "Days of hourly rows that lie in the published file itself; older ones are read from the"
+        " lake",
+        "days",
+        default=35,
+        ge=1,
+        le=400,
     )
     run_days: int = _key("Days of Dagster's own history of runs", "days", default=14, ge=1, le=400)
 
@@ -385,9 +510,13 @@ class Settings(BaseSettings):
     )
     ingest: Ingest = Field(default_factory=Ingest)
     attribution: Attribution = Field(default_factory=Attribution)
+    sharing: Sharing = Field(default_factory=Sharing)
+    calendar: Calendar = Field(default_factory=Calendar)
     nodes: Nodes = Field(default_factory=Nodes)
     retention: Retention = Field(default_factory=Retention)
     metrics: Metrics = Field(default_factory=Metrics)
+    teams: Annotated[tuple[Team, ...], Lenient] = ()
+    budgets: Annotated[tuple[Budget, ...], Lenient] = ()
     clusters: Annotated[tuple[Cluster, ...], Lenient] = Field(
         description="The clusters that are read; as a variable: JSON of the list"
     )
@@ -437,7 +566,13 @@ class Settings(BaseSettings):
         return dict(_flat(self.model_dump(mode="json")))
 
 
-LISTS: dict[str, type[BaseModel]] = {"clusters": Cluster, "prices": Price}
+LISTS: dict[str, type[BaseModel]] = {
+    "clusters": Cluster,
+    "prices": Price,
+    "rules": Rule,
+    "teams": Team,
+    "budgets": Budget,
+}
 
 
 @dataclass(frozen=True)
@@ -675,9 +810,8 @@ def _leaves(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, Fiel
 def _variable(key: str) -> str:
     if key.endswith("_token"):
         return token_variables("<name>")[key.endswith("prometheus_token")]
-    if key.startswith("clusters[]"):
-        return f"{PREFIX}CLUSTERS"
-    return PREFIX + key.upper().replace(".", "__")
+    outermost = key.partition("[]")[0]  # a list is one variable as a whole
+    return PREFIX + outermost.upper().replace(".", "__")
 
 
 def _explained(error: ValidationError, given: _Given) -> ConfigError:
@@ -687,7 +821,7 @@ def _explained(error: ValidationError, given: _Given) -> ConfigError:
 
 def _finding(detail: ErrorDetails, given: _Given) -> str:
     key = ".".join(str(step) for step in detail["loc"])
-    variable = _variable(re.sub(r"\.\d+\b.*", "", key))  # a list is one variable as a whole
+    variable = _variable(re.sub(r"\.\d+\b.*", "", key))
     origin = variable if variable in given.variables else given.file
     message = PLAIN_MESSAGES.get(detail["type"], detail["msg"])
     return f"{origin}: {key}: {message.removeprefix('Value error, ')}{_came(detail)}"

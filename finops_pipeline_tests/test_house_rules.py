@@ -23,18 +23,24 @@ LOCKS = sorted(ROOT.glob("requirements*.lock"))
 SQL = sorted(SQL_DIR.rglob("*.sql"))
 SQL_LINE = 110
 CHECKS = {**files("checks"), **files("checks/blocking")}
-# The last word of a number's name: what is counted, or its unit.
+# The last word of a number's name: what is counted, or its unit; parts of a date are their own.
 UNITS = {
+    "amount",
     "bytes",
     "cores",
     "cost",
     "count",
     "hours",
     "minutes",
+    "month",
     "price",
+    "quarter",
     "ratio",
     "seconds",
     "total",
+    "weekday",
+    "weight",
+    "year",
 }
 INSTANTS = ("_at", "_start", "_from", "_until")  # and hour, whose name is its unit
 # Sets that stay small, so that Prometheus does not grow with each pod.
@@ -175,7 +181,8 @@ def test_table_is_filled_from_its_left_and_answers_without_rows(empty, table):
     assert {read.partition(".")[0] for read in table.reads} <= set(to_the_left)
     if table.query and not table.is_view:
         empty.connection.execute(f"insert into {table.name} by name {table.query}", used(table))
-    assert empty.rows(f"from {table.name}") == []
+    is_made_of_nothing = bool(table.query) and not table.reads
+    assert bool(empty.rows(f"from {table.name}")) == is_made_of_nothing
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)

@@ -2,10 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,6 +15,7 @@ from finops_pipeline.orchestration.sources import SOURCES
 from finops_pipeline.settings import Price, Settings
 from finops_pipeline.state.contents import Contents
 from finops_pipeline.state.database import Installation as Identity
+from finops_pipeline.state.window import RAW
 from finops_pipeline.units import GB, GIB, MONTH_HOURS
 from finops_pipeline.warehouse.fingerprints import Slots
 
@@ -41,9 +43,14 @@ class LedgerInputs:
         self._verified: set[str] = set()
 
     def day_contents(self, table: str) -> Slots:
-        """Content hash by day of a table of the lake or the ledger; by None if it does not grow."""
+        """Content hash by day of a table of the lake or the ledger; by None if it does not grow.
+
+        Of a table whose rows hold for some days, by None and by the days that were read.
+        """
         if table in _MARKED:
             return _slots(self._contents.day_marks())
+        if table in _DATED:
+            return self._dated(table, {day: day for day in self._days()})
         if table in _SMALL:
             return {None: _content(self._small(table))}
         return _slots(self._contents.day_contents().get(table, {}))
@@ -52,6 +59,8 @@ class LedgerInputs:
         """The same by the hours of one day."""
         if table in _MARKED:
             return _slots(self._contents.hour_marks(day))
+        if table in _DATED:
+            return self._dated(table, {hour: day for hour in self._hours(day)})
         if table in _SMALL:
             return self.day_contents(table)
         return _slots(self._contents.hour_contents(day).get(table, {}))
@@ -97,6 +106,19 @@ class LedgerInputs:
             self._made[table] = _SMALL[table](self)
         return self._made[table]
 
+    def _dated(self, table: str, slots: Mapping[datetime, datetime]) -> Slots:
+        """Content hash as a whole, and by slot of the rows that hold on its day."""
+        rows = self._small(table).to_pylist()
+        held = {day: _hash([row for row in rows if _holds(row, day)]) for day in slots.values()}
+        return {None: _hash(rows), **{slot: held[day] for slot, day in slots.items()}}
+
+    def _days(self) -> set[datetime]:
+        """Days of which something was read and is still there."""
+        return _of_raw(self._contents.day_contents())
+
+    def _hours(self, day: datetime) -> set[datetime]:
+        return _of_raw(self._contents.hour_contents(day))
+
     def _clusters(self) -> pa.Table:
         instant = pa.timestamp("us", "UTC")
         rows = [
@@ -137,8 +159,35 @@ class LedgerInputs:
 
     def _node_pool_labels(self) -> pa.Table:
         labels = [_as_opencost_writes_it(label) for label in self._settings.nodes.pool_labels]
-        schema = pa.schema([("position_count", pa.int32()), ("label", pa.string())])
-        return pa.table({"position_count": range(len(labels)), "label": labels}, schema)
+        return _numbered("label", labels)
+
+    def _cost_labels(self) -> pa.Table:
+        keys = self._settings.attribution.cost_labels
+        return _numbered("label", [_as_opencost_writes_it(label) for label in keys])
+
+    def _shared_namespaces(self) -> pa.Table:
+        return _numbered("namespace_pattern", self._settings.sharing.shared_namespaces)
+
+    def _attribution_rules(self) -> pa.Table:
+        rows = [
+            {
+                **vars(rule),
+                "position_count": position,
+                "rule": rule.name,
+                "cluster_pattern": rule.cluster,
+                "namespace_pattern": rule.namespace,
+                "workload_pattern": rule.workload,
+            }
+            for position, rule in enumerate(self._settings.attribution.rules)
+        ]
+        return pa.Table.from_pylist(rows, _RULES)
+
+    def _teams(self) -> pa.Table:
+        rows = [{**vars(team), "team": team.name} for team in self._settings.teams]
+        return pa.Table.from_pylist(rows, _TEAMS)
+
+    def _budgets(self) -> pa.Table:
+        return pa.Table.from_pylist([vars(budget) for budget in self._settings.budgets], _BUDGETS)
 
     def _label_keys(self) -> pa.Table:
         attribution = self._settings.attribution
@@ -175,17 +224,59 @@ _PRICES = pa.schema(
         ("is_preferred", pa.bool_()),
     ]
 )
+_VALIDITY = [("valid_from", pa.date32()), ("valid_until", pa.date32())]
+_RULES = pa.schema(
+    [
+        ("position_count", pa.int32()),
+        ("rule", pa.string()),
+        ("cluster_pattern", pa.string()),
+        ("namespace_pattern", pa.string()),
+        ("workload_pattern", pa.string()),
+        ("team", pa.string()),
+        ("environment", pa.string()),
+        ("project", pa.string()),
+        ("cost_center", pa.string()),
+        *_VALIDITY,
+    ]
+)
+_TEAMS = pa.schema(
+    [
+        ("team", pa.string()),
+        ("owner", pa.string()),
+        ("email", pa.string()),
+        ("channel", pa.string()),
+        ("cost_center", pa.string()),
+        ("project", pa.string()),
+        ("shared_weight", pa.float64()),
+        *_VALIDITY,
+    ]
+)
+_BUDGETS = pa.schema(
+    [
+        ("scope", pa.string()),
+        ("name", pa.string()),
+        ("month_amount", pa.decimal128(28, 10)),
+        *_VALIDITY,
+    ]
+)
 # Tables of the ledger that grow: a mark differs when any row of the time does.
 _MARKED = {"core.window", "core.restatement"}
 OF_LEDGER = {*_MARKED, "core.cluster"}
 # Tables of a few rows that are made anew each time, once they are asked for.
 _SMALL: dict[str, Callable[[LedgerInputs], pa.Table]] = {
+    "core.attribution_rule": LedgerInputs._attribution_rules,
+    "core.budget": LedgerInputs._budgets,
     "core.cluster": LedgerInputs._clusters,
+    "core.cost_label": LedgerInputs._cost_labels,
     "core.installation": LedgerInputs._installation,
     "core.label_key": LedgerInputs._label_keys,
     "core.node_pool_label": LedgerInputs._node_pool_labels,
     "core.price_list": LedgerInputs._price_list,
+    "core.shared_namespace": LedgerInputs._shared_namespaces,
+    "core.team": LedgerInputs._teams,
 }
+# Those of them whose rows hold for some days, and change no other days of what is made from them.
+_DATED = {"core.attribution_rule", "core.team"}
 
 
 def _slots(contents: Mapping[datetime, str]) -> Slots:
@@ -202,7 +293,26 @@ def _per_hour(price: Price) -> dict[str, float | None]:
 
 
 def _content(rows: pa.Table) -> str:
-    return hashlib.sha256(repr(rows.to_pylist()).encode()).hexdigest()
+    return _hash(rows.to_pylist())
+
+
+def _hash(rows: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+def _holds(row: Mapping[str, Any], day: datetime) -> bool:
+    """Whether a row with ``valid_from`` and ``valid_until`` holds on a day."""
+    start, end = row["valid_from"] or date.min, row["valid_until"] or date.max
+    return bool(start <= day.date() < end)
+
+
+def _of_raw(contents: Mapping[str, Mapping[datetime, str]]) -> set[datetime]:
+    return {slot for name, slots in contents.items() if name.startswith(RAW) for slot in slots}
+
+
+def _numbered(name: str, values: Sequence[str]) -> pa.Table:
+    schema = pa.schema([("position_count", pa.int32()), (name, pa.string())])
+    return pa.table({"position_count": range(len(values)), name: values}, schema)
 
 
 def _as_opencost_writes_it(label: str) -> str:

@@ -82,12 +82,19 @@ class Installation:
 
     def parameters(self) -> dict[str, Any]:
         """The settings that SQL files may name after a dollar sign."""
-        sections = (self.settings.ingest, self.settings.retention, self.settings.metrics)
-        return {name: value for section in sections for name, value in section}
+        chosen = self.settings
+        sections = (chosen.ingest, chosen.retention, chosen.metrics, chosen.calendar)
+        sharing = {f"{name}_sharing": getattr(chosen.sharing, name) for name in ("idle", "shared")}
+        return {name: value for section in sections for name, value in section} | sharing
 
     @property
-    def _kept(self) -> timedelta:
-        return timedelta(days=self.settings.retention.quarter_hourly_days)
+    def _kept(self) -> dict[str, timedelta]:
+        """Tables of single windows, or of containers, would outgrow all others."""
+        retention = self.settings.retention
+        return {
+            "quarter_hourly": timedelta(days=retention.quarter_hourly_days),
+            "container_daily": timedelta(days=retention.container_days),
+        }
 
     @contextmanager
     def _inputs(self) -> Iterator[LedgerInputs]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from finops_pipeline.units import day_start
 from finops_pipeline.warehouse.sql_file import Table
 
 Slots = Mapping[datetime | None, str]
@@ -23,6 +24,7 @@ class Fingerprints:
         tables: Mapping[str, Table],
         contents: Callable[[str], Slots],
         parameters: Mapping[str, Any],
+        settled: Callable[[str], Slots],
     ) -> None:
         """Nothing is hashed yet.
 
@@ -30,10 +32,12 @@ class Fingerprints:
             tables: every table by name.
             contents: content hash by slot of a table whose rows come from the lake or the ledger.
             parameters: the settings that a select may name.
+            settled: content hash by day of a table that is settled, once it is filled.
         """
         self._tables = tables
         self._contents = contents
         self._parameters = parameters
+        self._settled = settled
         self._found: dict[str, Slots] = {}
 
     def of(self, name: str) -> Slots:
@@ -47,10 +51,17 @@ class Fingerprints:
             contents = self._contents(table.name)
             return {slot: digest(table.version, content) for slot, content in contents.items()}
         own = digest(table.version, *self._settings_of(table))
-        upstream = [self.of(name) for name in sorted(table.reads)]
+        reads = sorted(table.reads)
+        upstream = [self._as_read(name) for name in reads if not self._tables[name].is_settled]
+        settled = [self._settled(name) for name in reads if self._tables[name].is_settled]
         if table.is_growing or table.is_view:
-            return _by_slot(own, upstream)
-        return {None: digest(own, *map(_combined, upstream))}
+            return _by_slot(own, upstream, settled)
+        return {None: digest(own, *map(_combined, [*upstream, *settled]))}
+
+    def _as_read(self, name: str) -> Slots:
+        """Of an input whose rows hold for some days, only its days: a row touches no others."""
+        slots = self.of(name)
+        return timed(slots) or slots if self._tables[name].query is None else slots
 
     def _settings_of(self, table: Table) -> list[str]:
         named = sorted(table.parameters & self._parameters.keys())
@@ -62,18 +73,27 @@ def stale(now: Slots, then: Slots) -> list[datetime | None]:
     return [slot for slot in {**now, **then} if now.get(slot) != then.get(slot)]
 
 
+def timed(slots: Slots) -> dict[datetime | None, str]:
+    """Without the mark of the table as a whole."""
+    return {slot: mark for slot, mark in slots.items() if slot}
+
+
 def digest(*parts: str) -> str:
     """One hash of several texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _by_slot(own: str, upstream: list[Slots]) -> Slots:
-    """A slot changes with the same slot of what is read, and with what is read as a whole."""
+def _by_slot(own: str, upstream: list[Slots], settled: list[Slots]) -> Slots:
+    """A slot changes with the same slot of what is read, and with what is read as a whole.
+
+    Of settled tables it changes with the rows of its day.
+    """
     whole = digest(own, *(slots.get(None, "") for slots in upstream))
     times = {slot for slots in upstream for slot in slots if slot is not None}
     found: dict[datetime | None, str] = {None: whole}
     for slot in times:
-        found[slot] = digest(whole, *(slots.get(slot, "") for slots in upstream))
+        of_day = (rows.get(day_start(slot.date()), "") for rows in settled)
+        found[slot] = digest(whole, *(slots.get(slot, "") for slots in upstream), *of_day)
     return found
 
 

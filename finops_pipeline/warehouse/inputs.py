@@ -17,7 +17,10 @@ class Inputs(Protocol):
     """
 
     def day_contents(self, table: str) -> Slots:
-        """Content hash by first instant of the day; by None for a table that does not grow."""
+        """Content hash by first instant of the day; by None for a table that does not grow.
+
+        By both for one that does not grow, but whose rows hold for some days each.
+        """
 
     def hour_contents(self, table: str, day: datetime) -> Slots:
         """The same by first instant of the hour, within one day."""

@@ -141,6 +141,14 @@ class Table(SqlFile):
         return "start" in self.parameters
 
     @property
+    def is_settled(self) -> bool:
+        """Whether what reads it is filled again when its rows differ, not when its inputs do.
+
+        Tables of core by day say things of many hours that seldom change, from inputs that do.
+        """
+        return self.schema == "core" and "start" in self.parameters and self.time_column == "day"
+
+    @property
     def slot(self) -> timedelta:
         """How much time of a growing table is deleted and filled at once."""
         return _SLOTS[self.time_column or "day"]

@@ -11,17 +11,14 @@ from typing import Any
 import duckdb
 
 from finops_pipeline.errors import TableError
-from finops_pipeline.units import HOUR
+from finops_pipeline.units import HOUR, day_start
 from finops_pipeline.warehouse.connect import connect, damage_told, read_everything
 from finops_pipeline.warehouse.definitions import Definitions, transaction
-from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale
+from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale, timed
 from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
 from finops_pipeline.warehouse.records import DAYS, HOURS, Records
 from finops_pipeline.warehouse.sql_file import SqlFile, Table, tables
-
-# Tables of single windows would outgrow all others: they hold recent windows only.
-_RECENT = "quarter_hourly"
 
 
 @contextmanager
@@ -29,7 +26,7 @@ def open_warehouse(
     path: Path,
     inputs: Inputs,
     settings: Mapping[str, Any],
-    kept: timedelta,
+    kept: Mapping[str, timedelta],
     sql: Mapping[str, Table] | None = None,
 ) -> Iterator["Warehouse"]:
     """Open the warehouse; hold its lock (:func:`connect.locked`) meanwhile.
@@ -38,7 +35,7 @@ def open_warehouse(
         path: the database file; created when missing, since all of it can be derived again.
         inputs: the lake and the ledger; what they answer must not change while it is open.
         settings: what a select may name after a dollar sign.
-        kept: for how long quarter-hourly tables hold their rows.
+        kept: for how long tables whose name ends so hold their rows; all others keep them.
         sql: the tables, each after those it reads; by default those of the SQL files.
 
     Raises:
@@ -70,7 +67,7 @@ class Warehouse:
         path: Path,
         inputs: Inputs,
         settings: Mapping[str, Any],
-        kept: timedelta,
+        kept: Mapping[str, timedelta],
         sql: Mapping[str, Table],
     ) -> None:
         """Arguments as for :func:`open_warehouse`."""
@@ -86,7 +83,7 @@ class Warehouse:
         self._inputs = inputs
         self._settings = settings
         self._kept = kept
-        self._by_day = Fingerprints(sql, inputs.day_contents, settings)
+        self._by_day = Fingerprints(sql, inputs.day_contents, settings, self._settled)
         self._by_hour = cache(self._fingerprints_of_hours)
         self._fresh: set[str] = set()
         self._checked: dict[str, list[dict[str, Any]]] = {}
@@ -169,7 +166,7 @@ class Warehouse:
         return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
 
     def _refresh_whole(self, table: Table) -> int:
-        now = self._by_day.of(table.name)
+        now = {None: self._by_day.of(table.name)[None]}
         if not stale(now, self.records.filled(table.name, DAYS)):
             return 0
         with self._filling(table):
@@ -207,7 +204,7 @@ class Warehouse:
             return _Stale(days, days, [day for day in days if day in now], {DAYS: now})
         hours: dict[datetime | None, str] = {}
         for day in days:
-            hours |= _timed(self._by_hour(day).of(table.name)) if day in now else {}
+            hours |= timed(self._by_hour(day).of(table.name)) if day in now else {}
         slots = _times(stale(hours, self.records.filled_hours(table.name, days)))
         return _Stale(
             days, slots, [hour for hour in slots if hour in hours], {DAYS: now, HOURS: hours}
@@ -216,15 +213,23 @@ class Warehouse:
     def _days(self, table: Table) -> Slots:
         """Fingerprint of a growing table by day, without the days it no longer keeps."""
         frozen = self._inputs.frozen(table.name)
-        days = _timed(self._by_day.of(table.name)) | _timed(frozen)
-        if not days or not table.name.endswith(_RECENT):
+        days = timed(self._by_day.of(table.name)) | timed(frozen)
+        kept = [span for name, span in self._kept.items() if table.name.endswith(name)]
+        if not days or not kept:
             return days
-        oldest = max(_times(days)) - self._kept
+        oldest = max(_times(days)) - min(kept)
         return {day: days[day] for day in _times(days) if day > oldest}
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:
         contents = partial(self._inputs.hour_contents, day=day)
-        return Fingerprints(self.tables, contents, self._settings)
+        return Fingerprints(self.tables, contents, self._settings, self._settled)
+
+    def _settled(self, name: str) -> Slots:
+        """Hash of the rows of each day of a table that is settled; it is up to date by now."""
+        rows = self.connection.execute(
+            f"select day, cast(bit_xor(hash(it)) as varchar) from {name} as it group by day"
+        )
+        return {day_start(day): content for day, content in rows.fetchall()}
 
     @contextmanager
     def _filling(self, table: Table) -> Iterator[None]:
@@ -264,11 +269,6 @@ class Warehouse:
     def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:
         known = {**self._settings, **vars(within), "day": within.start.date()}
         return {name: known[name] for name in file.parameters}
-
-
-def _timed(slots: Slots) -> dict[datetime | None, str]:
-    """Without the mark of the table as a whole."""
-    return {slot: mark for slot, mark in slots.items() if slot}
 
 
 def _times(slots: Iterable[datetime | None]) -> list[datetime]:

@@ -14,6 +14,11 @@ PARAMETERS = {
     "day": date(2026, 3, 1),
     "horizon_days": 14,
     "top_workloads": 2,
+    "fiscal_year_start_month": 1,
+    "idle_sharing": "separate",
+    "shared_sharing": "proportional",
+    "container_days": 90,
+    "native_hourly_days": 35,
 }
 FILLERS = {"VARCHAR": "", "DATE": "2026-03-01", "BOOLEAN": False}
 FIRST_WINDOW = "2026-03-01 10:00:00+00"

@@ -11,7 +11,18 @@ from finops_pipeline_tests.sql.conftest import FIRST_WINDOW, Data
 from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
 
 CHECKS = {**files("checks"), **files("checks/blocking")}
-FILLED = ["core.price", "costs.quarter_hourly", "costs.hourly", "costs.daily"]
+FILLED = [
+    "core.price",
+    "costs.quarter_hourly",
+    "costs.hourly",
+    "costs.daily",
+    "costs.container_daily",
+    "costs.node_hourly",
+    "costs.label_hourly",
+    "costs.label_daily",
+    "costs.idle_share_daily",
+    "costs.attributed_daily",
+]
 COSTED = {**CONTAINER, "source_total_cost": 0.0075}
 OPENCOST = {"cluster": "prod", "source": "opencost"}
 READ = {"table_name": "raw.allocation", "cluster": "prod", "status": "final", "row_count": 1}
@@ -30,6 +41,7 @@ def sound(data: Data) -> None:
         "update raw.allocation set source_total_cost = 0.0525 where allocation = '__idle__'"
     )
     data.given("core.cluster", OPENCOST)
+    data.given("core.cost_label", {"position_count": 0, "label": "app"})
     data.given("core.window", {**READ, "row_count": 2}, {**READ, "table_name": "raw.asset"})
     data.fill(*FILLED)
 
@@ -48,6 +60,15 @@ def hour_lost(data: Data) -> None:
 
 def day_lost(data: Data) -> None:
     data.connection.execute("delete from costs.daily")
+
+
+def lost(table: str) -> Callable[[Data], None]:
+    """A table has no row where it should have one."""
+
+    def lose(data: Data) -> None:
+        data.connection.execute(f"delete from {table} where team <> 'idle'")
+
+    return lose
 
 
 def container_twice(data: Data) -> None:
@@ -125,6 +146,10 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("days_preserve_total", day_lost),
     ("hours_preserve_total", changed("source_network_cost", 1)),
     ("rows_unique", container_twice),
+    ("nodes_preserve_total", lost("costs.node_hourly")),
+    ("rollups_preserve_total", lost("costs.container_daily")),
+    ("rollups_preserve_total", lost("costs.label_daily")),
+    ("attribution_complete", lost("costs.attributed_daily")),
 ]
 
 

@@ -46,3 +46,21 @@ def test_an_hour_that_was_lost_is_found_in_its_hour_and_its_day(data):
     (day,) = data.check("days_preserve_total")
     assert (hour["hour"].hour, hour["rolled_up_cost"]) == (23, None)
     assert day["rolled_up_cost"] - day["parts_cost"] == hour["parts_cost"]
+
+
+def test_containers_of_one_pod_ran_in_its_windows_together(data):
+    given_windows(data)
+    for start in STARTS:
+        other = {"allocation": "prod/node-a/shop/web-1/proxy", "container": "proxy"}
+        data.given("raw.allocation", {**CONTAINER, **other, "window_start": start})
+    data.fill(*TABLES)
+
+    (workload,) = data.rows("from costs.daily where workload = 'web'")
+    containers = [row for row in data.fill("costs.container_daily") if row["workload"] == "web"]
+
+    assert workload["window_count"] == 3
+    assert [(row["container"], row["window_count"]) for row in containers] == [
+        ("proxy", 3),
+        ("web", 3),
+    ]
+    assert sum(row["total_cost"] for row in containers) == workload["total_cost"]

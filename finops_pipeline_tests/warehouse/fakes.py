@@ -196,7 +196,7 @@ class Shop:
         self.inputs = FakeInputs(folder / "lake")
         self.inputs.ledger["core.window"] = self._window
         self.settings: dict[str, Any] = {"tax_percent": 0}
-        self.kept = 14 * DAY
+        self.kept = {"quarter_hourly": 14 * DAY}
         self.price(apple="1.00", pear="2.00")
         for name, text in SQL.items():
             self.write(name, text)

@@ -56,6 +56,12 @@ select
     (select sum(total_cost) from costs.quarter_hourly) as quarter_hourly,
     (select sum(cpu_core_hours) from raw.allocation) as raw
 """
+SETTINGS = {
+    "horizon_days": 14,
+    "fiscal_year_start_month": 1,
+    "idle_sharing": "by_node",
+    "shared_sharing": "proportional",
+}
 
 
 class Plant:
@@ -87,10 +93,10 @@ class Plant:
         self._put("raw.allocation", start, *({**CONTAINER, **it} for it in containers))
 
     def publish(self, kept: timedelta = timedelta(days=14)) -> Publication:
-        settings = {"horizon_days": 14, "top_workloads": 2}
+        recent = {"quarter_hourly": kept}
         with (
             locked(self.warehouse),
-            open_warehouse(self.warehouse, self.inputs, settings, kept) as warehouse,
+            open_warehouse(self.warehouse, self.inputs, SETTINGS, recent) as warehouse,
         ):
             return publish(warehouse, self.published)
 

@@ -98,6 +98,35 @@ def test_a_new_window_writes_its_hour_and_its_day(shop):
     }
 
 
+OFFERED = """
+-- What was sold on a day.
+
+create table core.offered (
+    day  date    not null,  -- UTC day
+    name varchar not null   -- what
+);
+
+select distinct cast(window_start as date) as day, name
+from raw.item
+where window_start >= $start and window_start < $end;
+"""
+
+
+def test_what_reads_a_settled_table_is_filled_again_where_its_rows_differ(shop):
+    shop.write("core.offered", OFFERED)
+    hourly = SQL["costs.hourly"].replace("where", "semi join core.offered using (name)\nwhere")
+    shop.write("costs.hourly", hourly)
+    shop.refresh()
+
+    shop.sell(at(11), apple=2)
+    same = shop.refresh()
+    shop.sell(at(12), plum=1)
+    new = shop.refresh()
+
+    assert (same["core.offered"], same["costs.hourly"]) == (2, 1)  # the new hour alone
+    assert (new["core.offered"], new["costs.hourly"]) == (3, 5)  # all hours of Monday, none else
+
+
 def test_a_changed_window_changes_its_hour_and_its_day(shop):
     shop.sell(at(10), apple=5)
 
@@ -196,7 +225,7 @@ def test_a_table_without_a_file_is_gone(shop):
 
 
 def test_tables_of_single_windows_keep_recent_days(shop):
-    shop.kept = 2 * DAY
+    shop.kept = {"quarter_hourly": 2 * DAY}
     shop.sell(at(9, TUESDAY + DAY), apple=1)
 
     shop.refresh()
@@ -409,7 +438,7 @@ def change(shop: Shop, kind: str, *values) -> None:
 def test_after_any_changes_tables_are_as_if_filled_from_scratch(ticks):
     with tempfile.TemporaryDirectory() as folder:
         shop = Shop(Path(folder))
-        shop.kept = 2 * DAY
+        shop.kept = {"quarter_hourly": 2 * DAY}
         for changes in ticks:
             for kind, *values in changes:
                 change(shop, kind, *values)

@@ -10,10 +10,14 @@ create table costs.daily (
     workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
     workload                    varchar         not null,  -- workload; else '__idle__', '__shared__', ...
     cost_kind                   varchar         not null,  -- workload, idle, unmounted, or as costs.line says
-    team                        varchar         not null,  -- who pays, or 'unattributed', 'idle', 'unmounted'
+    team                        varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', ...
     environment                 varchar         not null,  -- environment, or 'unattributed'
     project                     varchar         not null,  -- project, or 'unattributed'
     cost_center                 varchar         not null,  -- cost center, or 'unattributed'
+    team_rule                   varchar         not null,  -- what named the team, or 'none'
+    environment_rule            varchar         not null,  -- what named the environment, or 'none'
+    project_rule                varchar         not null,  -- what named the project, or 'none'
+    cost_center_rule            varchar         not null,  -- what named the cost center, or 'none'
     cpu_cost                    decimal(28, 10) not null,  -- core-hours allocated x price [currency]
     memory_cost                 decimal(28, 10) not null,  -- GiB-hours allocated x price [currency]
     gpu_cost                    decimal(28, 10) not null,  -- GPU-hours allocated x price [currency]
@@ -36,6 +40,32 @@ create table costs.daily (
     )
 );
 
+with counted as (
+    select
+        *,
+        -- Rows of one hour that become one ran in the same windows; the longest counts.
+        row_number() over same_hour = 1 as is_counted
+    from costs.hourly
+    where hour >= $start and hour < $end
+    window same_hour as (
+        partition by
+            hour,
+            cluster,
+            namespace,
+            workload_kind,
+            workload,
+            cost_kind,
+            team,
+            environment,
+            project,
+            cost_center,
+            team_rule,
+            environment_rule,
+            project_rule,
+            cost_center_rule
+        order by window_count desc
+    )
+)
 select
     cast(hour as date) as day,
     cluster,
@@ -47,6 +77,10 @@ select
     environment,
     project,
     cost_center,
+    team_rule,
+    environment_rule,
+    project_rule,
+    cost_center_rule,
     sum(cpu_cost) as cpu_cost,
     sum(memory_cost) as memory_cost,
     sum(gpu_cost) as gpu_cost,
@@ -61,7 +95,6 @@ select
     sum(memory_billed_byte_hours) as memory_billed_byte_hours,
     sum(memory_requested_byte_hours) as memory_requested_byte_hours,
     sum(memory_used_byte_hours) as memory_used_byte_hours,
-    sum(window_count) as window_count
-from costs.hourly
-where hour >= $start and hour < $end
+    sum(window_count) filter (is_counted) as window_count
+from counted
 group by all;

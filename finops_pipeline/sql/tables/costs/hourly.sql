@@ -1,4 +1,4 @@
--- Cost of each workload in each hour, by owner, with idle and unmounted cost as rows of their own.
+-- Cost of each container of a workload in each hour, by owner, with idle and unmounted cost as rows of their own.
 --
 -- The rows of an hour add up to what its cluster cost, to the last decimal.
 -- Billed hours of an idle row are those that nobody was allocated.
@@ -9,11 +9,16 @@ create table costs.hourly (
     namespace                   varchar         not null,  -- namespace; else '__idle__', '__shared__', ...
     workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
     workload                    varchar         not null,  -- workload; else '__idle__', '__shared__', ...
+    container                   varchar,                   -- container; null for idle cost and the like
     cost_kind                   varchar         not null,  -- workload, idle, unmounted, or as costs.line says
-    team                        varchar         not null,  -- who pays, or 'unattributed', 'idle', 'unmounted'
+    team                        varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', ...
     environment                 varchar         not null,  -- environment, or 'unattributed'
     project                     varchar         not null,  -- project, or 'unattributed'
     cost_center                 varchar         not null,  -- cost center, or 'unattributed'
+    team_rule                   varchar         not null,  -- what named the team, or 'none'
+    environment_rule            varchar         not null,  -- what named the environment, or 'none'
+    project_rule                varchar         not null,  -- what named the project, or 'none'
+    cost_center_rule            varchar         not null,  -- what named the cost center, or 'none'
     cpu_cost                    decimal(28, 10) not null,  -- core-hours allocated x price [currency]
     memory_cost                 decimal(28, 10) not null,  -- GiB-hours allocated x price [currency]
     gpu_cost                    decimal(28, 10) not null,  -- GPU-hours allocated x price [currency]
@@ -42,11 +47,16 @@ select
     namespace,
     workload_kind,
     workload,
+    container,
     cost_kind,
     team,
     environment,
     project,
     cost_center,
+    team_rule,
+    environment_rule,
+    project_rule,
+    cost_center_rule,
     sum(cpu_cost) as cpu_cost,
     sum(memory_cost) as memory_cost,
     sum(gpu_cost) as gpu_cost,

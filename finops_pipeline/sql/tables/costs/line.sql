@@ -15,11 +15,15 @@ create view costs.line (
     workload,                    -- workload; else '__idle__', '__unmounted__', '__shared__', ...
     pod,                         -- pod
     container,                   -- container
-    team,                        -- team that pays; or 'unattributed', 'idle', 'unmounted'
+    team,                        -- team that pays; or 'unattributed', 'shared', 'idle', 'unmounted'
     environment,                 -- environment, or 'unattributed'
     project,                     -- project, or 'unattributed'
     cost_center,                 -- cost center, or 'unattributed'
-    team_rule,                   -- label that named the team, or 'none'
+    team_rule,                   -- what named the team: 'pod label team', 'rule ...', or 'none'
+    environment_rule,            -- what named the environment, or 'none'
+    project_rule,                -- what named the project, or 'none'
+    cost_center_rule,            -- what named the cost center, or 'none'
+    label_values,                -- its value of each label of attribution.cost_labels
     cpu_cost,                    -- core-hours allocated x price [currency]
     memory_cost,                 -- GiB-hours allocated x price [currency]
     gpu_cost,                    -- GPU-hours allocated x price [currency]
@@ -34,33 +38,116 @@ create view costs.line (
     memory_requested_byte_hours, -- requested [byte-hours]
     memory_used_byte_hours       -- used; null when not measured [byte-hours]
 ) as
-with label_set as (
-    select distinct labels, namespace_labels from raw.allocation
-),
-label_value as (
-    select
+-- Everything that may decide on an owner; far fewer rows than containers.
+with identity as (
+    select distinct
+        cluster,
+        cast(window_start as date) as day,
+        namespace,
+        workload_kind,
+        workload,
         labels,
         namespace_labels,
-        owner_part,
-        position_count,
-        labels ->> label as value,
-        if((namespace_labels ->> label) = (labels ->> label), 'namespace label ', 'pod label ')
-            || label as rule
-    from label_set
-    cross join core.label_key
-    where (labels ->> label) <> ''
+        namespace_annotations
+    from raw.allocation
 ),
+-- The first of these places decides; within a place the first of the labels.
+stated as (
+    select
+        identity.*,
+        owner_part,
+        unnest(['pod label ', 'namespace label ', 'namespace annotation ']) || label as rule,
+        unnest([
+            -- The source hands a namespace's labels to its pods.
+            if((labels ->> label) = (namespace_labels ->> label), null, labels ->> label),
+            namespace_labels ->> label,
+            namespace_annotations ->> label
+        ]) as value,
+        unnest([1000, 3000, 4000]) + position_count as place
+    from identity
+    cross join core.label_key
+    union all
+    select
+        identity.*,
+        owner_part,
+        'workload label ' || label as rule,
+        workload_label.value,
+        2000 + position_count as place
+    from identity
+    join core.workload_label
+        on workload_label.cluster = identity.cluster
+        and workload_label.day = identity.day
+        and workload_label.namespace = identity.namespace
+        and workload_label.workload = identity.workload
+        -- The source tells the Jobs of a CronJob by its name.
+        and replace(lower(workload_label.workload_kind), 'cronjob', 'job') = identity.workload_kind
+    join core.label_key using (label)
+    union all
+    select
+        identity.*,
+        unnest(['team', 'environment', 'project', 'cost_center']) as owner_part,
+        'rule ' || rule as rule,
+        unnest([rule.team, rule.environment, rule.project, rule.cost_center]) as value,
+        5000 + position_count as place
+    from identity
+    join core.attribution_rule as rule
+        on identity.cluster glob cluster_pattern
+        and identity.namespace glob namespace_pattern
+        and coalesce(identity.workload, '') glob workload_pattern
+        and day >= coalesce(valid_from, '-infinity')
+        and day < coalesce(valid_until, 'infinity')
+    union all
+    select
+        identity.*,
+        'team' as owner_part,
+        'shared namespace ' || namespace_pattern as rule,
+        'shared' as value,
+        position_count as place
+    from identity
+    join core.shared_namespace on identity.namespace glob namespace_pattern
+    union all
+    select identity.*, 'label' as owner_part, label as rule, labels ->> label as value, 0 as place
+    from identity
+    cross join core.cost_label
+),
+labelled as (
+    select
+        cluster,
+        day,
+        namespace,
+        workload_kind,
+        workload,
+        labels,
+        namespace_labels,
+        namespace_annotations,
+        arg_min(value, place) filter (owner_part = 'team') as team,
+        arg_min(value, place) filter (owner_part = 'environment') as environment,
+        arg_min(value, place) filter (owner_part = 'project') as project,
+        arg_min(value, place) filter (owner_part = 'cost_center') as cost_center,
+        arg_min(rule, place) filter (owner_part = 'team') as team_rule,
+        arg_min(rule, place) filter (owner_part = 'environment') as environment_rule,
+        arg_min(rule, place) filter (owner_part = 'project') as project_rule,
+        arg_min(rule, place) filter (owner_part = 'cost_center') as cost_center_rule,
+        map_from_entries(list((rule, value)) filter (owner_part = 'label')) as label_values
+    from stated
+    where value <> ''
+    group by all
+),
+-- What a team belongs to counts where nothing nearer says so.
 owner as (
     select
-        labels,
-        namespace_labels,
-        arg_min(value, position_count) filter (owner_part = 'team') as team,
-        arg_min(value, position_count) filter (owner_part = 'environment') as environment,
-        arg_min(value, position_count) filter (owner_part = 'project') as project,
-        arg_min(value, position_count) filter (owner_part = 'cost_center') as cost_center,
-        arg_min(rule, position_count) filter (owner_part = 'team') as team_rule
-    from label_value
-    group by all
+        labelled.* replace (
+            coalesce(labelled.project, team.project) as project,
+            coalesce(labelled.cost_center, team.cost_center) as cost_center,
+            coalesce(project_rule, if(team.project is null, null, 'team ' || labelled.team)) as project_rule,
+            coalesce(cost_center_rule, if(team.cost_center is null, null, 'team ' || labelled.team))
+                as cost_center_rule
+        )
+    from labelled
+    left join core.team
+        on team.team = labelled.team
+        and day >= coalesce(valid_from, '-infinity')
+        and day < coalesce(valid_until, 'infinity')
 ),
 -- A cost that is no number, or that no cluster has, is not believed: the source's own sum then counts.
 exact as (
@@ -219,28 +306,36 @@ nowhere as (
     having (sum(cpu_cost), sum(memory_cost), sum(gpu_cost)) <> (0, 0, 0)
 )
 select
-    cluster,
-    window_start,
+    allocated.cluster,
+    allocated.window_start,
     cost_kind,
     node,
-    coalesce(namespace, '__' || cost_kind || '__') as namespace,
+    coalesce(allocated.namespace, '__' || cost_kind || '__') as namespace,
     case
         when cost_kind = 'unmounted' then 'PersistentVolume'
         when cost_kind <> 'workload' then 'Cluster'
-        when workload is null then 'Pod'
+        when allocated.workload is null then 'Pod'
         else coalesce(list_filter(
             ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job', 'CronJob'],
-            lambda kind: lower(kind) = workload_kind
-        )[1], workload_kind, 'Pod')
+            lambda kind: lower(kind) = allocated.workload_kind
+        )[1], allocated.workload_kind, 'Pod')
     end as workload_kind,
-    if(cost_kind = 'workload', coalesce(workload, pod, allocation), '__' || cost_kind || '__') as workload,
-    pod,
-    container,
-    if(cost_kind = 'unmounted', 'unmounted', coalesce(team, 'unattributed')) as team,
+    if(cost_kind = 'workload', coalesce(allocated.workload, allocated.pod, allocated.allocation), '__' || cost_kind || '__')
+        as workload,
+    allocated.pod,
+    allocated.container,
+    case
+        when cost_kind in ('unmounted', 'shared') then cost_kind
+        else coalesce(team, 'unattributed')
+    end as team,
     coalesce(environment, 'unattributed') as environment,
     coalesce(project, 'unattributed') as project,
     coalesce(cost_center, 'unattributed') as cost_center,
     coalesce(team_rule, 'none') as team_rule,
+    coalesce(environment_rule, 'none') as environment_rule,
+    coalesce(project_rule, 'none') as project_rule,
+    coalesce(cost_center_rule, 'none') as cost_center_rule,
+    label_values,
     cpu_cost,
     memory_cost,
     gpu_cost,
@@ -263,10 +358,24 @@ select
     memory_used_byte_hours * usage_share as memory_used_byte_hours
 from allocated
 left join owner
-    on allocated.labels = owner.labels
+    on allocated.cluster = owner.cluster
+    and cast(allocated.window_start as date) = owner.day
+    and allocated.namespace is not distinct from owner.namespace
+    and allocated.workload_kind is not distinct from owner.workload_kind
+    and allocated.workload is not distinct from owner.workload
+    and allocated.labels is not distinct from owner.labels
     and allocated.namespace_labels is not distinct from owner.namespace_labels
-left join balanced_row using (cluster, window_start, allocation)
-left join raw.container_usage as measured using (cluster, window_start, namespace, pod, container)
+    and allocated.namespace_annotations is not distinct from owner.namespace_annotations
+left join balanced_row
+    on allocated.cluster = balanced_row.cluster
+    and allocated.window_start = balanced_row.window_start
+    and allocated.allocation = balanced_row.allocation
+left join raw.container_usage as measured
+    on allocated.cluster = measured.cluster
+    and allocated.window_start = measured.window_start
+    and allocated.namespace = measured.namespace
+    and allocated.pod = measured.pod
+    and allocated.container = measured.container
 union all by name
 -- By name: what a part from here on does not name is null.
 select
@@ -282,6 +391,9 @@ select
     'unattributed' as project,
     'unattributed' as cost_center,
     'none' as team_rule,
+    'none' as environment_rule,
+    'none' as project_rule,
+    'none' as cost_center_rule,
     -- Without a price, a node costs what its containers do.
     coalesce(cast(node.cpu_core_hours * cpu_core_hour_price as decimal(28, 10)), on_node.cpu_cost, 0)
         - coalesce(on_node.cpu_cost, 0) as cpu_cost,
@@ -319,6 +431,9 @@ select
     'unattributed' as project,
     'unattributed' as cost_center,
     'none' as team_rule,
+    'none' as environment_rule,
+    'none' as project_rule,
+    'none' as cost_center_rule,
     -cpu_cost as cpu_cost,
     -memory_cost as memory_cost,
     -gpu_cost as gpu_cost,
@@ -340,6 +455,9 @@ select
     'unattributed' as project,
     'unattributed' as cost_center,
     'none' as team_rule,
+    'none' as environment_rule,
+    'none' as project_rule,
+    'none' as cost_center_rule,
     0 as cpu_cost,
     0 as memory_cost,
     0 as gpu_cost,
@@ -358,11 +476,14 @@ select
     '__' || asset_kind || '__' as namespace,
     'Cluster' as workload_kind,
     coalesce(name, '__' || asset_kind || '__') as workload,
-    'unattributed' as team,
+    'shared' as team,
     'unattributed' as environment,
     'unattributed' as project,
     'unattributed' as cost_center,
     'none' as team_rule,
+    'none' as environment_rule,
+    'none' as project_rule,
+    'none' as cost_center_rule,
     0 as cpu_cost,
     0 as memory_cost,
     0 as gpu_cost,

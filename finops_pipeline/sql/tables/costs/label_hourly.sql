@@ -1,0 +1,32 @@
+-- Cost by value of each label of attribution.cost_labels in each hour.
+--
+-- The rows of a label add up to what its cluster cost in the hour, to the last decimal.
+
+create table costs.label_hourly (
+    hour        timestamptz     not null,  -- first instant of the hour, UTC
+    cluster     varchar         not null,  -- cluster
+    label       varchar         not null,  -- label as OpenCost writes it: _ for all but letters and digits
+    value       varchar         not null,  -- its value; '' of what does not carry it
+    cost_kind   varchar         not null,  -- workload, idle, unmounted, or as costs.line says
+    team        varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', 'unmounted'
+    cpu_cost    decimal(28, 10) not null,  -- of CPU [currency]
+    memory_cost decimal(28, 10) not null,  -- of memory [currency]
+    total_cost  decimal(28, 10) not null   -- of everything [currency]
+);
+
+select
+    date_trunc('hour', window_start) as hour,
+    cluster,
+    label,
+    coalesce(label_values[label], '') as value,
+    cost_kind,
+    team,
+    sum(cpu_cost) as cpu_cost,
+    sum(memory_cost) as memory_cost,
+    sum(
+        cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost
+    ) as total_cost
+from costs.line
+cross join core.cost_label
+where window_start >= $start and window_start < $end
+group by all;

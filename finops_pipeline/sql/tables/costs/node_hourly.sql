@@ -1,0 +1,46 @@
+-- CPU, memory and GPU cost on each node in each hour, by namespace and owner, with its idle rest.
+--
+-- The rows of an hour add up to what costs.hourly says of these three, to the last decimal.
+
+create table costs.node_hourly (
+    hour                     timestamptz     not null,  -- first instant of the hour, UTC
+    cluster                  varchar         not null,  -- cluster
+    node                     varchar,                   -- node; null where none is known
+    namespace                varchar         not null,  -- namespace; else '__idle__', '__shared__', ...
+    cost_kind                varchar         not null,  -- workload, idle, unmounted, or as costs.line says
+    team                     varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', ...
+    environment              varchar         not null,  -- environment, or 'unattributed'
+    project                  varchar         not null,  -- project, or 'unattributed'
+    cost_center              varchar         not null,  -- cost center, or 'unattributed'
+    cpu_cost                 decimal(28, 10) not null,  -- core-hours allocated x price [currency]
+    memory_cost              decimal(28, 10) not null,  -- GiB-hours allocated x price [currency]
+    gpu_cost                 decimal(28, 10) not null,  -- GPU-hours allocated x price [currency]
+    cpu_billed_core_hours    double,                    -- allocated; of idle cost: not allocated [core-hours]
+    cpu_used_core_hours      double,                    -- used, where measured [core-hours]
+    memory_billed_byte_hours double,                    -- allocated; of idle cost: not allocated [byte-hours]
+    memory_used_byte_hours   double,                    -- used, where measured [byte-hours]
+    window_count             integer         not null,  -- windows it ran in
+    check (window_count between 1 and 4)
+);
+
+select
+    date_trunc('hour', window_start) as hour,
+    cluster,
+    node,
+    namespace,
+    cost_kind,
+    team,
+    environment,
+    project,
+    cost_center,
+    sum(cpu_cost) as cpu_cost,
+    sum(memory_cost) as memory_cost,
+    sum(gpu_cost) as gpu_cost,
+    sum(cpu_billed_core_hours) as cpu_billed_core_hours,
+    sum(cpu_used_core_hours) as cpu_used_core_hours,
+    sum(memory_billed_byte_hours) as memory_billed_byte_hours,
+    sum(memory_used_byte_hours) as memory_used_byte_hours,
+    count(distinct window_start) as window_count
+from costs.line
+where window_start >= $start and window_start < $end
+group by all;

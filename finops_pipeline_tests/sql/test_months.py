@@ -1,0 +1,151 @@
+"""Months add up their days, compare whole months only, and project what is left of them."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from finops_pipeline_tests.sql import conftest
+from finops_pipeline_tests.sql.conftest import Data
+
+OWNER = {
+    "cluster": "prod",
+    "team": "retail",
+    "environment": "prod",
+    "project": "atlas",
+    "cost_center": "4711",
+    "namespace": "shop",
+}
+
+
+def given_days(data: Data, first: str, count: int, cost: str, **more: Any) -> None:
+    """As many days of one cost, each of all windows."""
+    day = date.fromisoformat(first)
+    row = {**OWNER, "direct_cost": cost, "total_cost": cost, "window_count": 96, **more}
+    days = [day + timedelta(days=number) for number in range(count)]
+    data.given("costs.attributed_daily", *({**row, "day": str(day)} for day in days))
+
+
+def team_months(data: Data) -> list[tuple[Any, ...]]:
+    data.fill("core.calendar")
+    rows = data.fill("costs.team_monthly")
+    names = ("month", "total_cost", "is_complete", "previous_cost", "change_ratio")
+    return [(str(row["month"])[:7], *(row[name] for name in names[1:])) for row in rows]
+
+
+def test_a_month_is_complete_when_each_window_of_each_day_is_there(data):
+    given_days(data, "2026-01-02", 30, "1")  # the first day is missing
+    given_days(data, "2026-02-01", 28, "2")
+    given_days(data, "2026-03-01", 31, "3")
+    data.connection.execute(
+        "update costs.attributed_daily set window_count = 95 where day = '2026-03-07'"
+    )
+
+    assert team_months(data) == [
+        ("2026-01", 30, False, None, None),
+        ("2026-02", 56, True, 30, None),
+        ("2026-03", 93, False, 56, None),
+    ]
+
+
+def test_whole_months_are_compared(data):
+    given_days(data, "2026-01-01", 31, "2")
+    given_days(data, "2026-02-01", 28, "4")
+
+    ((*_, change),) = [row for row in team_months(data) if row[0] == "2026-02"]
+
+    assert change == pytest.approx(112 / 62 - 1)
+
+
+def test_a_gap_of_a_month_compares_with_nothing(data):
+    given_days(data, "2026-01-01", 31, "2")
+    given_days(data, "2026-03-01", 31, "4")
+
+    assert [row[3] for row in team_months(data)] == [None, None]
+
+
+@pytest.mark.parametrize(("start_month", "to_date"), [(1, [31, 59, 90]), (3, [31, 59, 31])])
+def test_a_year_to_date_begins_with_the_fiscal_year(data, monkeypatch, start_month, to_date):
+    monkeypatch.setitem(conftest.PARAMETERS, "fiscal_year_start_month", start_month)
+    given_days(data, "2026-01-01", 90, "1")
+    team_months(data)
+
+    rows = data.rows("select year_to_date_cost as cost from costs.project_monthly order by month")
+
+    assert [row["cost"] for row in rows] == to_date
+
+
+@pytest.mark.parametrize(
+    ("start_month", "day", "expected"),
+    [
+        (1, "2026-12-31", (2026, 4, 12)),
+        (4, "2026-03-31", (2026, 4, 12)),
+        (4, "2026-04-01", (2027, 1, 1)),
+        (10, "2026-09-30", (2026, 4, 12)),
+        (10, "2026-10-01", (2027, 1, 1)),
+    ],
+)
+def test_a_fiscal_year_is_named_after_the_year_it_ends_in(
+    data, monkeypatch, start_month, day, expected
+):
+    monkeypatch.setitem(conftest.PARAMETERS, "fiscal_year_start_month", start_month)
+    data.fill("core.calendar")
+
+    (row,) = data.rows(
+        "select fiscal_year, fiscal_quarter, fiscal_month from core.calendar where day = $day",
+        {"day": day},
+    )
+
+    assert tuple(row.values()) == expected
+
+
+def projection(data: Data) -> dict[str, Any]:
+    (row,) = data.fill("costs.month_projection")
+    return row
+
+
+def test_a_projection_adds_the_mean_of_a_week_for_each_day_left(data):
+    given_days(data, "2026-03-01", 3, "10")
+    given_days(data, "2026-03-04", 7, "1")
+    given_days(data, "2026-03-11", 1, "0.25", window_count=20)  # today
+
+    row = projection(data)
+
+    assert row["month_to_date_cost"] == Decimal("37.25")
+    assert (row["daily_mean_cost"], row["days_left_count"]) == (1, 21)
+    assert row["projected_cost"] == 30 + 7 + 21
+
+
+def test_on_the_first_of_a_month_the_week_before_says_what_it_will_cost(data):
+    given_days(data, "2026-02-01", 28, "2")
+    given_days(data, "2026-03-01", 1, "0.1", window_count=4)
+
+    row = projection(data)
+
+    assert (row["month_to_date_cost"], row["projected_cost"]) == (Decimal("0.1"), 62)
+
+
+def test_a_month_that_is_over_is_what_it_cost(data):
+    given_days(data, "2026-03-01", 31, "2")
+
+    row = projection(data)
+
+    assert (row["days_left_count"], row["projected_cost"]) == (0, 62)
+
+
+def test_nothing_is_projected_from_no_complete_day(data):
+    given_days(data, "2026-03-01", 1, "2", window_count=95)
+
+    row = projection(data)
+
+    assert (row["daily_mean_cost"], row["projected_cost"]) == (None, None)
+
+
+def test_what_cost_nothing_on_some_days_counts_them(data):
+    given_days(data, "2026-03-01", 7, "0", team="search")
+    given_days(data, "2026-03-07", 1, "7")
+
+    row = next(row for row in data.fill("costs.month_projection") if row["team"] == "retail")
+
+    assert row["daily_mean_cost"] == 1
