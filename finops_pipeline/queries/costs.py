@@ -79,25 +79,16 @@ _COMPARED = """,
     cast(change_cost as double) / nullif(previous_cost, 0) as change_ratio
 """
 _COMPLETENESS = """
-with cluster_day as (
+with expected as (
     select distinct cluster, cast(range as date) as day
     from core.cluster
     cross join range(cast($first as timestamp), cast($after as timestamp), interval 1 day)
-    where $cluster is null or cluster = $cluster
-),
-kept as (  -- days whose raw rows have expired were complete
-    select distinct cluster, cast(window_start as date) as day
-    from core.window
-    where table_name = 'costs.daily'
-),
-counted as (
-    select day, if(kept.day is null, coalesce(window_count, 0), 96) as window_count
-    from cluster_day
-    left join core.window_daily using (cluster, day)
-    left join kept using (cluster, day)
+    where cluster = coalesce($cluster, cluster)
 )
-select count(distinct day) filter (window_count < 96), min(day) filter (window_count < 96)
-from counted
+select count(distinct day), min(day)
+from expected
+left join costs.complete_daily using (cluster, day)
+where is_complete is not true
 """
 
 

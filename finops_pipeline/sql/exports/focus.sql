@@ -87,7 +87,8 @@ select
     team as x_Team,
     environment as x_Environment,
     project as x_Project,
-    cost_center as x_CostCenter
+    cost_center as x_CostCenter,
+    team_rule as x_AllocationRule
 from measured
 cross join core.installation
 order by day, cluster, namespace, workload_kind, workload, team, environment, project, cost_center, resource;
