@@ -132,6 +132,8 @@ def _write_cell(
         failure = sheet.write_datetime(row, column, value, style)
     elif value is None or (isinstance(value, float) and not math.isfinite(value)):
         failure = 0  # unknown is empty
+    elif isinstance(value, bool):
+        failure = sheet.write_boolean(row, column, value)
     else:
         failure = sheet.write_number(row, column, value, style)
     if failure:
