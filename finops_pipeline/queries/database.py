@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from finops_pipeline.errors import NotPublished, QueryError
-from finops_pipeline.queries.published import FILE_NAME, quoted
+from finops_pipeline.errors import QueryError
+from finops_pipeline.queries.published import published_file, quoted
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",  # DuckDB 1.5 opens it, too
@@ -44,9 +44,7 @@ def copy_database(data_dir: Path, target: Path, raw_days: int) -> None:
         NotPublished: there is nothing to copy.
         QueryError: the published file, or the lake it names, cannot be read.
     """
-    published = data_dir / FILE_NAME
-    if not published.exists():
-        raise NotPublished(f"{published} does not exist yet")
+    published = published_file(data_dir)
     with closing(duckdb.connect(str(target), config=_CONFIG)) as copy:
         copy.execute("set TimeZone = 'UTC'")
         try:

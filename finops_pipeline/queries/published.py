@@ -68,12 +68,7 @@ def open_published(
         NotPublished: there is none in this folder.
         QueryError: it may not be read, is damaged, or no file of DuckDB.
     """
-    path = data_dir / FILE_NAME
-    if not _is_there(path):
-        raise NotPublished(
-            f"{path} does not exist yet: 'make demo' fills it with a pretend cluster,"
-            " 'make run' from the clusters in finops.toml"
-        )
+    path = published_file(data_dir)
     # DuckDB keeps one database per file and process: a second connection to the file itself would
     # get the old publication, with its settings already locked.
     connection = duckdb.connect(":memory:", config=_CONFIG)
@@ -85,6 +80,22 @@ def open_published(
         yield connection
     finally:
         connection.close()
+
+
+def published_file(data_dir: Path) -> Path:
+    """Where it lies.
+
+    Raises:
+        NotPublished: there is none in this folder.
+        QueryError: the folder may not be entered.
+    """
+    path = data_dir / FILE_NAME
+    if not _is_there(path):
+        raise NotPublished(
+            f"{path} does not exist yet: 'make demo' fills it with a pretend cluster,"
+            " 'make run' from the clusters in finops.toml"
+        )
+    return path
 
 
 def _is_there(path: Path) -> bool:

@@ -7,7 +7,9 @@
 with charge as (
     unpivot (
         select
-            * exclude (cpu_cost, memory_cost, gpu_cost, storage_cost, network_cost, load_balancer_cost, shared_cost),
+            * exclude (
+                cpu_cost, memory_cost, gpu_cost, storage_cost, network_cost, load_balancer_cost, shared_cost
+            ),
             cpu_cost as cpu,
             memory_cost as memory,
             gpu_cost as gpu,
