@@ -46,7 +46,7 @@ moved as (
 borne as (
     select * exclude (window_count) from unsplit
     union all by name
-    select day, cluster, team, environment, project, cost_center, namespace, 0 as direct_cost, idle_cost from moved
+    select * exclude (node, resource), 0 as direct_cost from moved
     union all by name
     select
         day,

@@ -1,4 +1,4 @@
--- Cost of each container of a workload in each hour, by owner, with idle and unmounted cost as rows of their own.
+-- Cost of each container of a workload in each hour, by owner, with idle and unmounted cost as rows.
 --
 -- The rows of an hour add up to what its cluster cost, to the last decimal.
 -- Billed hours of an idle row are those that nobody was allocated.
@@ -11,7 +11,7 @@ create table costs.hourly (
     workload                    varchar         not null,  -- workload; else '__idle__', '__shared__', ...
     container                   varchar,                   -- container; null for idle cost and the like
     cost_kind                   varchar         not null,  -- workload, idle, unmounted, or as costs.line says
-    team                        varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', ...
+    team                        varchar         not null,  -- who pays, or 'unattributed', 'shared', ...
     environment                 varchar         not null,  -- environment, or 'unattributed'
     project                     varchar         not null,  -- project, or 'unattributed'
     cost_center                 varchar         not null,  -- cost center, or 'unattributed'

@@ -1,5 +1,6 @@
--- Each owner's share of idle cost on each UTC day, as sharing.idle says; without rows where it is kept separate.
+-- Each owner's share of idle cost on each UTC day, as sharing.idle says.
 --
+-- Without rows where idle cost is kept separate.
 -- CPU, memory and GPU are split by what they cost on the node, or in the cluster. Idle cost below zero, and
 -- that of nodes nobody was allocated anything on, is not split. A split rounds the running sum, in units of
 -- the last decimal: its parts add up exactly.

@@ -320,8 +320,11 @@ select
             lambda kind: lower(kind) = allocated.workload_kind
         )[1], allocated.workload_kind, 'Pod')
     end as workload_kind,
-    if(cost_kind = 'workload', coalesce(allocated.workload, allocated.pod, allocated.allocation), '__' || cost_kind || '__')
-        as workload,
+    if(
+        cost_kind = 'workload',
+        coalesce(allocated.workload, allocated.pod, allocated.allocation),
+        '__' || cost_kind || '__'
+    ) as workload,
     allocated.pod,
     allocated.container,
     case

@@ -1,7 +1,7 @@
 -- What each owner will have cost at the end of the current calendar month (UTC), if days go on as they did.
 --
 -- Projected: the month's cost to the last complete day of the cluster, and for each day after it the mean of
--- its last 7 complete days (of those there are). A projection is no forecast: it knows no trend and no weekday.
+-- its last 7 complete days, or of those there are. It is no forecast: it knows no trend and no weekday.
 
 create view costs.month_projection (
     month,              -- first day of the month
@@ -55,5 +55,6 @@ select
     month_to_date_cost,
     cast(mean_days_cost / mean_day_count as decimal(28, 10)) as daily_mean_cost,
     days_left_count,
-    cast(complete_cost + mean_days_cost * days_left_count / mean_day_count as decimal(28, 10)) as projected_cost
+    cast(complete_cost + mean_days_cost * days_left_count / mean_day_count as decimal(28, 10))
+        as projected_cost
 from spent;
