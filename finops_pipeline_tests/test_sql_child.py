@@ -70,11 +70,10 @@ HOSTILE = {
 }
 
 
-def asked(demo: Path, query: str, **given: object) -> str:
+def asked(demo: Path, query: str, row_limit: int = 1000, timeout_seconds: float = 20.0) -> str:
     """What the child prints."""
     output = io.BytesIO()
-    job = {"style": "csv", "row_limit": 1000, "timeout_seconds": 20.0, **given}
-    answer(Job(data_dir=str(demo / "data"), query=query, **job), output)
+    answer(Job(str(demo / "data"), query, "csv", row_limit, timeout_seconds), output)
     return output.getvalue().decode()
 
 

@@ -27,7 +27,7 @@ def connection(published_demo):
 
 
 @pytest.fixture
-def published(connection) -> Decimal:
+def published(connection):
     """What everything cost."""
     ((total,),) = ask(connection, "select sum(total_cost) from costs.daily").rows
     return total
