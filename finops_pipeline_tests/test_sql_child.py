@@ -2,13 +2,17 @@
 
 import hashlib
 import io
+import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from finops_pipeline.errors import NotPublished, QueryError
-from finops_pipeline.sql_child import Job, answer
+from finops_pipeline.queries.published import open_published, stream
+from finops_pipeline.sql_child import LIMITS, Job, answer
 
 FOREVER = {
     "recursion": "with recursive n as (select 1 as i union all select i + 1 from n) from n",
@@ -98,11 +102,33 @@ def test_hostile_statements_are_refused_and_change_nothing(published_demo):
     before = files(published_demo)
 
     for statement, said in HOSTILE.items():
-        with pytest.raises(QueryError, match=said.replace("(", r"\(")) as caught:
-            asked(published_demo, statement.format(data=published_demo / "data"))
+        with (
+            open_published(published_demo / "data", LIMITS) as connection,
+            pytest.raises(QueryError, match=re.escape(said)) as caught,
+        ):
+            list(stream(connection, statement.format(data=published_demo / "data")).rows)
         assert "\n" not in str(caught.value), statement
 
     assert files(published_demo) == before
+
+
+@pytest.mark.parametrize("statement", ["from read_text('/etc/hostname')", "drop table costs.daily"])
+def test_the_child_refuses_them_too(published_demo, statement):
+    with pytest.raises(QueryError, match=HOSTILE[statement]):
+        asked(published_demo, statement)
+
+
+def test_the_child_can_make_no_file_grow(tmp_path):
+    """Whatever DuckDB should let through."""
+    code = (
+        "import sys; from pathlib import Path; from finops_pipeline import sql_child as it;"
+        "it._confine(it.Job('', '', '', 1, 9.0)); Path(sys.argv[1]).write_text('x')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "grown"], capture_output=True, text=True
+    )
+
+    assert "File too large" in ran.stderr
 
 
 @pytest.mark.parametrize("query", FOREVER.values(), ids=FOREVER)

@@ -217,7 +217,7 @@ def costs_by(
     arguments |= _before(previous)
     found = ask(connection, _query(relation, dimensions, previous is not None), arguments)
     *rows, total = (_named(row, len(dimensions), limit) for row in found.rows)
-    notes = [*_empty(connection, rows), *_notes(connection, days, previous, arguments)]
+    notes = [*_empty(connection, rows, arguments), *_notes(connection, days, previous, arguments)]
     if arguments["team"] and relation != ATTRIBUTED:
         notes.append("without the team's share of idle and shared cost: --by team has it")
     ((currency,),) = ask(connection, "select currency from core.installation").rows
@@ -271,12 +271,17 @@ def _named(row: tuple[Any, ...], width: int, limit: int) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _empty(connection: duckdb.DuckDBPyConnection, rows: Sequence[Any]) -> Iterator[str]:
-    """Where there are no costs, the days that have some."""
-    if not rows:
-        query = "select min(day), max(day) from costs.daily"
-        ((first, last),) = ask(connection, query).rows
-        yield f"costs are known of {first} to {last}" if first else "no costs are known yet"
+def _empty(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[Any], arguments: Mapping[str, Any]
+) -> Iterator[str]:
+    """Where there are no costs, of what, and which days have some."""
+    if rows:
+        return
+    only = [f"{name} {arguments[name]}" for name in FILTERS if arguments[name] is not None]
+    ((first, last),) = ask(connection, "select min(day), max(day) from costs.daily").rows
+    if only:
+        yield f"these days have no costs of {', '.join(only)}"
+    yield f"costs are known of {first} to {last}" if first else "no costs are known yet"
 
 
 def _notes(

@@ -64,13 +64,18 @@ def _fill(copy: duckdb.DuckDBPyConnection, raw_days: int) -> None:
         copy.execute(sql)
         copy.execute(f"insert into {name} from published.{name}")
     views = dict(copy.execute(_VIEWS).fetchall())
-    of_the_lake = {name for name, sql in views.items() if "read_parquet" in sql or _is_raw(name)}
+    of_the_lake = {name for name, sql in views.items() if _is_of_the_lake(name, sql)}
     kept = _kept(copy, raw_days)
     for name in sorted(of_the_lake):
         condition = f" where {kept}" if _is_raw(name) else ""
         copy.execute(f"create table {name} as from published.{name}{condition}")
     _make_views(copy, [sql for name, sql in views.items() if name not in of_the_lake])
     _comment(copy, of_the_lake)
+
+
+def _is_of_the_lake(name: str, view: str) -> bool:
+    """Whether it reads files, or tables that only the pipeline knows."""
+    return _is_raw(name) or "read_parquet(" in view or "internal." in view
 
 
 def _is_raw(name: str) -> bool:

@@ -93,7 +93,10 @@ def must_be_whole(connection: duckdb.DuckDBPyConnection, export: Export, days: D
     between = {"first": days.first, "after": days.after}
     ((published,),) = ask(connection, _TOTAL, between).rows
     if export.total != published:
-        raise QueryError(f"the rows add up to {export.total}, and not to {published}")
+        raise QueryError(
+            f"the rows add up to {export.total}, and not to {published}; old days have no hours:"
+            " take --level daily"
+        )
 
 
 def _counted(export: Export, rows: pa.RecordBatchReader, cost: str) -> Iterator[pa.RecordBatch]:

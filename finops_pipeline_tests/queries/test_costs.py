@@ -185,6 +185,12 @@ def test_days_without_costs_are_no_zero_and_say_which_days_have_some(data):
     assert found.notes == ["costs are known of 2026-02-28 to 2026-03-01", "incomplete: every day"]
 
 
+def test_what_nothing_is_known_of_is_named(data):
+    found = costs_by(data.connection, ["namespace"], MARCH, only={"team": "x", "cluster": "prod"})
+
+    assert found.notes[0] == "these days have no costs of cluster prod, team x"
+
+
 def test_before_the_first_costs_it_says_so():
     data = Data()
     data.given("core.installation", {"currency": "EUR"})

@@ -1,6 +1,5 @@
-import shutil
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import duckdb
 import pytest
@@ -21,16 +20,27 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
 
 
 @pytest.fixture(scope="module")
-def elsewhere(published_demo, tmp_path_factory):
-    """A copy with all raw rows; the lake that it was made of is gone."""
-    folder = tmp_path_factory.mktemp("other")
-    lake = shutil.copytree(published_demo / "data" / "lake", folder / "lake")
-    shutil.copy(published_demo / "data" / "finops.duckdb", folder)
-    copy_database(published_demo / "data", folder / "copy.duckdb", 7)
-    shutil.rmtree(lake)
-    with duckdb.connect(str(folder / "copy.duckdb"), read_only=True) as copy:
+def whole(published_demo, tmp_path_factory):
+    """A copy with all raw rows."""
+    path = tmp_path_factory.mktemp("whole") / "copy.duckdb"
+    copy_database(published_demo / "data", path, 7)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bare(published_demo, tmp_path_factory):
+    """A copy without raw rows."""
+    path = tmp_path_factory.mktemp("bare") / "copy.duckdb"
+    copy_database(published_demo / "data", path, 0)
+    return path
+
+
+@pytest.fixture(scope="module")
+def elsewhere(whole):
+    """The whole copy as it opens where there is no lake: it reads no other file."""
+    with duckdb.connect(str(whole), read_only=True) as copy:
         copy.execute("set TimeZone = 'UTC'")
-        copy.execute("set enable_external_access = false")  # no file of any lake
+        copy.execute("set enable_external_access = false")
         yield copy
 
 
@@ -71,21 +81,17 @@ def test_comments_and_kinds_are_kept(elsewhere):
     }
 
 
-def test_constraints_are_kept(published_demo, tmp_path):
-    copy_database(published_demo / "data", tmp_path / "copy.duckdb", 0)
-
+def test_constraints_are_kept(bare):
     with (
-        duckdb.connect(str(tmp_path / "copy.duckdb")) as copy,
+        duckdb.connect(str(bare)) as copy,
         pytest.raises(duckdb.ConstraintException),
     ):
         copy.execute("update costs.daily set window_count = 97")
 
 
-def test_without_raw_rows_the_rollups_are_whole(published_demo, tmp_path):
-    copy_database(published_demo / "data", tmp_path / "copy.duckdb", 0)
-
+def test_without_raw_rows_the_rollups_are_whole(published_demo, bare):
     with (
-        duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as copy,
+        duckdb.connect(str(bare), read_only=True) as copy,
         open_published(published_demo / "data") as published,
     ):
         for name in ("raw.allocation", "raw.node", "costs.line", "core.object"):
@@ -94,39 +100,42 @@ def test_without_raw_rows_the_rollups_are_whole(published_demo, tmp_path):
         assert copy.execute(query).fetchall() == ask(published, query).rows
 
 
-def test_raw_rows_of_the_newest_days_are_kept(published_demo, tmp_path):
-    with open_published(published_demo / "data") as published:
-        query = "select published_at from core.installation"
-        ((published_at,),) = ask(published, query).rows
-        midnight = published_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        first = midnight - timedelta(days=1)
-        count = "select count(*), count(*) filter (window_start >= $1) from raw.allocation"
-        ((every, newest),) = published.execute(count, [first]).fetchall()
+def test_raw_rows_of_whole_days_before_the_publication_are_kept(tmp_path, time_zone):
+    with duckdb.connect(str(tmp_path / "finops.duckdb")) as planted:
+        planted.execute("""
+            create schema core;
+            create table core.installation as
+                select timestamptz '2026-03-10 23:30:00Z' as published_at;
+            create schema raw;
+            create view raw.allocation as
+                select unnest(generate_series(
+                    timestamptz '2026-03-01 00:00:00Z', '2026-03-10 23:00:00Z', interval 1 hour
+                )) as window_start;
+            create schema internal;
+            create table internal.counted as select 1 as n;
+            create schema costs;
+            create view costs.a as from internal.counted;
+        """)
 
-    copy_database(published_demo / "data", tmp_path / "copy.duckdb", 1)
+    copy_database(tmp_path, tmp_path / "copy.duckdb", 2)
 
     with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as copy:
-        assert copy.execute("select count(*) from raw.allocation").fetchall() == [(newest,)]
-    # Around noon the day before is in the demo only from its second half on.
-    assert newest < every or datetime.now(UTC) - timedelta(hours=36) >= first
+        query = "select epoch(min(window_start)), count(*) from raw.allocation"
+        first = datetime(2026, 3, 8, tzinfo=UTC)
+        assert copy.execute(query).fetchall() == [(first.timestamp(), 3 * 24)]
+        assert copy.execute("from costs.a").fetchall() == [(1,)]
 
 
 @pytest.mark.needs(programs.DUCKDB2)
-def test_duckdb_2_and_1_5_read_it(published_demo, tmp_path):
-    copy_database(published_demo / "data", tmp_path / "copy.duckdb", 7)
+def test_duckdb_2_and_1_5_read_it(whole, elsewhere):
     python = programs.find(programs.DUCKDB2) or ""
 
-    ran = subprocess.run(
-        [python, "-c", ASK, tmp_path / "copy.duckdb"], capture_output=True, text=True, cwd=tmp_path
-    )
+    ran = subprocess.run([python, "-c", ASK, whole], capture_output=True, text=True)
 
-    with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as copy:
-        ((total,),) = copy.execute("select sum(total_cost) from costs.daily").fetchall()
-        query = (
-            "select tags['storage_version'] from duckdb_databases() where database_name = 'copy'"
-        )
-        assert copy.execute(query).fetchall() == [("v1.5.0+",)]
+    ((total,),) = elsewhere.execute("select sum(total_cost) from costs.daily").fetchall()
     assert ran.stdout == f"{total} True\n", ran.stderr
+    query = "select tags['storage_version'] from duckdb_databases() where database_name = 'copy'"
+    assert elsewhere.execute(query).fetchall() == [("v1.5.0+",)]
 
 
 def test_nothing_published_is_one_sentence(tmp_path):
