@@ -158,14 +158,14 @@ def _print_answer(job: Job) -> None:
             found = stream(connection, job.query)
             rows = _in_time(found.rows, job, is_late)
             PRINTERS[job.style](found.columns, islice(rows, job.row_limit))
+            if next(rows, None):
+                note(f"cut after {job.row_limit} rows; --limit allows more")
         except QueryError as error:
             if is_late.is_set():
                 raise _too_slow(job) from error
             if isinstance(error.__cause__, duckdb.OutOfMemoryException):
                 raise QueryError(_TOO_LARGE) from error
             raise
-        if next(rows, None):
-            note(f"cut after {job.row_limit} rows; --limit allows more")
 
 
 @contextmanager

@@ -13,26 +13,36 @@ from finops_pipeline.queries.published import ask
 
 _DAY = timedelta(days=1)
 _OWNER = ("team", "environment", "project", "cost_center", "namespace", "cluster")
-# What costs are grouped by, and the relation that knows it: the first with all that is asked for.
-_RELATIONS: dict[str, tuple[str, ...]] = {
-    "costs.daily": (*_OWNER, "workload_kind", "workload", "cost_kind"),
-    "costs.container_daily": (*_OWNER, "workload_kind", "workload", "cost_kind", "container"),
-    "node": (*_OWNER, "cost_kind", "node"),
-}
-DIMENSIONS = tuple(dict.fromkeys(name for names in _RELATIONS.values() for name in names))
+_WORKLOAD = (*_OWNER, "cost_kind", "workload_kind", "workload")
+_WITH = {"container": _WORKLOAD, "node": (*_OWNER, "cost_kind")}  # what each is known with
+DIMENSIONS = (*_WORKLOAD, *_WITH)
 # Teams and namespaces that are nobody's: no team may be named so.
 RESERVED = ("idle", "shared", "unmounted", "unattributed")
 FILTERS = ("cluster", "team", "namespace")
 # The parts of a cost that a team pays: its own, its share of idle, its share of what all use.
 ATTRIBUTED = "costs.attributed_daily"
 _PARTS = ("direct_cost", "idle_cost", "shared_cost")
-# What lies on nodes is known by the hour; disks, traffic and load balancers are on none.
-_NODE = """(
-    select *, cast(hour as date) as day, cpu_cost + memory_cost + gpu_cost as total_cost
-    from costs.node_hourly
+# Of containers and nodes less is known than of all costs: disks, traffic and load balancers are on
+# no node, and old days are kept without containers and hours. The rest is on none of them, so that
+# their sum is always that of costs.daily.
+_KNOWN = {
+    "container": "costs.container_daily",
+    "node": """(
+        select *, cast(hour as date) as day, cpu_cost + memory_cost + gpu_cost as total_cost
+        from costs.node_hourly
+    )""",
+}
+_WITH_REST = """(
+    select day, {common}, {dimension}, total_cost from {known}
     union all by name
-    select * replace (total_cost - cpu_cost - memory_cost - gpu_cost as total_cost)
-    from costs.daily
+    select day, {common}, sum(total_cost) as total_cost
+    from (
+        select day, {common}, total_cost from costs.daily
+        union all by name
+        select day, {common}, -total_cost as total_cost from {known}
+    )
+    group by all
+    having sum(total_cost) <> 0
 )"""
 ALL = 10**9  # groups
 _LEADING = 2
@@ -153,11 +163,11 @@ def days_before(name: str, days: Days) -> Days:
 
 def _days_written(name: str) -> Days:
     try:
-        if re.fullmatch(r"\d{4}-\d\d", name):
+        if re.fullmatch(r"20\d\d-\d\d", name):
             return _month(date.fromisoformat(f"{name}-01"))
-        first, last = name.split("..")
+        first, last = re.findall(r"^(20\d\d-\d\d-\d\d)\.\.(20\d\d-\d\d-\d\d)$", name)[0]
         days = Days(date.fromisoformat(first), date.fromisoformat(last))
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise QueryError(
             f"{name!r} is no window: today, yesterday, 7d, 30d, mtd, last-month, 2026-11, or"
             " 2026-11-01..2026-11-15"
@@ -226,14 +236,18 @@ def costs_by(
 
 
 def _relation(dimensions: Sequence[str]) -> str:
-    """The relation that holds all of them."""
-    if "team" in dimensions and set(dimensions) <= set(_OWNER):
-        return ATTRIBUTED
-    for relation, known in _RELATIONS.items():
-        if set(dimensions) <= set(known):
-            return relation
-    if unknown := sorted(set(dimensions) - set(DIMENSIONS)):
+    """What holds all of them, to be selected from."""
+    wanted = set(dimensions)
+    if unknown := sorted(wanted - set(DIMENSIONS)):
         raise QueryError(f"costs are not kept by {unknown[0]}, but by {', '.join(DIMENSIONS)}")
+    if "team" in wanted and wanted <= set(_OWNER):
+        return ATTRIBUTED
+    for dimension, common in _WITH.items():
+        if dimension in wanted and wanted <= {*common, dimension}:
+            known = _KNOWN[dimension]
+            return _WITH_REST.format(dimension=dimension, known=known, common=", ".join(common))
+    if wanted <= set(_WORKLOAD):
+        return "costs.daily"
     raise QueryError(f"costs are not kept by {' and '.join(dimensions)} together")
 
 
@@ -245,7 +259,7 @@ def _query(relation: str, dimensions: Sequence[str], is_compared: bool) -> str:
     measures = ("total_cost", *(_PARTS if relation == ATTRIBUTED else ()))
     names = ", ".join(dimensions)
     return _COSTS.format(
-        relation=_NODE if relation == "node" else relation,
+        relation=relation,
         names=names,
         measured=", ".join(f"coalesce(sum({it}) filter (is_now), 0) as {it}" for it in measures),
         shown=", ".join(f"if(row <= $limit, any_value({it}), null) as {it}" for it in dimensions),

@@ -78,7 +78,19 @@ def test_a_month_to_date_is_compared_with_the_same_days():
 
 @pytest.mark.parametrize(
     "name",
-    ["", "week", "0d", "-7d", "2026", "2026-13", "2026-02-30..2026-03-01", "2026-03-01..", "7"],
+    [
+        "",
+        "week",
+        "0d",
+        "-7d",
+        "2026",
+        "2026-13",
+        "2026-02-30..2026-03-01",
+        "2026-03-01..",
+        "7",
+        "9999-12",
+        "0001-01-01..2026-03-01",
+    ],
 )
 def test_what_is_no_window_is_refused(name):
     with pytest.raises(QueryError, match="is no window: today, yesterday, 7d"):
@@ -165,6 +177,38 @@ def test_groups_beyond_the_limit_are_one_row_and_the_sum_stays(data):
     ]
     assert found.rows[1][4] == Decimal("0.3")
     assert found.total[2] == sum(row[2] for row in found.rows)
+
+
+@pytest.mark.parametrize("dimension", ["container", "node"])
+def test_what_is_on_no_container_or_node_or_no_longer_known_is_on_none(data, dimension):
+    data.given(
+        "costs.container_daily",
+        day(
+            1, namespace="shop", team="retail", container="web", cpu_cost="0.15", total_cost="0.15"
+        ),
+    )
+    data.given(
+        "costs.node_hourly",
+        {
+            "hour": "2026-03-01 10:00:00Z",
+            "cluster": "prod",
+            "namespace": "shop",
+            "team": "retail",
+            "node": "web",
+            "cpu_cost": "0.05",
+            "memory_cost": "0.1",
+        },
+    )
+
+    found = costs_by(data.connection, ["namespace", dimension], MARCH, FEBRUARY)
+
+    assert [row[:3] for row in found.rows] == [
+        ("__idle__", None, Decimal("0.5000000001")),
+        ("shop", "web", Decimal("0.15")),
+        ("db", None, Decimal("0.1")),
+        ("shop", None, Decimal("0.05")),
+    ]
+    assert (found.total[2], found.total[4]) == (Decimal("0.8000000001"), Decimal("0.3"))
 
 
 def test_days_that_lack_windows_are_said(data):
