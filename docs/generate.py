@@ -79,7 +79,7 @@ def settings_page() -> str:
         for key in settings.describe()
     )
     parts = [HOW_SETTINGS_ARE_READ, *grid(head, rows)]
-    return page("Settings", "`finops_pipeline/settings.py`", parts)
+    return page("Settings", "the files under `finops_pipeline/settings`", parts)
 
 
 def plain(default: object) -> str:

@@ -177,10 +177,12 @@ def show() -> None:
 
 @config.command()
 def validate() -> None:
-    """Say whether the settings can be used; names the settings that are wrong."""
+    """Say whether the settings can be used; names those that are wrong, or doubtful."""
     settings = _settings()
     names = ", ".join(cluster.name for cluster in settings.clusters)
     click.echo(f"valid: clusters {names}; data in {settings.data_dir}")
+    for warning in configuration.warnings(settings):
+        click.echo(f"warning: {warning}", err=True)
 
 
 def _settings() -> Settings:

@@ -364,6 +364,19 @@ def test_config_validate_names_the_clusters(folder):
     assert said(finops("config", "validate")) == "valid: clusters a, b; data in data\n"
 
 
+def test_config_validate_warns_of_what_is_doubtful(folder):
+    rule = '[[attribution.rules]]\nname = "shop"\nteam = "retial"\n[[teams]]\nname = "retail"\n'
+    (folder / "finops.toml").write_text(rule + CLUSTER.format(name="a"))
+
+    result = finops("config", "validate")
+
+    assert result.exit_code == 0
+    assert result.stdout == "valid: clusters a; data in data\n"
+    assert result.stderr.startswith(
+        "warning: attribution.rules.0: rule 'shop': no entry of [[teams]]"
+    )
+
+
 def test_config_validate_names_the_key_that_is_wrong(folder):
     (folder / "finops.toml").write_text("ingset = 1\n" + CLUSTER.format(name="a"))
 

@@ -1,7 +1,6 @@
 """Hands the warehouse what lake and ledger hold: content hashes, files, the ledger's own rows."""
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.sources import SOURCES
-from finops_pipeline.settings import Price, Settings
+from finops_pipeline.settings import Price, Settings, as_opencost_writes_it
 from finops_pipeline.state.contents import Contents
 from finops_pipeline.state.database import Installation as Identity
 from finops_pipeline.state.window import RAW
@@ -107,10 +106,12 @@ class LedgerInputs:
         return self._made[table]
 
     def _dated(self, table: str, slots: Mapping[datetime, datetime]) -> Slots:
-        """Content hash as a whole, and by slot of the rows that hold on its day."""
-        rows = self._small(table).to_pylist()
-        held = {day: _hash([row for row in rows if _holds(row, day)]) for day in slots.values()}
-        return {None: _hash(rows), **{slot: held[day] for slot, day in slots.items()}}
+        """Content hash as a whole, and by slot of what costs are made of on its day."""
+        rows = self._small(table)
+        counting = rows.drop_columns(_DATED[table]).to_pylist()
+        days = {day: [row for row in counting if _holds(row, day)] for day in slots.values()}
+        held = {day: _hash(rows) for day, rows in days.items()}
+        return {None: _content(rows), **{slot: held[day] for slot, day in slots.items()}}
 
     def _days(self) -> set[datetime]:
         """Days of which something was read and is still there."""
@@ -158,12 +159,12 @@ class LedgerInputs:
         return pa.Table.from_pylist(rows, _PRICES)
 
     def _node_pool_labels(self) -> pa.Table:
-        labels = [_as_opencost_writes_it(label) for label in self._settings.nodes.pool_labels]
+        labels = [as_opencost_writes_it(label) for label in self._settings.nodes.pool_labels]
         return _numbered("label", labels)
 
     def _cost_labels(self) -> pa.Table:
         keys = self._settings.attribution.cost_labels
-        return _numbered("label", [_as_opencost_writes_it(label) for label in keys])
+        return _numbered("label", [as_opencost_writes_it(label) for label in keys])
 
     def _shared_namespaces(self) -> pa.Table:
         return _numbered("namespace_pattern", self._settings.sharing.shared_namespaces)
@@ -198,7 +199,7 @@ class LedgerInputs:
             "cost_center": attribution.cost_center_labels,
         }
         rows = [
-            {"owner_part": part, "position_count": position, "label": _as_opencost_writes_it(key)}
+            {"owner_part": part, "position_count": position, "label": as_opencost_writes_it(key)}
             for part, keys in labels.items()
             for position, key in enumerate(keys)
         ]
@@ -275,8 +276,12 @@ _SMALL: dict[str, Callable[[LedgerInputs], pa.Table]] = {
     "core.shared_namespace": LedgerInputs._shared_namespaces,
     "core.team": LedgerInputs._teams,
 }
-# Those of them whose rows hold for some days, and change no other days of what is made from them.
-_DATED = {"core.attribution_rule", "core.team"}
+# Those of them whose rows hold for some days, and change no other days of what is made from them;
+# and their columns that no cost is made of: the rows are in order, and who is written to is a view.
+_DATED = {
+    "core.attribution_rule": ["position_count"],
+    "core.team": ["owner", "email", "channel"],
+}
 
 
 def _slots(contents: Mapping[datetime, str]) -> Slots:
@@ -313,8 +318,3 @@ def _of_raw(contents: Mapping[str, Mapping[datetime, str]]) -> set[datetime]:
 def _numbered(name: str, values: Sequence[str]) -> pa.Table:
     schema = pa.schema([("position_count", pa.int32()), (name, pa.string())])
     return pa.table({"position_count": range(len(values)), name: values}, schema)
-
-
-def _as_opencost_writes_it(label: str) -> str:
-    """``app.kubernetes.io/name`` -> ``app_kubernetes_io_name``."""
-    return re.sub(r"[^a-zA-Z0-9_]", "_", label)

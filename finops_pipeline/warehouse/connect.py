@@ -64,7 +64,10 @@ def read_everything(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         duckdb.IOException: a block has changed.
     """
-    query = "select schema_name || '.' || table_name from duckdb_tables()"
+    query = (
+        "select schema_name || '.' || table_name from duckdb_tables()"
+        " where database_name = current_database()"
+    )
     for (name,) in connection.execute(query).fetchall():
         connection.execute(f"select bit_xor(hash(it)) from {name} as it").fetchall()
 

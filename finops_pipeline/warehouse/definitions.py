@@ -95,7 +95,8 @@ class Definitions:
         for stored in (name, _empty(name)) if name.startswith("raw.") else (name,):
             rows = self._connection.execute(
                 "select table_type from information_schema.tables"
-                " where table_schema || '.' || table_name = $1",
+                " where table_schema || '.' || table_name = $1"
+                " and table_catalog = current_database()",
                 [stored],
             ).fetchall()
             for (kind,) in rows:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from finops_pipeline.units import DAY, day_start
+from finops_pipeline.units import DAY, HOUR, day_start
 
 # Filled in one statement at most; a week of a large cluster still fits into memory.
 _LONGEST = timedelta(days=7)
@@ -28,17 +28,26 @@ def days(instants: Iterable[datetime]) -> list[Range]:
     return [Range(start, start + DAY) for start in starts]
 
 
-def joined(slots: Iterable[datetime], step: timedelta) -> list[Range]:
-    """Ranges of at most a week that cover slots of one length, joined where they touch.
+def hours(part: Range) -> list[datetime]:
+    """First instants of the hours of a range that begins and ends with one."""
+    count = (part.end - part.start) // HOUR
+    return [part.start + number * HOUR for number in range(count)]
+
+
+def joined(
+    slots: Iterable[datetime], step: timedelta, longest: timedelta = _LONGEST
+) -> list[Range]:
+    """Ranges that cover slots of one length, joined where they touch.
 
     Args:
         slots: first instants, in any order.
         step: how long each slot is.
+        longest: of a range; a week by default.
     """
     ranges: list[Range] = []
     for slot in sorted(slots):
         last = ranges[-1] if ranges else NEVER
-        if last.end == slot and slot - last.start < _LONGEST:
+        if last.end == slot and slot - last.start < longest:
             ranges[-1] = Range(last.start, slot + step)
         else:
             ranges.append(Range(slot, slot + step))

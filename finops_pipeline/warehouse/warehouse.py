@@ -18,6 +18,7 @@ from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale, t
 from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
 from finops_pipeline.warehouse.records import DAYS, HOURS, Records
+from finops_pipeline.warehouse.spool import Spool, delete_spool
 from finops_pipeline.warehouse.sql_file import SqlFile, Table, tables
 
 
@@ -77,6 +78,7 @@ class Warehouse:
         try:
             self.records = Records(self.connection)
             self._definitions = Definitions(self.connection, self.records, sql, inputs)
+            self._spool = Spool(self.connection, path, sql, self._definitions)
         except BaseException:  # whatever it was, nobody else could open the file
             self.close()
             raise
@@ -91,6 +93,7 @@ class Warehouse:
     def close(self) -> None:
         """Write everything to the file and let go of it; it may then be copied."""
         self.connection.close()
+        delete_spool(self.path)
 
     def verify(self) -> None:
         """Read everything once: what nobody asks for may be damaged for a long time.
@@ -159,8 +162,9 @@ class Warehouse:
             return self.records.findings(file.name, file.version, found)
 
     def _check_range(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
+        self._spool.hold(file, part)
         self._definitions.show_raw(file, part)
-        return self.rows(file.query or "", self._arguments(file, part))
+        return self.rows(self._spool.select(file, part), self._arguments(file, part))
 
     def _refresh(self, table: Table) -> int:
         return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
@@ -179,6 +183,7 @@ class Warehouse:
         found = self._stale(table)
         if not found.days:
             return 0
+        self._hold(table, found.filled)
         with self._filling(table):
             for part in joined(found.slots, table.slot):
                 self._delete(table, part)
@@ -187,6 +192,14 @@ class Warehouse:
             if HOURS in found.now:
                 self.records.remember(table.name, HOURS, found.slots, found.now[HOURS])
         return written
+
+    def _hold(self, table: Table, slots: list[datetime]) -> None:
+        """Compute the views that a table reads."""
+        frozen = self._inputs.frozen(table.name)
+        made = [slot for slot in slots if slot not in frozen]
+        with _explained(table):
+            for part in joined(made, table.slot):
+                self._spool.hold(table, part)
 
     def _fill(self, table: Table, slots: list[datetime]) -> int:
         """Days that are frozen come from the lake, as they were; all others from the select."""
@@ -233,11 +246,8 @@ class Warehouse:
 
     @contextmanager
     def _filling(self, table: Table) -> Iterator[None]:
-        try:
-            with transaction(self.connection):
-                yield
-        except (duckdb.IntegrityError, duckdb.DataError, duckdb.ProgrammingError) as error:
-            raise TableError(f"{table.name}: {error}") from error
+        with _explained(table), transaction(self.connection):
+            yield
 
     def _delete(self, table: Table, part: Range) -> None:
         when = table.time_column
@@ -252,9 +262,9 @@ class Warehouse:
             self.connection.register("given_rows", given)
             result = self.connection.execute(f"{insert} select * from given_rows")
         else:
+            query = self._spool.select(table, part)
             self._definitions.show_raw(table, part)
-            arguments = self._arguments(table, part)
-            result = self.connection.execute(f"{insert} {table.query}", arguments)
+            result = self.connection.execute(f"{insert} {query}", self._arguments(table, part))
         return int((result.fetchone() or (0,))[0])
 
     def _insert_frozen(self, table: Table, part: Range) -> int:
@@ -273,3 +283,11 @@ class Warehouse:
 
 def _times(slots: Iterable[datetime | None]) -> list[datetime]:
     return sorted(slot for slot in slots if slot)
+
+
+@contextmanager
+def _explained(table: Table) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.IntegrityError, duckdb.DataError, duckdb.ProgrammingError) as error:
+        raise TableError(f"{table.name}: {error}") from error

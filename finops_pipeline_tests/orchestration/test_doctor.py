@@ -15,7 +15,7 @@ from finops_pipeline.orchestration.doctor import Finding, examine
 from finops_pipeline.orchestration.ingest import read_due
 from finops_pipeline.orchestration.installation import open_installation, utc_now
 from finops_pipeline.orchestration.sources import SOURCES
-from finops_pipeline.settings import Settings
+from finops_pipeline.settings import Rule, Settings, Team
 from finops_pipeline.simulation.server import Answer, Fault, Request, Server, serve
 from finops_pipeline.units import WINDOW, window_start
 from finops_pipeline_tests import programs
@@ -342,6 +342,16 @@ def test_nothing_is_wrong_with_an_installation_that_has_not_begun(clinic):
 
     assert clinic.failed() == set()
     assert not clinic.data.exists()
+
+
+def test_a_doubtful_rule_is_a_warning_that_names_it(clinic):
+    rule, team = Rule(name="shop", team="retial"), Team(name="retail")
+    attribution = clinic.settings.attribution.model_copy(update={"rules": (rule,)})
+    update = {"attribution": attribution, "teams": (team,)}
+    doubtful = Clinic(clinic.server, clinic.settings.model_copy(update=update))
+
+    assert doubtful.failed() == {"attribution"}
+    assert "rule 'shop': no entry of [[teams]]" in doubtful.findings()["attribution"].message
 
 
 def test_page_on_operations_lists_every_line(clinic):

@@ -27,6 +27,8 @@ COSTED = {**CONTAINER, "source_total_cost": 0.0075}
 OPENCOST = {"cluster": "prod", "source": "opencost"}
 READ = {"table_name": "raw.allocation", "cluster": "prod", "status": "final", "row_count": 1}
 
+RULE = {"rule": "shop", "cluster_pattern": "*", "namespace_pattern": "shop", "team": "retail"}
+
 
 def quarter(count: int) -> str:
     """The start of a window after the first."""
@@ -121,7 +123,12 @@ def price_lost(data: Data) -> None:
     data.connection.execute("update core.price set memory_gib_hour_price = null")
 
 
+def rule_without_a_match(data: Data) -> None:
+    data.given("core.attribution_rule", RULE)
+
+
 MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
+    ("attribution_rules_match", rule_without_a_match),
     ("costs_finite", changed("source_total_cost", None)),
     ("costs_finite", changed("source_total_cost", float("inf"))),
     ("costs_finite", changed("source_total_cost", float("nan"))),
@@ -248,3 +255,25 @@ def test_a_cost_below_zero_is_right_where_it_was_adjusted(data, adjustment, coun
     data.given("raw.allocation", {**row, "cluster": "prod", "allocation": "prod/__unmounted__"})
 
     assert len(data.check("costs_finite")) == count
+
+
+@pytest.mark.parametrize(
+    ("decided", "validity", "is_told"),
+    [
+        ({"2026-03-08": "rule shop"}, {}, False),
+        ({"2026-03-02": "rule shop", "2026-03-08": "none"}, {}, False),
+        ({"2026-03-01": "rule shop", "2026-03-08": "none"}, {}, True),
+        ({"2026-03-08": "rule shops"}, {}, True),
+        ({"2026-03-08": "none"}, {"valid_from": "2026-03-08"}, True),
+        ({"2026-03-08": "none"}, {"valid_from": "2026-03-09"}, False),
+        ({"2026-03-08": "none"}, {"valid_until": "2026-03-08"}, False),
+        ({}, {}, False),
+    ],
+)
+@pytest.mark.parametrize("part", ["team", "cost_center"])
+def test_a_rule_is_told_that_decided_nothing_for_a_week(data, part, decided, validity, is_told):
+    for day, rule in decided.items():
+        data.given("costs.daily", {"day": day, "cluster": "prod", f"{part}_rule": rule})
+    data.given("core.attribution_rule", {**RULE, **validity})
+
+    assert [row["rule"] for row in data.check("attribution_rules_match")] == ["shop"] * is_told

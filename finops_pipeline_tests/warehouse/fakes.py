@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from finops_pipeline.units import DAY
@@ -121,6 +122,7 @@ class FakeInputs:
         self.folder = folder
         self.windows: dict[str, dict[datetime, pa.Table]] = {}
         self.whole: dict[str, pa.Table] = {}  # by table, all rows of it
+        self.dated: set[str] = set()  # those of them whose rows hold from ``valid_from`` on
         self.ledger: dict[str, Callable[[datetime], pa.Table]] = {}  # rows of a window, if it is
         self.kept: dict[str, dict[datetime, pa.Table]] = {}  # frozen days by table
         self.crashes_at: datetime | None = None
@@ -135,13 +137,15 @@ class FakeInputs:
         del self.windows[table][start]
 
     def day_contents(self, table: str) -> Slots:
+        days = {start.replace(hour=0, minute=0) for start in self._starts()}
         if table in self.whole:
-            return {None: _hash(self.whole[table])}
+            return {None: _hash(self.whole[table])} | self._held(table, {day: day for day in days})
         return self._contents(table, lambda start: start.replace(hour=0, minute=0))
 
     def hour_contents(self, table: str, day: datetime) -> Slots:
         if table in self.whole:
-            return self.day_contents(table)
+            held = {start.replace(minute=0): day for start in self._starts() if day <= start}
+            return {None: _hash(self.whole[table])} | self._held(table, held)
         hours = self._contents(table, lambda start: start.replace(minute=0))
         return {hour: content for hour, content in hours.items() if day <= hour < day + DAY}
 
@@ -176,6 +180,16 @@ class FakeInputs:
             rows = self.ledger[table](start) if table in self.ledger else given[start]
             found[slot(start)] = found.get(slot(start), "") + f"{start} {_hash(rows)}"
         return found
+
+    def _held(self, table: str, slots: dict[datetime, datetime]) -> dict[datetime | None, str]:
+        """Hash by slot of the rows that hold on its day."""
+        if table not in self.dated:
+            return {}
+        rows = self.whole[table]
+        return {
+            slot: _hash(rows.filter(pc.less_equal(rows["valid_from"], day.date())))
+            for slot, day in slots.items()
+        }
 
     def _starts(self) -> set[datetime]:
         return {start for windows in self.windows.values() for start in windows}

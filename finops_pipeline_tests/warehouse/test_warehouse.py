@@ -163,6 +163,75 @@ def test_a_changed_table_of_the_ledger_refills_what_reads_it(shop):
     assert shop.rows("costs.summary") == [(Decimal(14),)]
 
 
+REBATE = """
+-- What is taken off from a day on.
+
+create table core.rebate (
+    valid_from date           not null,  -- first day it holds
+    taken      decimal(28, 4) not null   -- off each item
+);
+"""
+LESS = """(item_count * (unit_price - coalesce((
+    select max(taken) from core.rebate where valid_from <= cast(window_start as date)), 0)))"""
+
+
+def rebate(shop: Shop, **taken_from: datetime) -> None:
+    """Cents taken off from a day on: ``c10`` is 0.10."""
+    rows = [
+        {"valid_from": day.date(), "taken": Decimal(name[1:]) / 100}
+        for name, day in taken_from.items()
+    ]
+    schema = pa.schema([("valid_from", pa.date32()), ("taken", pa.decimal128(28, 4))])
+    shop.inputs.whole["core.rebate"] = pa.Table.from_pylist(rows, schema)
+
+
+@pytest.fixture
+def rebated(shop: Shop) -> Shop:
+    """The shop takes 10 cents off since Monday."""
+    shop.inputs.dated.add("core.rebate")
+    rebate(shop, c10=MONDAY)
+    shop.write("core.rebate", REBATE)
+    shop.write("costs.line", SQL["costs.line"].replace("item_count * unit_price", LESS))
+    shop.refresh()
+    return shop
+
+
+def test_a_row_that_holds_for_some_days_refills_those_alone(rebated):
+    rebate(rebated, c10=MONDAY, c20=TUESDAY)
+
+    assert rebated.refresh() == {
+        "core.rebate": 2,
+        "costs.quarter_hourly": 1,
+        "costs.hourly": 2,
+        "costs.daily": 1,
+        "costs.summary": 1,
+    }
+    assert rebated.rows("costs.daily") == [
+        (MONDAY.date(), Decimal("8.4")),  # 3 windows of an apple and a pear
+        (TUESDAY.date(), Decimal("2.6")),
+    ]
+
+
+def test_a_row_that_holds_on_no_day_yet_refills_its_table_alone(rebated):
+    rebate(rebated, c10=MONDAY, c30=TUESDAY + DAY)
+
+    assert rebated.refresh() == {"core.rebate": 2}
+    assert rebated.refresh() == {}
+
+
+def test_a_row_that_holds_on_every_day_refills_all(rebated):
+    rebate(rebated, c20=MONDAY)
+
+    assert rebated.refresh()["costs.daily"] == 2
+
+
+def test_rows_that_hold_for_some_days_write_nothing_for_a_day_that_comes(rebated):
+    rebated.sell(at(9, TUESDAY + DAY), apple=1)
+
+    assert "core.rebate" not in rebated.refresh()
+    assert rebated.rows("costs.daily")[-1] == ((TUESDAY + DAY).date(), Decimal("0.9"))
+
+
 def test_a_changed_setting_refills_the_tables_that_name_it(shop):
     shop.settings["tax_percent"] = 50
 

@@ -11,7 +11,7 @@ from finops_pipeline.orchestration.doctor.finding import FAILED, OK, UNKNOWN, WA
 from finops_pipeline.orchestration.installation import Installation, open_installation
 from finops_pipeline.queries.published import open_published
 from finops_pipeline.queries.status import age, published_status
-from finops_pipeline.settings import Settings
+from finops_pipeline.settings import Settings, warnings
 from finops_pipeline.units import GIB
 
 _LATE = timedelta(minutes=45)  # three ticks
@@ -24,6 +24,7 @@ _SHOWN = 3  # of many damaged files
 
 def examine_data(settings: Settings, now: datetime) -> Iterator[Finding]:
     """The lines of the installation itself."""
+    yield _attribution(settings)
     folder = settings.data_dir.absolute()
     writable = _folder(folder)
     yield writable
@@ -36,6 +37,16 @@ def examine_data(settings: Settings, now: datetime) -> Iterator[Finding]:
     yield _disk(folder)
     yield from _ledger_and_lake(settings)
     yield _publication(settings, now)
+
+
+def _attribution(settings: Settings) -> Finding:
+    """Whether rules, teams and budgets fit together; what cannot be used at all does not load."""
+    if doubtful := warnings(settings):
+        seen = "; ".join(doubtful)
+        return _finding("attribution", WARNING, seen, "correct finops.toml")
+    rules, teams = len(settings.attribution.rules), len(settings.teams)
+    seen = f"{rules} rules, {teams} teams and {len(settings.budgets)} budgets fit together"
+    return _finding("attribution", OK, seen)
 
 
 def _folder(folder: Path) -> Finding:

@@ -64,16 +64,16 @@ select
     sum(network_cost) as network_cost,
     sum(load_balancer_cost) as load_balancer_cost,
     sum(shared_cost) as shared_cost,
-    sum(
-        cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost
-    ) as total_cost,
+    sum(cpu_cost) + sum(memory_cost) + sum(gpu_cost) + sum(storage_cost) + sum(network_cost)
+        + sum(load_balancer_cost) + sum(shared_cost) as total_cost,
     sum(cpu_billed_core_hours) as cpu_billed_core_hours,
     sum(cpu_requested_core_hours) as cpu_requested_core_hours,
     sum(cpu_used_core_hours) as cpu_used_core_hours,
     sum(memory_billed_byte_hours) as memory_billed_byte_hours,
     sum(memory_requested_byte_hours) as memory_requested_byte_hours,
     sum(memory_used_byte_hours) as memory_used_byte_hours,
-    count(distinct window_start) as window_count
+    -- Its quarters; counting distinct instants takes as long as all the rest.
+    bit_count(bit_or(1 << (minute(window_start) // 15))) as window_count
 from costs.line
 where window_start >= $start and window_start < $end
 group by all;

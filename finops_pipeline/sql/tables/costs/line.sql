@@ -159,6 +159,13 @@ exact as (
             as volume_cost
     from raw.allocation
 ),
+-- A pod that moved to another node is two rows; Prometheus knows its usage once.
+moved as (
+    select cluster, window_start, namespace, pod, container, sum(minutes) as all_minutes
+    from raw.allocation
+    group by all
+    having count(*) > 1
+),
 -- The price list of the settings, of what has no node pool.
 common_price as (
     select cluster, storage_gib_hour_price, load_balancer_hour_price, is_preferred
@@ -171,10 +178,7 @@ allocated as (
         price.cpu_core_hour_price,
         price.memory_gib_hour_price,
         price.gpu_hour_price,
-        -- A pod that moved to another node is two rows; Prometheus knows its usage once.
-        minutes / sum(minutes) over (
-            partition by cluster, window_start, namespace, pod, container
-        ) as usage_share,
+        coalesce(minutes / all_minutes, 1) as usage_share,
         -- Prices of nodes are adjusted to the bill; the source's own cost is not.
         cast(coalesce(
             cpu_core_hours * price.cpu_core_hour_price,
@@ -206,6 +210,7 @@ allocated as (
     from exact as allocation
     left join core.price using (cluster, window_start, node)
     left join common_price using (cluster)
+    left join moved using (cluster, window_start, namespace, pod, container)
     where not allocation like '%\_\_idle\_\_' escape '\'
         -- A ghost: half a step of a pod that had just ended. It has no hours and costs nothing.
         and (cpu_core_hours, memory_byte_hours, source_total_cost) is distinct from (0, 0, 0)
@@ -315,10 +320,13 @@ select
         when cost_kind = 'unmounted' then 'PersistentVolume'
         when cost_kind <> 'workload' then 'Cluster'
         when allocated.workload is null then 'Pod'
-        else coalesce(list_filter(
-            ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job', 'CronJob'],
-            lambda kind: lower(kind) = allocated.workload_kind
-        )[1], allocated.workload_kind, 'Pod')
+        when allocated.workload_kind = 'deployment' then 'Deployment'
+        when allocated.workload_kind = 'statefulset' then 'StatefulSet'
+        when allocated.workload_kind = 'daemonset' then 'DaemonSet'
+        when allocated.workload_kind = 'replicaset' then 'ReplicaSet'
+        when allocated.workload_kind = 'job' then 'Job'
+        when allocated.workload_kind = 'cronjob' then 'CronJob'
+        else coalesce(allocated.workload_kind, 'Pod')
     end as workload_kind,
     if(
         cost_kind = 'workload',

@@ -40,7 +40,8 @@ select
     sum(cpu_used_core_hours) as cpu_used_core_hours,
     sum(memory_billed_byte_hours) as memory_billed_byte_hours,
     sum(memory_used_byte_hours) as memory_used_byte_hours,
-    count(distinct window_start) as window_count
+    -- Its quarters; counting distinct instants takes as long as all the rest.
+    bit_count(bit_or(1 << (minute(window_start) // 15))) as window_count
 from costs.line
 where window_start >= $start and window_start < $end
 group by all;

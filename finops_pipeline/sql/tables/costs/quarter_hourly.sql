@@ -54,9 +54,8 @@ select
     sum(network_cost) as network_cost,
     sum(load_balancer_cost) as load_balancer_cost,
     sum(shared_cost) as shared_cost,
-    sum(
-        cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost
-    ) as total_cost,
+    sum(cpu_cost) + sum(memory_cost) + sum(gpu_cost) + sum(storage_cost) + sum(network_cost)
+        + sum(load_balancer_cost) + sum(shared_cost) as total_cost,
     sum(cpu_billed_core_hours) as cpu_billed_core_hours,
     sum(cpu_requested_core_hours) as cpu_requested_core_hours,
     sum(cpu_used_core_hours) as cpu_used_core_hours,

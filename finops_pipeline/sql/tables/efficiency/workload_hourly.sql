@@ -46,7 +46,8 @@ select
     sum(memory_cost) as memory_cost,
     sum(cpu_waste_cost) as cpu_waste_cost,
     sum(memory_waste_cost) as memory_waste_cost,
-    count(distinct window_start) as window_count
+    -- Its quarters; counting distinct instants takes as long as all the rest.
+    bit_count(bit_or(1 << (minute(window_start) // 15))) as window_count
 from efficiency.line
 where window_start >= $start and window_start < $end
 group by all;

@@ -1,0 +1,94 @@
+"""Views over the lake, computed once for each hour and read by every table and check of a tick.
+
+A spool is a database of its own, beside the warehouse and gone when that is closed: nothing of it
+is ever published. Views are spooled by the hour, since tables ask for ranges that overlap.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from finops_pipeline.units import DAY, HOUR
+from finops_pipeline.warehouse.definitions import Definitions
+from finops_pipeline.warehouse.ranges import Range, hours, joined
+from finops_pipeline.warehouse.sql_file import SqlFile, Table
+
+
+class Spool:
+    """What the views over the lake answer for the hours that were asked for."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        warehouse: Path,
+        tables: Mapping[str, Table],
+        definitions: Definitions,
+    ) -> None:
+        """Attached to the warehouse's connection; a file left by a crash is deleted."""
+        self._connection = connection
+        self._tables = tables
+        self._definitions = definitions
+        self._held: defaultdict[str, set[datetime]] = defaultdict(set)
+        delete_spool(warehouse)
+        connection.execute(f"attach '{_file(warehouse)}' as spool")
+        for schema in {table.schema for table in tables.values()}:
+            connection.execute(f"create schema if not exists spool.{schema}")
+
+    def hold(self, file: SqlFile, part: Range) -> None:
+        """Compute what a select reads of views in a range, but for what is there already.
+
+        To be called outside of transactions: one writes to a single database.
+        """
+        for view in self._spooled(file):
+            held = self._held[view.name]
+            for missing in joined(set(hours(part)) - held, HOUR, longest=DAY):
+                self._fill(view, missing)
+                held |= set(hours(missing))
+
+    def select(self, file: SqlFile, part: Range) -> str:
+        """The select of a file, reading what is held of a range instead of views."""
+        query = (file.query or "").rstrip(";")
+        for view in self._spooled(file):
+            query = _replaced(query, view.name, part)
+        return query
+
+    def _spooled(self, file: SqlFile) -> list[Table]:
+        read = (self._tables[name] for name in sorted(file.reads))
+        return [table for table in read if self._is_spooled(table)]
+
+    def _is_spooled(self, table: Table) -> bool:
+        return table.is_view and "window_start" in table.columns and self._reads_lake(table)
+
+    def _reads_lake(self, table: Table) -> bool:
+        return any(
+            self._tables[name].is_raw or self._is_spooled(self._tables[name])
+            for name in table.reads
+        )
+
+    def _fill(self, view: Table, part: Range) -> None:
+        self.hold(view, part)
+        self._definitions.show_raw(view, part)
+        query, name = self.select(view, part), f"spool.{view.name}"
+        self._connection.execute(f"create table if not exists {name} as {query} limit 0")
+        self._connection.execute(f"insert into {name} by name {query}")
+
+
+def delete_spool(warehouse: Path) -> None:
+    """Delete what a spool has left, be it after a crash; nobody may have it open."""
+    for file in (_file(warehouse), _file(warehouse).with_suffix(".spool.wal")):
+        file.unlink(missing_ok=True)
+
+
+def _file(warehouse: Path) -> Path:
+    return warehouse.with_suffix(".spool")
+
+
+def _replaced(query: str, name: str, part: Range) -> str:
+    rows = (
+        f"(from spool.{name} where window_start >= '{part.start}' and window_start < '{part.end}')"
+    )
+    return re.sub(rf"\b{re.escape(name)}\b", f"{rows} as {name.partition('.')[2]}", query)
