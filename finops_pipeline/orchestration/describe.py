@@ -1,11 +1,14 @@
-"""What the Dagster UI shows of a table: columns with comments, a preview, totals to plot."""
+"""What the Dagster UI shows of a table: columns with comments, a preview, totals and charts."""
 
+from datetime import UTC
 from functools import cache
 from typing import Any
 
 import dagster as dg
 import duckdb
 
+from finops_pipeline.orchestration.installation import Installation
+from finops_pipeline.orchestration.trend import movers, trend
 from finops_pipeline.warehouse.sql_file import SCHEMAS, Table, tables
 from finops_pipeline.warehouse.warehouse import Warehouse
 
@@ -55,8 +58,10 @@ def _as_markdown(text: str) -> str:
     return text.replace("_", "\\_").replace("*", "\\*")
 
 
-def metadata(warehouse: Warehouse, table: Table, written: int) -> dict[str, Any]:
-    """Row counts, the newest total and a preview of a table that was just filled.
+def metadata(
+    warehouse: Warehouse, table: Table, written: int, installation: Installation
+) -> dict[str, Any]:
+    """Row counts, totals, trend, movers and a preview of a table that was just filled.
 
     Of a view only how to ask it: its rows would be computed, all of them, to be counted.
     """
@@ -71,25 +76,14 @@ def metadata(warehouse: Warehouse, table: Table, written: int) -> dict[str, Any]
         "ask": ask,
         "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
     }
-    return shown | _totals(warehouse, table)
+    today = installation.clock().astimezone(UTC).date()
+    shown |= trend(warehouse, table, installation.settings.currency)
+    return shown | movers(warehouse, table, today)
 
 
 def _newest(table: Table) -> str:
     order = f" order by {table.time_column} desc" if table.time_column else ""
     return f"select * from {table.name}{order}"
-
-
-def _totals(warehouse: Warehouse, table: Table) -> dict[str, Any]:
-    """Cost and waste of the newest slot, which the UI plots run by run."""
-    costs = [name for name in ("total_cost", "waste_cost") if name in table.columns]
-    if not costs or not table.time_column:
-        return {}
-    sums = ", ".join(f"coalesce(sum({name}), 0)::double as newest_{name}" for name in costs)
-    (row,) = warehouse.rows(
-        f"select {sums} from {table.name}"
-        f" where {table.time_column} = (select max({table.time_column}) from {table.name})"
-    )
-    return row
 
 
 def preview(rows: list[dict[str, Any]]) -> str:

@@ -106,7 +106,7 @@ def _filled(
     table: Table, warehouse: Warehouse, installation: Installation
 ) -> dg.MaterializeResult[None]:
     written = warehouse.refresh_table(table)
-    shown = metadata(warehouse, table, written) | installation.marks()
+    shown = metadata(warehouse, table, written, installation) | installation.marks()
     return dg.MaterializeResult(asset_key=key(table.name), metadata=shown)
 
 
