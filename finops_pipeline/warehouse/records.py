@@ -39,6 +39,14 @@ with state as (
 )
 select md5(string_agg(line, ' ' order by line)) from state
 """
+_TABLE_STATES = """
+select
+    table_name,
+    md5(concat_ws(' ', version, string_agg(concat_ws(' ', slot, fingerprint), ' ' order by slot)))
+from internal.definition
+left join (from internal.fingerprint where grain = 'day') using (table_name)
+group by table_name, version
+"""
 # The column that says when, in the rows of a check that looks at a range.
 _WHEN = ("window_start", "hour", "day")
 _HOURS_SINCE_PUBLICATION = """
@@ -123,6 +131,10 @@ class Records:
         """Changes when the rows or the definition of any table do."""
         ((state_id,),) = self._connection.execute(_STATE_ID).fetchall()
         return str(state_id)
+
+    def table_states(self) -> dict[str, str]:
+        """By table name what changes when its rows or its definition do."""
+        return dict(self._connection.execute(_TABLE_STATES).fetchall())
 
     def hours_since_publication(self) -> set[datetime]:
         """Hours that some table was filled in since the last publication."""
