@@ -9,6 +9,7 @@ import duckdb
 
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.trend import movers, trend
+from finops_pipeline.warehouse.records import TABLES as INTERNAL_TABLES
 from finops_pipeline.warehouse.sql_file import SCHEMAS, Table, tables
 from finops_pipeline.warehouse.warehouse import Warehouse
 
@@ -42,13 +43,14 @@ def column_schema(table: Table) -> dg.TableSchema:
 def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
     """Type and nullability by table and column, as DuckDB understands the table files."""
     with duckdb.connect() as connection:
+        connection.execute(INTERNAL_TABLES)
         for schema in SCHEMAS:
             connection.execute(f"create schema {schema}")
         for table in tables().values():
             connection.execute(table.ddl)
         rows = connection.execute(
             "select schema_name || '.' || table_name, column_name, lower(data_type), is_nullable"
-            " from duckdb_columns()"
+            " from duckdb_columns() where not internal"
         ).fetchall()
     return {(table, column): (kind, nullable) for table, column, kind, nullable in rows}
 
