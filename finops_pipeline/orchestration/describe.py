@@ -99,4 +99,5 @@ def preview(rows: list[dict[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"
+    short = text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"
+    return short.replace("__", "\\_\\_")  # else __idle__ would become a bold idle

@@ -113,19 +113,19 @@ def _moved(day: date, costs: Sequence[dict[str, Decimal]], owners: str) -> dict[
     last, before, week = costs
     if not last:
         return {}
-    shown: dict[str, Any] = {"last_day": day.isoformat(), "last_day_cost": _total(last)}
+    shown: dict[str, Any] = {"last_day": day.isoformat(), "last_day_cost": float(_total(last))}
     if week:
-        shown["change_in_7_days_cost"] = _total(last) - _total(week)
+        shown["change_in_7_days_cost"] = float(_total(last) - _total(week))
     if before:
         largest = _largest(last, before)
-        shown["change_in_1_day_cost"] = _total(last) - _total(before)
+        shown["change_in_1_day_cost"] = float(_total(last) - _total(before))
         shown |= {f"mover_{n}_cost": float(change) for n, (_, change) in enumerate(largest, 1)}
         shown["movers"] = dg.MetadataValue.md(_table(largest, last, owners))
     return shown
 
 
-def _total(costs: dict[str, Decimal]) -> float:
-    return float(sum(costs.values()))
+def _total(costs: dict[str, Decimal]) -> Decimal:
+    return sum(costs.values(), Decimal(0))
 
 
 def _largest(last: dict[str, Decimal], before: dict[str, Decimal]) -> list[tuple[str, Decimal]]:
