@@ -30,6 +30,7 @@ UNITS = {
     "cores",
     "cost",
     "count",
+    "days",
     "hours",
     "minutes",
     "month",
@@ -132,7 +133,7 @@ def columns(empty: Data) -> list[tuple[str, str, str]]:
     """Table, name and type of every column."""
     return empty.connection.execute(
         "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns()"
-        " where not internal"
+        " where not internal and schema_name <> 'internal'"
     ).fetchall()
 
 
