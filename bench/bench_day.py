@@ -1,8 +1,8 @@
 """A changed day of a cluster of 10,000 containers: CPU of each table that is filled from it.
 
-The day is made up by SQL and lies in one file per raw table, as a compacted day does. Every derived
-table is filled once from nothing, in order. What all of them read, ``costs.line``, is evaluated once
-and counted by itself.
+The day is made up by SQL, in one file per raw table, as a compacted day is. Every derived
+table is filled once, in order. What many of them read, ``costs.line``, is computed once
+and counts by itself.
 """
 
 import resource
@@ -42,37 +42,45 @@ SMALL = {
 }
 WINDOWS = """
     (select generate_series as window_start from generate_series(
-        timestamptz '2026-03-01 00:00:00+00', timestamptz '2026-03-01 23:45:00+00', interval 15 minutes
+        timestamptz '2026-03-01 00:00:00+00',
+        timestamptz '2026-03-01 23:45:00+00',
+        interval 15 minutes
     ))
 """
 # One in a hundred nodes, one in forty pods with a volume, ten containers of each workload.
 RAW = {
     "raw.allocation": f"""
-        select 'prod' as cluster, window_start,
-            concat_ws('/', 'prod', 'node-' || n % 100, 'team-' || n % 50, 'web-' || n // 10 || '-' || n, 'app')
-                as allocation,
-            'node-' || n % 100 as node, 'team-' || n % 50 as namespace, 'deployment' as workload_kind,
-            'web-' || n // 10 as workload, 'web-' || n // 10 || '-' || n as pod, 'app' as container,
-            '{{"app":"web-' || n // 10 || '","environment":"prod","pod_template_hash":"5d8f7c9b4","team":"team-'
-                || n % 20 || '","topology_kubernetes_io_zone":"eu-west-1a"}}' as labels,
+        select 'prod' as cluster, window_start, 'node-' || n % 100 as node,
+            'team-' || n % 50 as namespace, 'deployment' as workload_kind,
+            'web-' || n // 10 as workload, workload || '-' || n as pod, 'app' as container,
+            concat_ws('/', cluster, node, namespace, pod, container) as allocation,
+            concat(
+                '{{"app":"', workload, '","environment":"prod","pod_template_hash":"5d8f7c9b4",',
+                '"team":"team-', n % 20, '","topology_kubernetes_io_zone":"eu-west-1a"}}'
+            ) as labels,
             '{{"kubernetes_io_metadata_name":"x"}}' as namespace_labels,
-            if(n % 40 = 0, '{{"cluster=prod:name=pv-' || n || '":{{"byteHours":2684354560,"cost":0.0003}}}}', null)
-                as volumes,
-            15.0 as minutes, (n % 17) * 0.01 as cpu_core_hours, (n % 17) * 0.04 as cpu_request_cores,
-            (n % 13) * 67108864.0 as memory_byte_hours, (n % 13) * 268435456.0 as memory_request_bytes,
-            0.0 as gpu_hours, if(n % 40 = 0, 2684354560.0, 0.0) as storage_byte_hours,
+            if(
+                n % 40 = 0,
+                '{{"cluster=prod:name=pv-' || n || '":{{"byteHours":2684354560,"cost":0.0003}}}}',
+                null
+            ) as volumes,
+            if(n % 40 = 0, 2684354560.0, 0.0) as storage_byte_hours,
+            if(n % 40 = 0, 0.0003, 0.0) as source_storage_cost,
+            15.0 as minutes, (n % 17) * 0.01 as cpu_core_hours,
+            (n % 17) * 0.04 as cpu_request_cores,
+            (n % 13) * 67108864.0 as memory_byte_hours,
+            (n % 13) * 268435456.0 as memory_request_bytes, 0.0 as gpu_hours,
             (n % 17) * 0.0003 as source_cpu_cost, (n % 13) * 0.0002 as source_memory_cost,
-            0.0 as source_gpu_cost, if(n % 40 = 0, 0.0003, 0.0) as source_storage_cost,
-            0.0 as source_network_cost, 0.0 as source_load_balancer_cost,
-            (n % 17) * 0.0003 + (n % 13) * 0.0002 as source_total_cost
+            source_cpu_cost + source_memory_cost + source_storage_cost as source_total_cost
         from {WINDOWS}, range({CONTAINERS}) as numbers(n)
         order by window_start, allocation
     """,
     "raw.asset": f"""
         select 'prod' as cluster, window_start, 'node-' || n as asset, 'node' as asset_kind,
-            'node-' || n as name, 'm5.4xlarge' as node_type, 15.0 as minutes, 16.0 as cpu_cores,
-            68719476736.0 as memory_bytes, 4.0 as cpu_core_hours, 17179869184.0 as memory_byte_hours,
-            0.0 as gpu_hours, 0.12 as source_cpu_cost, 0.06 as source_memory_cost, 0.18 as source_total_cost
+            asset as name, 'm5.4xlarge' as node_type, 15.0 as minutes, 16.0 as cpu_cores,
+            68719476736.0 as memory_bytes, 4.0 as cpu_core_hours,
+            17179869184.0 as memory_byte_hours, 0.0 as gpu_hours, 0.12 as source_cpu_cost,
+            0.06 as source_memory_cost, 0.18 as source_total_cost
         from {WINDOWS}, range(100) as numbers(n)
     """,
     "raw.price": f"""

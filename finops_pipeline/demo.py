@@ -38,6 +38,63 @@ prometheus_url = "http://127.0.0.1:{port}/prometheus"
 kubernetes_access = "kubeconfig"
 kubeconfig_file = "{data_dir}/kubeconfig"
 """
+# Who pays in the embedded cluster, as a company might have decided it.
+OWNERS = """
+[attribution]
+cost_labels = ["app"]
+
+[[attribution.rules]]
+name = "tests of staging"
+namespace = "staging"
+team = "sre"
+
+[sharing]
+idle = "by_node"
+shared_namespaces = ["kube-*", "monitoring"]
+
+[[teams]]
+name = "checkout"
+owner = "Ada Lovelace"
+email = "checkout@example.com"
+channel = "#checkout"
+
+[[teams]]
+name = "catalog"
+cost_center = "cc-4300"
+
+[[teams]]
+name = "payments"
+owner = "Grace Hopper"
+email = "payments@example.com"
+
+[[teams]]
+name = "search"
+cost_center = "cc-4400"
+
+[[teams]]
+name = "data-platform"
+
+[[teams]]
+name = "ml"
+
+[[teams]]
+name = "sre"
+
+[[budgets]]
+scope = "team"
+name = "checkout"
+month_amount = 600
+
+[[budgets]]
+scope = "team"
+name = "ml"
+month_amount = 800
+
+[[budgets]]
+scope = "project"
+name = "insight"
+month_amount = 1500
+"""
 _KUBECONFIG = """# Written by `finops demo` at each start.
 apiVersion: v1
 kind: Config
@@ -119,7 +176,8 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
     logs = data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     port, anchor, config = _free_port(), _anchor(data_dir), data_dir / "demo.toml"
-    config.write_text(_CONFIG.format(data_dir=data_dir, days=days, port=port, anchor=anchor))
+    text = _CONFIG.format(data_dir=data_dir, days=days, port=port, anchor=anchor)
+    config.write_text(text + OWNERS)
     (data_dir / "kubeconfig").write_text(kubeconfig(port))
     environment = {CONFIG_VARIABLE: str(config), "DAGSTER_HOME": str(Path.cwd())}
     try:

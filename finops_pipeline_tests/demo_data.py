@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from finops_pipeline import settings as configuration
-from finops_pipeline.demo import kubeconfig
+from finops_pipeline.demo import OWNERS, kubeconfig
 from finops_pipeline.orchestration.ingest import read_due
 from finops_pipeline.orchestration.installation import Installation, open_installation
 from finops_pipeline.orchestration.sources import SOURCES
@@ -72,7 +72,7 @@ def publish(folder: Path, now: datetime | None = None) -> Path:
 def opened(folder: Path, cluster: Server, clock: Clock) -> Iterator[Installation]:
     """The installation of a folder; its settings name the pretend cluster."""
     file = folder / "finops.toml"
-    file.write_text(CONFIG.format(url=cluster.url, folder=folder))
+    file.write_text(CONFIG.format(url=cluster.url, folder=folder) + OWNERS)
     (folder / "kubeconfig").write_text(kubeconfig(cluster.port))
     given = configuration.load(file, {"FINOPS_DATA_DIR": str(folder / "data")})
     with open_installation(given, clock) as installation:
