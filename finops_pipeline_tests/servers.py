@@ -132,7 +132,10 @@ def pushgateway() -> Iterator[Process]:
 
 @contextmanager
 def opencost(folder: Path = ANSWERS / "opencost" / "day", prefix: str = "") -> Iterator[Replay]:
-    """Recorded answers of an OpenCost, by path and parameters; anything else is 404."""
+    """Recorded answers of an OpenCost, by path and parameters; anything else is 404.
+
+    What was recorded container by container is not added up, as servers do that know no aggregate.
+    """
     answers, asked = recorded(folder, prefix), list[str]()
     with responding(lambda handler: _replay(handler, answers, asked)) as url:
         yield Replay(url, answers, asked)
@@ -210,7 +213,9 @@ def _replay(
 ) -> None:
     asked.append(handler.path)
     unknown = Recorded(404, "text/plain", b"not recorded")
-    send(handler, answers.get(question(handler.path), unknown))
+    path, parameters = question(handler.path)
+    plain = path, tuple(pair for pair in parameters if pair[0] != "aggregate")
+    send(handler, answers.get((path, parameters)) or answers.get(plain, unknown))
 
 
 @contextmanager

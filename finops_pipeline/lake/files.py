@@ -8,7 +8,7 @@ A file is never overwritten: its name holds the first digits of its own hash.
 
 import hashlib
 import os
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -79,8 +79,15 @@ class Lake:
         _write_durably(self.absolute(path), body)
         return LakeFile(path, table_name, cluster, day, file_sha256, len(body))
 
-    def read(self, path: str, file_sha256: str | None = None) -> pa.Table:
+    def read(
+        self, path: str, file_sha256: str | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
         """Rows of a file; with its hash, only if no byte of it has changed.
+
+        Args:
+            path: of the file.
+            file_sha256: as the ledger knows it.
+            columns: those wanted, by default all.
 
         Raises:
             LakeDamaged: the file is missing, or does not have this hash.
@@ -88,7 +95,7 @@ class Lake:
         """
         body = self._verified(path, file_sha256) if file_sha256 else self._bytes(path)
         # Half the CPU of read_table, which looks for data sets of many files.
-        return _readable(path, lambda: pq.ParquetFile(pa.BufferReader(body)).read())
+        return _readable(path, lambda: pq.ParquetFile(pa.BufferReader(body)).read(columns))
 
     def facts(self, path: str) -> dict[str, str]:
         """Key-value metadata that a file was written with.

@@ -25,7 +25,7 @@ from finops_pipeline.units import DAY, WINDOW, day_start, rfc3339, window_start
 
 # A source that gives this many bad answers in a row is broken; asking on would only load it.
 _PATIENCE = 3
-_MOST_CLUSTERS_AT_ONCE = 8  # answers of 10,000 containers take 40 MB apiece while they are read
+MOST_CLUSTERS_AT_ONCE = 8  # answers of 10,000 containers take 40 MB apiece while they are read
 # People look at the newest window: a gap that is filled does not keep it waiting for longer.
 _MOST_BEFORE_NEWEST = 4
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # before Kubernetes
@@ -87,7 +87,7 @@ def read_due(
     asked_count = sum(any(map(one.is_asked, settings.clusters)) for one in SOURCES)
     until = monotonic() + settings.ingest.budget_seconds / max(1, asked_count)
     clusters = [one for one in settings.clusters if source.is_asked(one)]
-    with ThreadPoolExecutor(max(1, min(len(clusters), _MOST_CLUSTERS_AT_ONCE))) as threads:
+    with ThreadPoolExecutor(max(1, min(len(clusters), MOST_CLUSTERS_AT_ONCE))) as threads:
         given = threads.map(
             lambda cluster: _read_cluster(
                 source, installation, cluster, (start, end), patience(until)

@@ -6,12 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from finops_pipeline.orchestration.days import read_days, request_days
 from finops_pipeline.orchestration.describe import column_schema, key
 from finops_pipeline.orchestration.ingest import Progress, read_due, request
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.repair import repaired
 from finops_pipeline.orchestration.resources import InstallationResource
-from finops_pipeline.orchestration.sources import SOURCES, Source
+from finops_pipeline.orchestration.sources import OPENCOST_DAY, SOURCES, Source
 from finops_pipeline.settings import Cluster
 from finops_pipeline.warehouse.sql_file import tables
 
@@ -77,6 +78,34 @@ def state_assets(source: Source) -> dg.AssetsDefinition:
     return read
 
 
+def day_assets() -> dg.AssetsDefinition:
+    """The step after all windows: days in one piece; of chosen days, and of those that are due."""
+    source = OPENCOST_DAY
+    after = [key(name) for other in SOURCES for name in other.tables]
+
+    @dg.multi_asset(
+        name="read_days",
+        specs=[_spec(name, source, deps=after) for name in source.tables],
+        partitions_def=DAYS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="warehouse",
+    )
+    def read(
+        context: dg.AssetExecutionContext, installation: InstallationResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        with installation.open() as opened, repaired(opened):
+            if DUE_ONLY not in context.run.tags:
+                request_days(opened, [*map(date.fromisoformat, context.partition_keys)])
+            given = read_days(opened)
+            for name in source.tables:
+                read_count = sum(sum(it.window_counts.values()) for it in given)
+                shown = opened.marks() | {"days_read": read_count}
+                yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
+        _warn(context, given)
+
+    return read
+
+
 def _spec(name: str, source: Source, **more: Any) -> dg.AssetSpec:
     table = tables()[name]
     return dg.AssetSpec(
@@ -125,7 +154,10 @@ def _warnings(given: list[Progress]) -> list[str]:
     return [warning for progress in given for warning in progress.warnings()]
 
 
-ASSETS = [state_assets(source) if source.heartbeat else window_assets(source) for source in SOURCES]
+ASSETS = [
+    *(state_assets(source) if source.heartbeat else window_assets(source) for source in SOURCES),
+    day_assets(),
+]
 
 
 def day_tags(start: date, end: date) -> dict[str, str]:

@@ -22,6 +22,7 @@ from finops_pipeline.state.window import FINAL, LOST, PROVISIONAL, Key, StoredFi
 MEASURES = {
     "raw.allocation": "source_total_cost",
     "raw.asset": "source_total_cost",
+    "raw.source_daily": "source_total_cost",
     "raw.container_usage": "cpu_used_core_hours",
     "raw.volume_usage": "used_bytes",
 }

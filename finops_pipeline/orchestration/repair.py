@@ -12,7 +12,7 @@ import duckdb
 from finops_pipeline.errors import DiskFull, LakeDamaged, LakeError, StateError, WarehouseDamaged
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.installation import Installation
-from finops_pipeline.orchestration.sources import SOURCES
+from finops_pipeline.orchestration.sources import OPENCOST_DAY, SOURCES
 from finops_pipeline.orchestration.tidy import NIGHTLY_HOUR
 from finops_pipeline.state.database import CURE
 from finops_pipeline.state.window import RAW
@@ -137,7 +137,8 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
         )
     installation.lake.move_out(path, installation.quarantine / "lake" / path)
     first = installation.horizon_start(now)
-    oldest = {name: first for source in SOURCES if not source.heartbeat for name in source.tables}
+    again = [source for source in (*SOURCES, OPENCOST_DAY) if not source.heartbeat]
+    oldest = {name: first for source in again for name in source.tables}
     installation.state.ledger.discard_file(path, now, str(damage), oldest)
 
 

@@ -127,6 +127,11 @@ def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bo
     return belief.judge(reading, _presence(clients, window), is_last=is_last)
 
 
+def _read_opencost_day(clients: Clients, day: datetime, at: datetime, _is_last: bool) -> Reading:
+    name = clients.cluster.name
+    return opencost.read_day(clients.opencost, name, day, at, clients.patience)
+
+
 def _presence(clients: Clients, window: datetime) -> Presence | None:
     if clients.gone:
         return None
@@ -175,3 +180,5 @@ KUBERNETES = Source(
     is_asked=lambda cluster: cluster.kubernetes_access != "none",
 )
 SOURCES = (OPENCOST, PROMETHEUS, KUBERNETES)
+# Asked for days instead of windows, after all of these: see ``days``.
+OPENCOST_DAY = Source("opencost", ("raw.source_daily",), _read_opencost_day)

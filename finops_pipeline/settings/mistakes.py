@@ -111,7 +111,7 @@ def _decided_before(before: Sequence[Rule], rule: Rule) -> list[Rule]:
     return [it for it in deciding if it] if all(deciding) else []
 
 
-def _overlapping(key: str, entries: Sequence[Team] | Sequence[Budget]) -> Iterator[Mistake]:
+def _overlapping(key: str, entries: Sequence[Team | Budget]) -> Iterator[Mistake]:
     """Entries of one name that hold at the same time."""
     for number, entry in enumerate(entries):
         if any(str(other) == str(entry) and meet(other, entry) for other in entries[:number]):

@@ -33,12 +33,30 @@ from finops_pipeline.units import rfc3339
 _UNMOUNTED: Final = "__unmounted__"
 _RESOLUTION_MINUTES: Final = 1
 _ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(dict[str, object])
+_COMMON: Final = ("cluster", "controller", "controllerKind", "namespace")
 _PAIR: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ),(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 _UNIX: Final = re.compile(r"(\d{9,11}),(\d{9,11})")
 _DURATION: Final = re.compile(r"(\d{1,4})([mhd])")
 _UNIT_MINUTES: Final = {"m": 1, "h": 60, "d": DAY_MINUTES}
 _LONGEST: Final = timedelta(days=31)
-_NOT_SERVED: Final = frozenset({"accumulate", "aggregate", "filter", "step"})
+_NOT_SERVED: Final = frozenset({"accumulate", "filter", "step"})
+_BY_WORKLOAD: Final = "namespace,controller"  # the one aggregation that is served
+_ADDED: Final = (
+    "cpuCoreHours",
+    "cpuCost",
+    "gpuHours",
+    "gpuCost",
+    "networkTransferBytes",
+    "networkReceiveBytes",
+    "networkCost",
+    "loadBalancerCost",
+    "pvByteHours",
+    "pvCost",
+    "ramByteHours",
+    "ramCost",
+    "totalCost",
+)
 
 
 class IllegalWindow(FinopsError):
@@ -147,6 +165,8 @@ def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime
         return _success(assets(cluster, start, end, now))
     has_idle = params.get("includeIdle", "false") == "true"
     rows = allocations(cluster, start, end, now, includes_idle=has_idle)
+    if "aggregate" in params:
+        rows = _by_workload(rows)
     return _success([rows] if start < end else [])
 
 
@@ -154,7 +174,10 @@ def _not_served(params: Mapping[str, str], length: timedelta) -> str:
     """What a real server would do and this one refuses rather than ignores; '' if nothing."""
     if length > _LONGEST:
         return f"more than {_LONGEST.days} days at once"
-    return ", ".join(sorted(_NOT_SERVED & params.keys()))
+    asked = sorted(_NOT_SERVED & params.keys())
+    if params.get("aggregate", _BY_WORKLOAD) != _BY_WORKLOAD:
+        asked.append(f"aggregate other than {_BY_WORKLOAD}")
+    return ", ".join(asked)
 
 
 def allocations(
@@ -171,6 +194,27 @@ def allocations(
     if includes_idle:
         rows["__idle__"] = _idle_row(cluster, window, asked)
     return dict(sorted(rows.items()))
+
+
+def _by_workload(rows: Mapping[str, _Row]) -> dict[str, _Row]:
+    """Rows added up by namespace and controller; what has no controller is one row a namespace.
+
+    Of the properties those stay that all have in common. The real one rounds after it has added up.
+    """
+    found: dict[str, _Row] = {}
+    for row in rows.values():
+        told = _DECODER.decode(row.properties)
+        named = {name: told[name] for name in _COMMON if name in told}
+        workload = f"{named.get('controllerKind')}:{named.get('controller')}"
+        name = f"{told.get('namespace')}/{workload if 'controller' in named else '__unallocated__'}"
+        name = row.name if row.name == "__idle__" else name
+        into = found.get(name)
+        if into is None:
+            into = found[name] = _Row(name, _encode(named), row.window, row.start, row.end)
+        into.minutes = max(into.minutes, row.minutes)
+        for field in _ADDED:
+            setattr(into, field, round(getattr(into, field) + getattr(row, field), 5))
+    return dict(sorted(found.items()))
 
 
 def _success(data: object) -> Answer:

@@ -6,7 +6,7 @@ last wins, as in every JSON reader; the sums that ``belief`` compares notice the
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ from finops_pipeline.sources.reading import (
     stubbornly,
     table,
 )
-from finops_pipeline.units import WINDOW, rfc3339
+from finops_pipeline.units import DAY, WINDOW, rfc3339
 
 SCHEMAS = {
     "raw.allocation": schema(
@@ -113,7 +113,34 @@ SCHEMAS = {
         },
         required=("asset", "asset_kind", "minutes"),
     ),
+    "raw.source_daily": schema(
+        {
+            "allocation": TEXT,
+            "namespace": TEXT,
+            "workload_kind": TEXT,
+            "workload": TEXT,
+            "source_cpu_cost": NUMBER,
+            "source_memory_cost": NUMBER,
+            "source_gpu_cost": NUMBER,
+            "source_storage_cost": NUMBER,
+            "source_network_cost": NUMBER,
+            "source_load_balancer_cost": NUMBER,
+            "source_shared_cost": NUMBER,
+            "source_external_cost": NUMBER,
+            "source_total_cost": NUMBER,
+            "cpu_adjustment_cost": NUMBER,
+            "memory_adjustment_cost": NUMBER,
+            "gpu_adjustment_cost": NUMBER,
+            "storage_adjustment_cost": NUMBER,
+            "network_adjustment_cost": NUMBER,
+            "load_balancer_adjustment_cost": NUMBER,
+        },
+        required=("allocation",),
+    ),
 }
+
+# Enough to tell which workload differs; a row per container of a day would be 100 MB.
+_OF_A_DAY = "namespace,controller"
 
 _MOST_MINUTES = 20.0  # a window and one step of 5 minutes, the resolution OpenCost comes with
 _NEVER_NEGATIVE = (
@@ -285,6 +312,62 @@ def read_window(
     return stubbornly(cluster, ask, patience)
 
 
+def read_day(
+    client: httpx.Client,
+    cluster: str,
+    start: datetime,
+    fetched_at: datetime,
+    patience: Patience | None = None,
+) -> Reading:
+    """``raw.source_daily`` of one UTC day, asked for in one piece; read once, so it is final.
+
+    Args:
+        client: its base URL is the OpenCost server of one cluster.
+        cluster: name in the settings.
+        start: first instant of the day, UTC.
+        fetched_at: now, UTC.
+        patience: of the tick.
+
+    Raises:
+        SourceUnavailable: no answer in time, 429 or a 5xx.
+        SourceRejected: any other status.
+        SourceMalformed: not the JSON we know, or not the day we asked for.
+        SourceClockDiffers: its clock and ours are minutes apart.
+    """
+    span = f"{rfc3339(start)},{rfc3339(start + DAY)}"
+    parameters = {"window": span, "includeIdle": "true", "aggregate": _OF_A_DAY}
+
+    def ask(seconds_left: Callable[[], float]) -> Reading:
+        told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
+        rows = parsed(punctual(told), lambda body: day_rows(body, cluster, start))
+        tables = {"raw.source_daily": rows}
+        ahead = told.clock_difference
+        return Reading(cluster, start, fetched_at, tables, clock_difference=ahead, is_final=True)
+
+    return stubbornly(cluster, ask, patience)
+
+
+def day_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Rows of ``raw.source_daily``, by name; a server that adds nothing up gives one per container.
+
+    Raises:
+        ValueError: not one step for the day asked for, rows of several clusters, or numbers that
+            cannot be.
+        msgspec.DecodeError: not the JSON we know.
+    """
+    names, items = _only_step(body)
+    if "" in names:  # so it answers where it does not know what to add up by
+        raise ValueError(f"it cannot add up by {_OF_A_DAY}")
+    _refuse_other_window(items, start, DAY)
+    _refuse_other_clusters(items)
+    columns = {
+        "allocation": names,
+        **_columns("raw.source_daily", _Allocation, items),
+        **_columns("raw.source_daily", _Properties, [item.properties for item in items]),
+    }
+    return table(SCHEMAS["raw.source_daily"], cluster, start, columns)
+
+
 def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     """Rows of ``raw.allocation``, by name.
 
@@ -293,12 +376,7 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
             cannot be.
         msgspec.DecodeError: not the JSON we know.
     """
-    answer = _decoded(body, _ALLOCATIONS)
-    if len(answer.data) != 1:
-        raise ValueError(f"expected the one step asked for, got {len(answer.data)}")
-    names, items = _sorted(answer.data[0])
-    if names != [item.name for item in items]:
-        raise ValueError("rows are not filed under their own names")
+    names, items = _only_step(body)
     _refuse_other_window(items, start)
     _refuse_other_clusters(items)
     columns = {
@@ -339,17 +417,27 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
     return answer
 
 
+def _only_step(body: bytes) -> tuple[list[str], list[Any]]:
+    answer = _decoded(body, _ALLOCATIONS)
+    if len(answer.data) != 1:
+        raise ValueError(f"expected the one step asked for, got {len(answer.data)}")
+    names, items = _sorted(answer.data[0])
+    if names != [item.name for item in items]:
+        raise ValueError("rows are not filed under their own names")
+    return names, items
+
+
 def _sorted(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
     names = sorted(items)
     return names, [items[name] for name in names]
 
 
-def _refuse_other_window(items: Iterable[Any], start: datetime) -> None:
+def _refuse_other_window(items: Iterable[Any], start: datetime, length: timedelta = WINDOW) -> None:
     texts = list(map(attrgetter("window"), items))
     are_alike = b"".join(texts) == b"".join(texts[:1]) * len(texts)  # else each is read
     for text in texts[:1] if are_alike else texts:
         window = _WINDOW.decode(text)
-        if (window.start, window.end) != (start, start + WINDOW):
+        if (window.start, window.end) != (start, start + length):
             raise ValueError(
                 f"asked for the window from {rfc3339(start)}, "
                 f"got {window.start.isoformat()} to {window.end.isoformat()}"

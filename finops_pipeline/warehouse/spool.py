@@ -57,6 +57,10 @@ class Spool:
         return query
 
     def _spooled(self, file: SqlFile) -> list[Table]:
+        """The views that a select reads range by range."""
+        is_view = isinstance(file, Table) and file.is_view
+        if not is_view and "start" not in file.parameters:
+            return []
         read = (self._tables[name] for name in sorted(file.reads))
         return [table for table in read if self._is_spooled(table)]
 

@@ -170,7 +170,8 @@ class Warehouse:
         return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
 
     def _refresh_whole(self, table: Table) -> int:
-        now = {None: self._by_day.of(table.name)[None]}
+        marks = self._by_day.of(table.name)
+        now: Slots = {slot: mark for slot, mark in marks.items() if slot is None}
         if not stale(now, self.records.filled(table.name, DAYS)):
             return 0
         with self._filling(table):

@@ -14,7 +14,9 @@ MUCH_LATER = NEXT + 450 * DAY
 KEPT = [
     "costs.daily",
     "costs.node_daily",
+    "costs.reconciliation_daily",
     "costs.volume_daily",
+    "costs.workload_reconciliation_daily",
     "efficiency.sum_daily",
     "efficiency.workload_daily",  # a view of it
 ]

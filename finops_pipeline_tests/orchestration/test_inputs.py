@@ -51,7 +51,8 @@ def ruled(*rules: Mapping[str, Any]) -> LedgerInputs:
 
 
 def rows(given: LedgerInputs, table: str) -> list[dict[str, Any]]:
-    return given.rows(table, *ANY_TIME).to_pylist()
+    found: list[dict[str, Any]] = given.rows(table, *ANY_TIME).to_pylist()
+    return found
 
 
 def changed(table: str, before: LedgerInputs, after: LedgerInputs) -> list[datetime]:

@@ -17,6 +17,9 @@ HALF_DIGIT = 5e-6  # of allocations: 5 decimals
 HALF_ASSET_DIGIT = 5e-7  # of assets: 6 decimals
 COMPONENTS = {"cpu": "cpuCost", "memory": "ramCost", "storage": "pvCost"}
 LOAD_BALANCER_DAY_COST = 24 * Decimal("0.0252")  # kubecost_load_balancer_cost
+WHOLE_DAY = servers.question(
+    "/allocation?window=2026-11-23T00:00:00Z,2026-11-24T00:00:00Z&includeIdle=true"
+)
 CONTAINER = r"node is not null and container not like '\_\_%' escape '\'"
 
 
@@ -60,7 +63,7 @@ def assert_close(ours: Any, theirs: float, tolerance: float) -> None:
 def test_every_window_is_final_and_verified(day):
     assert day.home.ask("""
         select table_name, status, is_verified, is_degraded, reason, count(*) as windows
-        from core.window group by all order by all
+        from core.window where table_name <> 'raw.source_daily' group by all order by all
     """) == [
         {
             "table_name": f"raw.{name}",
@@ -72,6 +75,17 @@ def test_every_window_is_final_and_verified(day):
         }
         for name in ("allocation", "asset", "container_usage", "price", "volume_usage")
     ]
+
+
+def test_the_day_in_one_piece_is_read_and_confirms_its_windows(day):
+    read = day.home.ask("""
+        select status, is_verified, is_degraded, reason, row_count
+        from core.window where table_name = 'raw.source_daily'
+    """)
+    judged = "select is_reconciled, degraded_window_count from core.window_daily"
+
+    assert [tuple(row.values()) for row in read] == [("final", True, False, None, 186)]
+    assert day.home.ask(judged) == [{"is_reconciled": True, "degraded_window_count": 0}]
 
 
 def test_each_source_is_complete_until_the_end_of_the_day(day):
@@ -87,8 +101,9 @@ def test_a_day_is_one_file_per_table(day):
     files = sorted(day.home.lake_files())
 
     assert [path.split("/")[:2] for path in files] == [
-        [f"raw.{name}", "day"]
-        for name in ("allocation", "asset", "container_usage", "price", "volume_usage")
+        *([f"raw.{name}", "day"] for name in ("allocation", "asset", "container_usage", "price")),
+        ["raw.source_daily", "window"],
+        ["raw.volume_usage", "day"],
     ]
 
 
@@ -199,6 +214,53 @@ def test_allocations_and_idle_are_what_the_nodes_cost(day):
     for row in windows:
         assert_close(row["cpu_cost"], row["cpu"], 2 * row["rounding"])
         assert_close(row["memory_cost"], row["memory"], 2 * row["rounding"])
+
+
+def test_every_resource_is_reconciled_three_ways(day, whole):
+    rows = {row["resource"]: row for row in day.home.ask("from costs.reconciliation_daily")}
+    fields = {**COMPONENTS, "gpu": "gpuCost", "network": "networkCost", "shared": "sharedCost"}
+
+    assert {name: row["is_reconciled"] for name, row in rows.items()} == dict.fromkeys(
+        [*fields, "load_balancer", "total"], True
+    )
+    for resource, field in fields.items():
+        theirs = sum(item[field] for item in whole.values())
+        assert float(rows[resource]["source_day_cost"]) == pytest.approx(theirs, abs=1e-9)
+    # Neither a mistake of a per mille of the cluster's cost nor one of its nodes' would pass.
+    total = rows["total"]
+    assert total["day_tolerance_cost"] < total["our_cost"] / 1000
+    assert total["asset_tolerance_cost"] < total["our_cost"] / 10_000
+
+
+def test_every_workload_is_reconciled(day, whole):
+    rows = day.home.ask("from costs.workload_reconciliation_daily where our_cost > 0")
+    controllers = {item["properties"].get("controller") for item in whole.values()} - {None}
+
+    assert {row["is_reconciled"] for row in rows} == {True}
+    assert {row["workload"] for row in rows} == {*controllers, "__unallocated__"}
+
+
+def test_a_workload_that_is_a_hundredth_dearer_for_the_source_is_red(recorded_home, opencost):
+    """Half a cent a day: less than what the figures of the whole cluster may differ by."""
+    dearer = json.loads(opencost.answers[WHOLE_DAY].body)
+    for item in dearer["data"][0].values():
+        if item["properties"].get("controller") == "payments-worker":
+            for field in (*COMPONENTS.values(), "totalCost"):
+                item[field] *= 1.01
+    body = json.dumps(dearer).encode()
+    opencost.answers[WHOLE_DAY] = servers.Recorded(200, "application/json", body)
+
+    ticked = recorded_home.tick(TWO_DAYS_LATER, DAY.date())
+
+    assert ticked.red == {"idle_not_negative", "source_reconciles"}
+    rows = recorded_home.ask("""
+        select namespace, workload from costs.workload_reconciliation_daily where not is_reconciled
+    """)
+    assert rows == [{"namespace": "payments", "workload": "payments-worker"}]
+    degraded = "select is_reconciled, degraded_window_count from core.window_daily"
+    assert recorded_home.ask(degraded) == [{"is_reconciled": False, "degraded_window_count": 96}]
+    (why,) = recorded_home.ask("select reason from core.window where is_degraded")
+    assert "payments/payments-worker costs 0.673" in str(why["reason"])
 
 
 def test_volumes_nobody_mounts_are_counted_once(day):

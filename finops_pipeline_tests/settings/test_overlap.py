@@ -34,9 +34,9 @@ WEEK = [MONDAY + timedelta(count) for count in range(-1, 8)]
 
 @given(PATTERNS, NAMES)
 def test_a_pattern_is_for_the_names_that_sql_finds(pattern, name):
-    (found,) = duckdb.execute(
+    ((found,),) = duckdb.execute(
         "select $name glob $pattern", {"name": name, "pattern": pattern}
-    ).fetchone()
+    ).fetchall()
 
     assert matches(pattern, name) == found
 

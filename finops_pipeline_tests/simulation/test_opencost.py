@@ -279,6 +279,43 @@ def test_no_window_and_relative_windows(cluster):
     assert ask(cluster, "/allocation", unix) == ask(cluster, "/allocation", span(NOON))
 
 
+def test_a_day_by_workload_adds_up_to_its_rows(cluster):
+    day = span(NOON.replace(hour=0), timedelta(days=1))
+    rows, added = (
+        json.loads(ask(cluster, "/allocation", day, includeIdle="true", **params).body)["data"][0]
+        for params in ({}, {"aggregate": "namespace,controller"})
+    )
+
+    assert added["__idle__"]["cpuCost"] == rows["__idle__"]["cpuCost"]
+    assert added["checkout/deployment:web"]["properties"] == {
+        "cluster": cluster.name,
+        "controller": "web",
+        "controllerKind": "deployment",
+        "namespace": "checkout",
+    }
+    sums: dict[str, float] = {}
+    for row in rows.values():
+        named = row["properties"]
+        workload = f"{named.get('controllerKind')}:{named.get('controller')}"
+        loose = "__unallocated__" if "controller" not in named else workload
+        key = "__idle__" if row["name"] == "__idle__" else f"{named['namespace']}/{loose}"
+        sums[key] = sums.get(key, 0) + row["totalCost"]
+    assert {name: row["totalCost"] for name, row in added.items()} == pytest.approx(sums)
+    assert all(name == row["name"] for name, row in added.items())
+
+
+def test_the_windows_of_a_day_add_up_to_it(cluster):
+    start = NOON.replace(hour=0)
+    day = allocations(cluster, start, timedelta(days=1))
+    parts = [allocations(cluster, start + n * WINDOW) for n in range(96)]
+
+    rounding = 5e-6 * sum(map(len, parts))
+    for field in ("cpuCost", "ramCost", "gpuCost", "pvCost"):
+        whole = sum(row[field] for row in day.values())
+        pieces = sum(row[field] for rows in parts for row in rows.values())
+        assert pieces == pytest.approx(whole, rel=0, abs=rounding)
+
+
 def test_what_is_not_served_is_said(cluster):
     assert ask(cluster, "/allocation", span(NOON), aggregate="namespace").status == 400
     assert ask(cluster, "/assets", span(NOON, timedelta(days=32))).status == 400

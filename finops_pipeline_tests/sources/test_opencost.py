@@ -18,7 +18,9 @@ from finops_pipeline.errors import (
 )
 from finops_pipeline.sources import opencost
 from finops_pipeline.sources.reading import Reading
+from finops_pipeline.units import DAY as DAY_LENGTH
 from finops_pipeline.units import WINDOW, windows
+from finops_pipeline_tests.servers import ANSWERS, body
 from finops_pipeline_tests.servers import opencost as replayed_opencost
 from finops_pipeline_tests.sources.recordings import (
     CLUSTER,
@@ -182,7 +184,68 @@ def test_no_rows_are_a_table_without_rows():
         "raw.allocation": 0,
         "raw.asset": 0,
     }
-    assert {name: table.schema for name, table in empty.tables.items()} == opencost.SCHEMAS
+    schemas = {name: opencost.SCHEMAS[name] for name in empty.tables}
+    assert {name: table.schema for name, table in empty.tables.items()} == schemas
+
+
+def read_day(change: Callable[[dict[str, Any]], object] = lambda _: None) -> Reading:
+    """What the recorded OpenCost said of the day in one piece, with a change."""
+    answer = json.loads(body(ANSWERS / "opencost" / "day" / "allocation_1d.json.gz"))
+    change(answer)
+    asked: dict[str, str] = {}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.update(request.url.params)
+        return httpx.Response(200, json=answer)
+
+    with client(respond) as source:
+        reading = opencost.read_day(source, CLUSTER, DAY, DAY + 2 * DAY_LENGTH)
+    assert asked == {
+        "window": "2026-11-23T00:00:00Z,2026-11-24T00:00:00Z",
+        "includeIdle": "true",
+        "aggregate": "namespace,controller",
+    }
+    return reading
+
+
+def test_a_day_in_one_piece_is_final_and_as_the_source_says():
+    found = read_day()
+    rows = found.tables["raw.source_daily"].to_pylist()
+
+    assert found.is_final
+    assert found.window_start == DAY
+    assert len(rows) == 186
+    kafka = [row["source_total_cost"] for row in rows if row["workload"] == "kafka"]
+    assert sum(kafka) == pytest.approx(2.59596)
+    (idle,) = (row for row in rows if row["allocation"] == "__idle__")
+    assert (idle["namespace"], idle["source_cpu_cost"]) == (None, 6.30329)
+
+
+def of_a_window(answer: dict[str, Any]) -> None:
+    answer["data"] = ALLOCATIONS["data"]
+
+
+def in_steps(answer: dict[str, Any]) -> None:
+    answer["data"] *= 2
+
+
+def by_nothing(answer: dict[str, Any]) -> None:
+    """So the recorded server answers to an aggregate that it does not know."""
+    (rows,) = answer["data"]
+    answer["data"] = [{"": {**rows["__idle__"], "name": ""}}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (of_a_window, "got 2026-11-23T00:00:00"),
+        (in_steps, "the one step asked for, got 2"),
+        (by_nothing, "cannot add up by namespace,controller"),
+    ],
+)
+def test_what_is_not_the_day_in_one_piece_is_refused(change, message):
+    with pytest.raises(SourceMalformed, match=message):
+        read_day(change)
 
 
 def test_idle_and_unmounted_are_rows_of_their_own():

@@ -11,8 +11,8 @@ FIRST, LAST = date(2020, 1, 1), date(2050, 12, 31)
 
 
 def days_of(data, start_month: int):
-    query = tables()["core.calendar"].query
-    return data.rows(f"{query.rstrip(';')} order by day", {"fiscal_year_start_month": start_month})
+    query = (tables()["core.calendar"].query or "").rstrip(";")
+    return data.rows(f"{query} order by day", {"fiscal_year_start_month": start_month})
 
 
 @pytest.mark.parametrize("start_month", [1, 4, 10, 12])

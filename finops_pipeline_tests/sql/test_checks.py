@@ -22,8 +22,24 @@ FILLED = [
     "costs.label_daily",
     "costs.idle_share_daily",
     "costs.attributed_daily",
+    "costs.source_hourly",
+    "costs.asset_hourly",
+    "costs.reconciliation_daily",
+    "costs.workload_reconciliation_daily",
 ]
-COSTED = {**CONTAINER, "source_total_cost": 0.0075}
+COSTED = {
+    **CONTAINER,
+    "source_cpu_cost": 0.005,
+    "source_memory_cost": 0.0025,
+    "source_total_cost": 0.0075,
+}
+IDLE = {
+    "allocation": "__idle__",
+    "cluster": "prod",
+    "source_cpu_cost": 0.035,
+    "source_memory_cost": 0.0175,
+    "source_total_cost": 0.0525,
+}
 OPENCOST = {"cluster": "prod", "source": "opencost"}
 READ = {"table_name": "raw.allocation", "cluster": "prod", "status": "final", "row_count": 1}
 
@@ -38,10 +54,7 @@ def quarter(count: int) -> str:
 def sound(data: Data) -> None:
     """One window of a node and its container, as the source and the ledger say it."""
     data.given("raw.asset", NODE)
-    data.given("raw.allocation", COSTED, {"allocation": "__idle__", "cluster": "prod"})
-    data.connection.execute(
-        "update raw.allocation set source_total_cost = 0.0525 where allocation = '__idle__'"
-    )
+    data.given("raw.allocation", COSTED, IDLE)
     data.given("core.cluster", OPENCOST)
     data.given("core.cost_label", {"position_count": 0, "label": "app"})
     data.given("core.window", {**READ, "row_count": 2}, {**READ, "table_name": "raw.asset"})
@@ -127,8 +140,26 @@ def rule_without_a_match(data: Data) -> None:
     data.given("core.attribution_rule", RULE)
 
 
+def reconciled_otherwise(data: Data) -> None:
+    """A cent of the cluster's cost that the source has not."""
+    data.connection.execute(
+        "update costs.daily set cpu_cost = cpu_cost + 0.01, total_cost = total_cost + 0.01"
+    )
+    for name in FILLED[-2:]:
+        data.connection.execute(f"delete from {name}")
+    data.fill(*FILLED[-2:])
+
+
+def node_dearer(data: Data) -> None:
+    price = {"cluster": "prod", "price_kind": "node", "name": "node-a", "node_hour_price": 0.3}
+    data.given("raw.price", price)
+    data.connection.execute("update raw.asset set source_total_cost = 0.06")
+
+
 MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("attribution_rules_match", rule_without_a_match),
+    ("components_sum_to_total", changed("source_cpu_cost", 0.0076)),
+    ("components_sum_to_total", changed("storage_adjustment_cost", 1)),
     ("costs_finite", changed("source_total_cost", None)),
     ("costs_finite", changed("source_total_cost", float("inf"))),
     ("costs_finite", changed("source_total_cost", float("nan"))),
@@ -139,10 +170,12 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("idle_not_negative", cost_without_node_beyond_idle),
     ("minutes_within_window", changed("minutes", 0)),
     ("minutes_within_window", changed("minutes", 21)),
+    ("node_prices_agree", node_dearer),
     ("prices_known", price_lost),
     ("resolution_exact", time_lost),
     ("source_agrees", changed("source_total_cost", 0.0085)),
     ("source_agrees", hour_lost),
+    ("source_reconciles", reconciled_otherwise),
     ("sources_reachable", source_failed),
     ("windows_gapless", window_failed),
     ("windows_gapless", window_never_tried),

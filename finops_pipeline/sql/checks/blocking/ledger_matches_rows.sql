@@ -25,6 +25,8 @@ with stored_row as (
     union all
     select 'raw.service', cluster, window_start from raw.service
     union all
+    select 'raw.source_daily', cluster, window_start from raw.source_daily
+    union all
     select 'raw.storage_class', cluster, window_start from raw.storage_class
     union all
     select 'raw.volume', cluster, window_start from raw.volume

@@ -2,6 +2,8 @@
 --
 -- Where minutes_ratio is below 1, the source told less time than containers ran: costs of the day
 -- are short by up to that factor, and nothing is scaled. To be joined to tables by day and cluster.
+-- A day whose windows do not add up to the source's answer for the day in one piece is degraded as a
+-- whole; the reason is that of raw.source_daily in core.window.
 
 create view core.window_daily (
     day,                     -- UTC day
@@ -10,18 +12,30 @@ create view core.window_daily (
     provisional_window_count, -- of those, windows that may still change
     unverified_window_count, -- of those, windows that nobody else confirmed
     degraded_window_count,   -- of those, windows in which something is known to be wrong
+    is_reconciled,           -- whether its windows are the day in one piece; null is not compared
     lost_window_count,       -- windows that the source had forgotten before they were read
     minutes_ratio            -- smallest of told over true time; 1 is right, null is unknown
 ) as
+with compared as (
+    select cast(window_start as date) as day, cluster, not is_degraded as is_reconciled
+    from core.window
+    where table_name = 'raw.source_daily' and status = 'final' and is_verified
+),
+told as (
+    select *, cast(window_start as date) as day, status in ('provisional', 'final') as is_read
+    from core.window
+    where table_name = 'raw.allocation'
+)
 select
-    cast(window_start as date) as day,
+    day,
     cluster,
-    count(*) filter (status in ('provisional', 'final')) as window_count,
+    count(*) filter (is_read) as window_count,
     count(*) filter (status = 'provisional') as provisional_window_count,
-    count(*) filter (status in ('provisional', 'final') and not is_verified) as unverified_window_count,
-    count(*) filter (is_degraded) as degraded_window_count,
+    count(*) filter (is_read and not is_verified) as unverified_window_count,
+    count(*) filter (is_degraded or (is_read and not is_reconciled)) as degraded_window_count,
+    any_value(is_reconciled) as is_reconciled,
     count(*) filter (status = 'lost') as lost_window_count,
     min(minutes_ratio) as minutes_ratio
-from core.window
-where table_name = 'raw.allocation'
+from told
+left join compared using (day, cluster)
 group by all;
