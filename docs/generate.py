@@ -9,9 +9,15 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import settings
+from finops_pipeline.warehouse.records import TABLES as INTERNAL_TABLES
 from finops_pipeline.warehouse.sql_file import SCHEMAS, Table, files, tables
 
 NOTE = "Written by `make docs` from {source}; change it there.\n"
+KINDS = {
+    "lake": "Files of the lake",
+    "table": "A table, filled when what it is made from changes",
+    "view": "A view, computed when it is asked",
+}
 HOW_SETTINGS_ARE_READ = """They are read from `finops.toml` in the folder where a command runs, or
 from the file that `FINOPS_CONFIG` names. A variable beats the file. Lists and tables are JSON in a
 variable, and `FINOPS_CLUSTERS` is the whole list of clusters.
@@ -39,12 +45,21 @@ def table_section(table: Table, types: dict[str, str]) -> str:
     """One table."""
     rows = ([f"`{name}`", types[name], table.columns.get(name, "")] for name in types)
     lines = grid(["column", "type", "meaning"], rows)
-    return "\n".join([f"## {table.name}\n", f"{table.description}\n", *lines, ""])
+    head = [f"## {table.name}\n", f"{table.description}\n", f"{how_filled(table)}\n"]
+    return "\n".join([*head, *lines, ""])
+
+
+def how_filled(table: Table) -> str:
+    """Kind, grain and how long rows are kept."""
+    grain = f"by `{table.grain_column}`" if table.grain_column else "not by time"
+    days = f"for `retention.{table.kept_setting}`" if table.kept_setting else "for good"
+    return f"{KINDS[table.kind]}, {grain}; kept {days}."
 
 
 def column_types() -> dict[str, dict[str, str]]:
     """Type of each column by table, as DuckDB has them."""
     with duckdb.connect() as database:
+        database.execute(INTERNAL_TABLES)
         for table in tables().values():
             database.execute(f"create schema if not exists {table.schema}")
             database.execute(table.ddl)

@@ -1,12 +1,9 @@
 """The command line: ``finops``. An error raised on purpose is shown as one sentence."""
 
-import csv
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +12,14 @@ import duckdb
 import msgspec
 
 from finops_pipeline import settings as configuration
+from finops_pipeline.analysts import costs, export, sql
 from finops_pipeline.errors import ConfigError, FinopsError, NotPublished, QueryError
-from finops_pipeline.queries.published import Answer, ask, open_published
-from finops_pipeline.queries.status import age, is_demo, published_status
+from finops_pipeline.printing import DEMO_MARK, print_table
+from finops_pipeline.queries.published import open_published
+from finops_pipeline.queries.status import age, published_status
 from finops_pipeline.settings import Settings
 from finops_pipeline.units import MIB
 
-DEMO_MARK = "DEMO DATA: this cluster is pretended"
-_MOST_ROWS = 200  # of a table: more scrolls out of sight, and takes seconds to align
 _INSTANT = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"])
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -42,19 +39,8 @@ def main() -> None:
     """Costs of Kubernetes clusters, every 15 minutes, in numbers that add up."""
 
 
-@main.command()
-@click.argument("query")
-@click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table")
-def sql(query: str, style: str) -> None:
-    """Answer QUERY from the published file, which it cannot change.
-
-    A table is for reading: money has 4 decimals, and only the first 200 rows are shown. CSV and
-    JSON hold every row and every digit.
-    """
-    with open_published(_data_dir()) as connection:
-        if is_demo(connection):
-            click.echo(DEMO_MARK, err=True)
-        _PRINTERS[style](ask(connection, query))
+for command in (sql, costs, export):
+    main.add_command(command)
 
 
 @main.command()
@@ -124,6 +110,21 @@ def restore(folder: Path) -> None:
     done = put_back(settings, folder)
     click.echo(f"{settings.data_dir} holds {_described(done.file_count, done.size_bytes)}")
     click.echo("run finops tick to compute and publish the tables")
+
+
+@main.command()
+@click.argument("month", type=click.DateTime(formats=["%Y-%m"]))
+@click.option("--force", is_flag=True, help="Although windows of the month may still change.")
+def close(month: datetime, force: bool) -> None:
+    """Freeze the statement of MONTH (2026-10) for good; later changes go into the next one."""
+    from finops_pipeline.orchestration.installation import open_installation
+    from finops_pipeline.orchestration.statement import close_month
+
+    with open_installation(_settings_or_demo()) as installation:
+        count, total = close_month(installation, month.date(), is_forced=force)
+        currency = installation.settings.currency
+    click.echo(f"{month:%Y-%m} is closed: {count} rows, {total:.2f} {currency}")
+    click.echo("the next tick publishes it")
 
 
 @main.command()
@@ -268,7 +269,7 @@ def _print_published(connection: duckdb.DuckDBPyConnection) -> None:
     ago = age(found.published_at, datetime.now(UTC))
     click.echo(f"published {found.published_at:%Y-%m-%d %H:%M} UTC ({ago}), in {found.currency}\n")
     columns = list(found.clusters[0]) if found.clusters else []
-    _print_table(Answer(columns, [tuple(row.values()) for row in found.clusters]))
+    print_table(columns, [tuple(row.values()) for row in found.clusters])
 
 
 def _print_due(settings: Settings) -> None:
@@ -281,73 +282,3 @@ def _print_due(settings: Settings) -> None:
             reasons = Counter(window.reason for window in due).most_common(3)
             why = "; ".join(f"{count} {reason}" for reason, count in reasons) or "nothing"
             click.echo(f"  {cluster.name} {source.name}: {why}")
-
-
-def _print_table(answer: Answer) -> None:
-    """Aligned columns; of a long answer the first rows."""
-    rows = answer.rows[:_MOST_ROWS]
-    columns = [
-        _column(name, [row[position] for row in rows])
-        for position, name in enumerate(answer.columns)
-    ]
-    for line in zip(*columns, strict=True):
-        click.echo("  ".join(line).rstrip())
-    if len(rows) < len(answer.rows):
-        shown = f"the first {len(rows)} of {len(answer.rows)} rows"
-        click.echo(f"{shown}; --format csv prints all of them", err=True)
-
-
-def _column(name: str, values: Sequence[Any]) -> list[str]:
-    """Its cells below name and rule, all of one width; numbers to the right."""
-    cells = [_shown(value) for value in values]
-    width = max(map(len, [name, *cells]))
-    is_number = {type(value) for value in values} - {type(None)} <= {int, float, Decimal}
-    align = str.rjust if values and is_number else str.ljust
-    return [align(name, width), "-" * width, *(align(cell, width) for cell in cells)]
-
-
-def _shown(value: Any) -> str:
-    """A value as people read it; instants in UTC."""
-    if isinstance(value, Decimal):
-        return f"{value:.4f}"
-    if isinstance(value, float):
-        return _shown_float(value)
-    if isinstance(value, datetime):
-        return f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M}"
-    return _exact(value).replace("\n", " ")
-
-
-def _shown_float(value: float) -> str:
-    """Four decimals; of tiny numbers four digits, of huge ones the whole part."""
-    if abs(value) >= 1e6:
-        return f"{value:.0f}"
-    return f"{value:.4f}" if abs(value) >= 0.001 or value == 0 else f"{value:.4g}"
-
-
-def _print_csv(answer: Answer) -> None:
-    writer = csv.writer(sys.stdout)
-    writer.writerow(answer.columns)
-    writer.writerows(map(_exact, row) for row in answer.rows)
-
-
-def _exact(value: Any) -> str:
-    """A value with every digit."""
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
-
-
-def _print_json(answer: Answer) -> None:
-    encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
-    click.echo(msgspec.json.format(encoder.encode(answer.dicts()), indent=2))
-
-
-_PRINTERS: dict[str, Callable[[Answer], None]] = {
-    "table": _print_table,
-    "csv": _print_csv,
-    "json": _print_json,
-}

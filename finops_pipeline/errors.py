@@ -16,6 +16,7 @@
   x WarehouseBusy          another process keeps the warehouse to itself
   x WarehouseDamaged       its file cannot be read: it is made anew from the lake
   x PublicationRefused     a blocking check has rows; readers keep the last publication
+  x CloseRefused           a month cannot be closed yet, or is closed already
   x NotPublished           nobody has published anything here yet
   x QueryError             a question to the published file that it cannot answer
   x DeliveryError          a destination did not take what was sent
@@ -98,6 +99,10 @@ class WarehouseDamaged(FinopsError):
 
 class PublicationRefused(FinopsError):
     """A blocking check has rows; readers keep the last publication."""
+
+
+class CloseRefused(FinopsError):
+    """A month cannot be closed yet, or is closed already."""
 
 
 class NotPublished(FinopsError):

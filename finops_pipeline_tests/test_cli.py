@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from finops_pipeline.cli import DEMO_MARK, main
+from finops_pipeline.cli import main
 from finops_pipeline.orchestration.installation import open_installation
+from finops_pipeline.printing import DEMO_MARK
 from finops_pipeline.queries.published import ask, open_published
 
 ROOT = Path(__file__).parent.parent
@@ -160,6 +161,132 @@ def test_sql_cannot_write(demo):
         assert "only a select is answered" in refused(finops("sql", query))
 
 
+def test_sql_is_stopped_in_time_and_cut_at_the_limit(demo):
+    endless = "select count(*) from range(10000000) as a, range(10000000) as b"
+
+    cut = finops("sql", "from range(5)", "--limit", "2", "--format", "csv")
+
+    assert said(cut).splitlines() == ["range", "0", "1"]
+    assert "cut after 2 rows; --limit allows more" in cut.stderr
+    assert refused(finops("sql", endless, "--timeout", "0.3")).startswith("stopped after 0.3 s")
+
+
+def test_costs_are_a_table_with_a_total_that_is_their_sum(demo):
+    result = finops("costs", "--by", "cost_kind, cluster", "--window", "2d", "--compare", "none")
+
+    first, _, heading, rule, *rows, rule_again, total = said(result).splitlines()
+    assert re.fullmatch(r"cost in USD, \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d \(UTC\)", first)
+    assert heading.split() == ["cost_kind", "cluster", "total_cost", "share_ratio"]
+    assert rule == rule_again
+    assert {row.split()[0] for row in rows} == {"(idle)", "(unmounted)", "workload"}
+    # Each is rounded to 4 decimals.
+    shown = sum(Decimal(row.split()[2]) for row in rows)
+    assert abs(shown - Decimal(total.split()[1])) <= Decimal("0.0002")
+    assert DEMO_MARK in result.stderr
+    assert "incomplete: " in result.stderr
+
+
+def test_costs_by_team_say_who_pays_for_what(demo):
+    found = json.loads(
+        said(finops("costs", "--window", "2d", "--format", "json")), parse_float=Decimal
+    )
+
+    assert {"idle", "unmounted", "unattributed"} < {row["team"] for row in found["rows"]}
+    for row in [*found["rows"], found["total"]]:
+        parts = row["direct_cost"] + row["idle_cost"] + row["shared_cost"]
+        assert row["total_cost"] == parts
+    assert sum(row["total_cost"] for row in found["rows"]) == found["total"]["total_cost"]
+    assert (found["currency"], len(found["days"]), len(found["previous_days"])) == ("USD", 2, 2)
+    with open_published(demo / "data") as connection:
+        query = "select sum(total_cost) from costs.daily where day between $first and $last"
+        first, last = found["days"]
+        ((published,),) = ask(connection, query, {"first": first, "last": last}).rows
+    assert found["total"]["total_cost"] == published
+
+
+def test_costs_as_csv_have_every_group_and_nothing_else(demo):
+    asked = ("costs", "--by", "workload", "--window", "2d")
+    table = said(finops(*asked, "--limit", "3"))
+    printed = said(finops(*asked, "--format", "csv"))
+    rows = list(csv.DictReader(io.StringIO(printed)))
+
+    assert re.search(rf"^\({len(rows) - 3} others\) ", table, re.MULTILINE)
+    assert rows[0].keys() == {
+        "workload", "total_cost", "share_ratio", "previous_cost", "change_cost", "change_ratio"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--by", "color"], "costs are not kept by color, but by team, "),
+        (["--by", "node,container"], "costs are not kept by node and container together"),
+        (["--window", "soon"], "'soon' is no window: today, yesterday, 7d"),
+    ],
+)
+def test_costs_refuse_in_one_sentence(demo, arguments, message):
+    assert refused(finops("costs", *arguments)).startswith(message)
+
+
+@pytest.mark.parametrize("style", ["csv", "parquet", "xlsx", "focus"])
+def test_export_writes_a_file_and_says_what_is_in_it(demo, tmp_path, style):
+    path = tmp_path / f"costs.{style}"
+
+    result = finops("export", "costs", "--format", style, "--out", str(path), "--window", "2d")
+
+    found = re.fullmatch(rf"{path} has (\d+) rows, together (\S+) USD\n", said(result))
+    assert found
+    assert path.stat().st_size > 1000
+    assert DEMO_MARK in result.stderr
+    assert [it.name for it in tmp_path.iterdir()] == [path.name]
+
+
+def test_export_names_its_file_after_level_and_days(published_demo, folder):
+    (folder / "data").symlink_to(published_demo / "data")
+
+    for style in ("csv", "focus"):
+        said(finops("export", "costs", "--format", style, "--level", "monthly", "--window", "30d"))
+
+    named = sorted(path.name for path in folder.glob("costs-*"))
+    assert [re.sub(r"\d", "0", name) for name in named] == [
+        "costs-focus-0000-00-00-0000-00-00.csv",
+        "costs-monthly-0000-00-00-0000-00-00.csv",
+    ]
+
+
+def test_export_writes_focus_as_parquet_where_the_name_ends_so(demo, tmp_path):
+    path = tmp_path / "focus.parquet"
+
+    said(finops("export", "costs", "--format", "focus", "--out", str(path), "--window", "2d"))
+
+    assert path.read_bytes().startswith(b"PAR1")
+
+
+def test_export_that_fails_leaves_the_file_of_before(demo, tmp_path):
+    (tmp_path / "costs.csv").write_text("before")
+
+    result = finops("export", "costs", "--out", str(tmp_path / "costs.csv"), "--window", "2020-01")
+
+    assert refused(result) == "there are no costs of 2020-01-01 to 2020-01-31"
+    assert [(it.name, it.read_text()) for it in tmp_path.iterdir()] == [("costs.csv", "before")]
+
+
+def test_export_of_the_database_is_one_file(demo, tmp_path):
+    path = tmp_path / "copy.duckdb"
+
+    result = finops("export", "database", "--out", str(path), "--raw", "0d")
+
+    assert re.fullmatch(rf"{path} has \d+\.\d MiB\n", said(result))
+    assert [it.name for it in tmp_path.iterdir()] == ["copy.duckdb"]
+
+
+def test_export_wants_a_number_of_days(demo, tmp_path):
+    result = finops("export", "database", "--out", str(tmp_path / "it"), "--raw", "week")
+
+    assert result.exit_code == 2
+    assert "'week' is no number of days, such as 7d" in result.stderr
+
+
 def test_status_tells_what_is_read_what_failed_and_what_is_due(demo):
     shown = said(finops("status"))
 
@@ -263,6 +390,9 @@ def test_config_validate_names_the_key_that_is_wrong(folder):
 
 COMMANDS = [
     ("sql", "select 1"),
+    ("costs",),
+    ("export", "costs"),
+    ("export", "database", "--out", "there"),
     ("status",),
     ("tick",),
     ("run",),

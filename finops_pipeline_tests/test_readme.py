@@ -1,11 +1,13 @@
 """What the README promises: its queries answer, its commands and files exist."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from finops_pipeline.cli import main
 from finops_pipeline.queries.published import ask, open_published
@@ -40,6 +42,23 @@ def test_query_finds_rows_in_a_demo(query, published_demo):
     assert answer.rows
     for name, *values in zip(answer.columns, *answer.rows, strict=True):
         assert any(value is not None for value in values), name
+
+
+def test_commands_of_analysts_say_what_is_shown(published_demo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(published_demo / "data")
+    (block,) = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = block.strip().splitlines()
+
+    for command, shown in zip(lines[::2], lines[1::2], strict=True):
+        ran = CliRunner().invoke(main, shlex.split(command)[2:], prog_name="finops")
+        assert ran.exit_code == 0, ran.output
+        assert without_numbers(shown) in map(without_numbers, ran.stdout.splitlines()), command
+
+
+def without_numbers(line: str) -> str:
+    """What does not change from day to day."""
+    return re.sub(r"[\d.]*\d", "0", " ".join(line.split()))
 
 
 def test_notebook_example_runs(published_demo, monkeypatch):

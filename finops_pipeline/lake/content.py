@@ -17,13 +17,14 @@ def content_sha256(rows: pa.Table) -> str:
     every other. Null, zero, NaN and the empty text are four different things.
 
     Args:
-        rows: sorted by their natural key; columns of numbers, booleans, instants and text.
+        rows: sorted by their natural key; columns of numbers, decimals, booleans, dates, instants
+            and text.
 
     Returns:
         64 hexadecimal digits.
     """
     digest = hashlib.sha256(str(rows.num_rows).encode())
-    for name, column in zip(rows.column_names, rows.columns, strict=True):
+    for name, column in zip(rows.column_names, map(_plain, rows.columns), strict=True):
         chunks = [_decoded(chunk) for chunk in column.chunks]
         kind = _decoded_type(column.type)
         digest.update(f"\n{name} {kind}\n".encode())
@@ -34,6 +35,12 @@ def content_sha256(rows: pa.Table) -> str:
         for chunk in chunks:
             digest.update(values(chunk))
     return digest.hexdigest()
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Decimals and dates as text: no number holds every digit."""
+    kinds = (pa.types.is_decimal, pa.types.is_date)
+    return column.cast(pa.string()) if any(is_kind(column.type) for is_kind in kinds) else column
 
 
 def _decoded_type(kind: pa.DataType) -> pa.DataType:

@@ -1,11 +1,15 @@
-"""What the Dagster UI shows of a table: columns with comments, a preview, totals to plot."""
+"""What the Dagster UI shows of a table: columns with comments, a preview, totals and charts."""
 
+from datetime import UTC
 from functools import cache
 from typing import Any
 
 import dagster as dg
 import duckdb
 
+from finops_pipeline.orchestration.installation import Installation
+from finops_pipeline.orchestration.trend import movers, trend
+from finops_pipeline.warehouse.records import TABLES as INTERNAL_TABLES
 from finops_pipeline.warehouse.sql_file import SCHEMAS, Table, tables
 from finops_pipeline.warehouse.warehouse import Warehouse
 
@@ -39,13 +43,14 @@ def column_schema(table: Table) -> dg.TableSchema:
 def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
     """Type and nullability by table and column, as DuckDB understands the table files."""
     with duckdb.connect() as connection:
+        connection.execute(INTERNAL_TABLES)
         for schema in SCHEMAS:
             connection.execute(f"create schema {schema}")
         for table in tables().values():
             connection.execute(table.ddl)
         rows = connection.execute(
             "select schema_name || '.' || table_name, column_name, lower(data_type), is_nullable"
-            " from duckdb_columns()"
+            " from duckdb_columns() where not internal"
         ).fetchall()
     return {(table, column): (kind, nullable) for table, column, kind, nullable in rows}
 
@@ -55,8 +60,10 @@ def _as_markdown(text: str) -> str:
     return text.replace("_", "\\_").replace("*", "\\*")
 
 
-def metadata(warehouse: Warehouse, table: Table, written: int) -> dict[str, Any]:
-    """Row counts, the newest total and a preview of a table that was just filled.
+def metadata(
+    warehouse: Warehouse, table: Table, written: int, installation: Installation
+) -> dict[str, Any]:
+    """Row counts, totals, trend, movers and a preview of a table that was just filled.
 
     Of a view only how to ask it: its rows would be computed, all of them, to be counted.
     """
@@ -71,25 +78,14 @@ def metadata(warehouse: Warehouse, table: Table, written: int) -> dict[str, Any]
         "ask": ask,
         "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
     }
-    return shown | _totals(warehouse, table)
+    today = installation.clock().astimezone(UTC).date()
+    shown |= trend(warehouse, table, installation.settings.currency)
+    return shown | movers(warehouse, table, today)
 
 
 def _newest(table: Table) -> str:
     order = f" order by {table.time_column} desc" if table.time_column else ""
     return f"select * from {table.name}{order}"
-
-
-def _totals(warehouse: Warehouse, table: Table) -> dict[str, Any]:
-    """Cost and waste of the newest slot, which the UI plots run by run."""
-    costs = [name for name in ("total_cost", "waste_cost") if name in table.columns]
-    if not costs or not table.time_column:
-        return {}
-    sums = ", ".join(f"coalesce(sum({name}), 0)::double as newest_{name}" for name in costs)
-    (row,) = warehouse.rows(
-        f"select {sums} from {table.name}"
-        f" where {table.time_column} = (select max({table.time_column}) from {table.name})"
-    )
-    return row
 
 
 def preview(rows: list[dict[str, Any]]) -> str:
@@ -103,4 +99,5 @@ def preview(rows: list[dict[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"
+    short = text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"
+    return short.replace("__", "\\_\\_")  # else __idle__ would become a bold idle

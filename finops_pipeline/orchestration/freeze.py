@@ -52,9 +52,9 @@ def freeze_old_days(installation: Installation) -> list[date]:
         expired = [day for day in days if _is_published(installation, published, day)]
         for day in expired:
             frozen = [
-                kept
+                done
                 for table in _daily_tables()
-                for kept in _freeze(installation, published, table, day, at)
+                for done in _freeze(installation, published, table, day, at)
             ]
             files, windows = [file for file, _ in frozen], [window for _, window in frozen]
             installation.state.ledger.expire(day, files, windows, at)
@@ -91,11 +91,15 @@ def _freeze(
     for cluster in sorted(set(rows["cluster"].to_pylist())):
         own = rows.filter(pc.field("cluster") == cluster)
         if not installation.state.ledger.day([table.name], cluster, day):
-            yield _kept(installation.lake, _window(table.name, cluster, own, day, at), own)
+            yield kept(installation.lake, _window(table.name, cluster, own, day, at), own)
 
 
-def _kept(lake: Lake, window: Window, rows: pa.Table) -> tuple[StoredFile, Window]:
-    """One file, read back before the ledger names it."""
+def kept(lake: Lake, window: Window, rows: pa.Table) -> tuple[StoredFile, Window]:
+    """One file of one window, read back before the ledger names it.
+
+    Raises:
+        LakeDamaged: it does not hold what was written.
+    """
     days = {window.window_start: rows}
     file = lake.write(window.table_name, window.cluster, days, told([window]))
     if not lake.read(file.path, file.file_sha256).equals(rows):
@@ -115,18 +119,8 @@ def _window(name: str, cluster: str, rows: pa.Table, day: date, at: datetime) ->
         total=total,
         read_count=1,
         fetched_at=at,
-        content_sha256=content_sha256(_hashable(rows)),
+        content_sha256=content_sha256(rows),
     )
-
-
-def _hashable(rows: pa.Table) -> pa.Table:
-    """Decimals and dates as text."""
-    kinds = (pa.types.is_decimal, pa.types.is_date)
-    fields = [
-        pa.field(it.name, pa.string()) if any(is_kind(it.type) for is_kind in kinds) else it
-        for it in rows.schema
-    ]
-    return rows.cast(pa.schema(fields))
 
 
 def _sum(costs: pa.ChunkedArray) -> Decimal:

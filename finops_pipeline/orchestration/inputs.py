@@ -1,6 +1,7 @@
 """Hands the warehouse what lake and ledger hold: content hashes, files, the ledger's own rows."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -158,6 +159,23 @@ class LedgerInputs:
         ]
         return pa.Table.from_pylist(rows, _PRICES)
 
+    def _bill_files(self) -> pa.Table:
+        names = ("path", "size_bytes", "read_at", "failure", "sha256")
+        rows = [
+            {"billing_months": file.months, **{name: getattr(file, name) for name in names}}
+            for file in self._contents.bill_files()
+        ]
+        return pa.Table.from_pylist(rows, _BILL_FILES)
+
+    def _bill_accounts(self) -> pa.Table:
+        rows = [
+            {"cluster": it.name, "sub_account_id": account, "tags": json.dumps(it.bill_tags)}
+            for it in self._settings.clusters
+            for account in it.bill_accounts
+        ]
+        names = ("cluster", "sub_account_id", "tags")
+        return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names]))
+
     def _node_pool_labels(self) -> pa.Table:
         labels = [as_opencost_writes_it(label) for label in self._settings.nodes.pool_labels]
         return _numbered("label", labels)
@@ -260,12 +278,24 @@ _BUDGETS = pa.schema(
         *_VALIDITY,
     ]
 )
+_BILL_FILES = pa.schema(
+    [
+        ("path", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("read_at", pa.timestamp("us", "UTC")),
+        ("failure", pa.string()),
+        ("billing_months", pa.string()),
+        ("sha256", pa.string()),
+    ]
+)
 # Tables of the ledger that grow: a mark differs when any row of the time does.
 _MARKED = {"core.window", "core.restatement"}
 OF_LEDGER = {*_MARKED, "core.cluster"}
 # Tables of a few rows that are made anew each time, once they are asked for.
 _SMALL: dict[str, Callable[[LedgerInputs], pa.Table]] = {
     "core.attribution_rule": LedgerInputs._attribution_rules,
+    "core.bill_account": LedgerInputs._bill_accounts,
+    "core.bill_file": LedgerInputs._bill_files,
     "core.budget": LedgerInputs._budgets,
     "core.cluster": LedgerInputs._clusters,
     "core.cost_label": LedgerInputs._cost_labels,

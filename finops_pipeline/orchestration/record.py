@@ -23,6 +23,7 @@ MEASURES = {
     "raw.allocation": "source_total_cost",
     "raw.asset": "source_total_cost",
     "raw.source_daily": "source_total_cost",
+    "raw.bill": "billed_cost",
     "raw.container_usage": "cpu_used_core_hours",
     "raw.volume_usage": "used_bytes",
 }

@@ -15,7 +15,7 @@ from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.sources import OPENCOST_DAY, SOURCES
 from finops_pipeline.orchestration.tidy import NIGHTLY_HOUR
 from finops_pipeline.state.database import CURE
-from finops_pipeline.state.window import RAW
+from finops_pipeline.state.window import BILL, RAW, STATEMENT
 from finops_pipeline.units import MIB
 from finops_pipeline.warehouse.connect import is_full, locked
 
@@ -130,11 +130,13 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
     path, now = damage.path, installation.clock()
     if _is_as_named(installation.lake, path):
         raise StateError(f"the state database is damaged: it is wrong about {path}; {CURE}")
-    if not path.startswith(RAW):
+    if not path.startswith(RAW) or path.startswith(STATEMENT):
         raise LakeError(
-            f"{damage}; it holds frozen days that no source can say again: put it back from the"
-            " backup"
+            f"{damage}; it holds frozen days or a statement, which no source can say again: put it"
+            " back from the backup"
         )
+    if path.startswith(BILL):
+        installation.state.bill.forget()  # what is in its folder is read again
     installation.lake.move_out(path, installation.quarantine / "lake" / path)
     first = installation.horizon_start(now)
     again = [source for source in (*SOURCES, OPENCOST_DAY) if not source.heartbeat]

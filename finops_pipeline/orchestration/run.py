@@ -56,11 +56,12 @@ def run_tick(
         )
         with open_installation() as opened:
             trim(instance, kept_since(opened.settings))
-    failures = [_told(event) for event in result.get_step_failure_events()]
+    failures = [told(event) for event in result.get_step_failure_events()]
     return Outcome(first, last, _windows_read(result), result.success, failures)
 
 
-def _told(failure: dg.DagsterEvent) -> str:
+def told(failure: dg.DagsterEvent) -> str:
+    """The step that failed, and why."""
     error = failure.step_failure_data.error
     cause = error and (error.cause or error)
     return f"{failure.step_key}: {cause.message.strip() if cause else 'it does not say why'}"

@@ -9,6 +9,7 @@ from finops_pipeline.orchestration.raw import due_tags
 from finops_pipeline.orchestration.resources import InstallationResource
 
 TICK = "tick"
+BACKFILL = "backfill_days"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -22,7 +23,7 @@ tick = dg.define_asset_job(
     description="Read every window that is due, bring all tables up to date, publish.",
 )
 backfill_days = dg.define_asset_job(
-    "backfill_days",
+    BACKFILL,
     selection="*",
     tags={"dagster/priority": "-1"},
     description="The same for chosen days, however old: lost windows are asked for again, final"

@@ -12,9 +12,24 @@ from finops_pipeline.errors import NotPublished, QueryError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 FILE_NAME = "finops.duckdb"
-_READS = {duckdb.StatementType.SELECT, duckdb.StatementType.CREATE}
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # What is not in the wheel would be downloaded.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,  # else a name could be a variable of the caller
+}
+_AT_ONCE = 10_000  # rows that are Python values at the same time
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a connection may take of the machine; it never spills to disk."""
+
+    memory_bytes: int
+    thread_count: int
 
 
 @dataclass(frozen=True)
@@ -29,15 +44,50 @@ class Answer:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
+@dataclass(frozen=True)
+class Stream:
+    """The same, computed while it is read; reading may raise what :func:`ask` does."""
+
+    columns: list[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
 @contextmanager
-def open_published(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_published(
+    data_dir: Path, limits: Limits | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """The file as it was published last; later publications do not change it while it is open.
 
     It may be opened as often as wanted, in one process too: each opening is a database of its own.
 
+    Args:
+        data_dir: folder that holds ``finops.duckdb`` and ``lake/``.
+        limits: by default DuckDB's own, which are most of the machine.
+
     Raises:
         NotPublished: there is none in this folder.
         QueryError: it may not be read, is damaged, or no file of DuckDB.
+    """
+    path = published_file(data_dir)
+    # DuckDB keeps one database per file and process: a second connection to the file itself would
+    # get the old publication, with its settings already locked.
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    try:
+        _attach(connection, path)
+        if limits:
+            _limit(connection, limits)
+        _lock_down(connection, data_dir)
+        yield connection
+    finally:
+        connection.close()
+
+
+def published_file(data_dir: Path) -> Path:
+    """Where it lies.
+
+    Raises:
+        NotPublished: there is none in this folder.
+        QueryError: the folder may not be entered.
     """
     path = data_dir / FILE_NAME
     if not _is_there(path):
@@ -45,15 +95,7 @@ def open_published(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"{path} does not exist yet: 'make demo' fills it with a pretend cluster,"
             " 'make run' from the clusters in finops.toml"
         )
-    # DuckDB keeps one database per file and process: a second connection to the file itself would
-    # get the old publication, with its settings already locked.
-    connection = duckdb.connect(":memory:")
-    try:
-        _attach(connection, path)
-        _lock_down(connection, data_dir)
-        yield connection
-    finally:
-        connection.close()
+    return path
 
 
 def _is_there(path: Path) -> bool:
@@ -72,9 +114,43 @@ def ask(
         QueryError: it is wrong, or asks for more than the published file and the lake.
     """
     with _explained():
-        _must_only_read(query)
+        _must_only_read(connection, query)
         cursor = connection.execute(query, dict(arguments or {}))
         return Answer([column[0] for column in cursor.description or []], cursor.fetchall())
+
+
+def stream(connection: duckdb.DuckDBPyConnection, query: str) -> Stream:
+    """Rows of one select, some at a time: they need not all fit into memory.
+
+    Raises:
+        QueryError: as for :func:`ask`.
+    """
+    with _explained():
+        _must_only_read(connection, query)
+        cursor = connection.execute(query)
+        return Stream([column[0] for column in cursor.description or []], _rows(cursor))
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while True:
+        with _explained():
+            rows = cursor.fetchmany(_AT_ONCE)
+        if not rows:
+            return
+        yield from rows
+
+
+def batches(
+    connection: duckdb.DuckDBPyConnection, query: str, arguments: Mapping[str, Any]
+) -> "pa.RecordBatchReader":
+    """Rows of one select as Arrow batches, some at a time.
+
+    Raises:
+        QueryError: as for :func:`ask`.
+    """
+    with _explained():
+        _must_only_read(connection, query)
+        return connection.execute(query, dict(arguments)).to_arrow_reader(_AT_ONCE)
 
 
 def frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pd.DataFrame":
@@ -84,39 +160,51 @@ def frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pd.DataFrame":
         QueryError: as for :func:`ask`.
     """
     with _explained():
-        _must_only_read(query)
+        _must_only_read(connection, query)
         return connection.execute(query).df()
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """DuckDB's message as one sentence, without the lines that point into the query."""
+    """DuckDB's message as one sentence: no lines that point into the query, no general advice."""
     try:
         yield
     except duckdb.Error as error:
-        message, _, _ = str(error).partition("\n\nLINE ")
+        message, _, _ = str(error).partition("\n\n")
         raise QueryError(" ".join(message.split())) from error
 
 
-def _must_only_read(query: str) -> None:
-    """Refuse statements that could write: a file may be written wherever one may be read.
-
-    What DuckDB makes of ``pivot`` is a create and a select; in a file that is opened read-only
-    nothing else can be created.
-    """
-    kinds = [statement.type for statement in duckdb.extract_statements(query)]
-    if refused := [kind.name for kind in kinds if kind not in _READS]:
-        raise QueryError(f"only a select is answered, not {refused[0].lower()}")
-    if not kinds:
+def _must_only_read(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Refuse statements that could write: a file may be written wherever one may be read."""
+    refused, count = _kinds(connection, query)
+    if refused:
+        raise QueryError(f"only a select is answered, not {refused[0]}")
+    if not count:
         raise QueryError("the query is empty")
-    if kinds.count(duckdb.StatementType.SELECT) > 1:
+    if count > 1:
         raise QueryError("one select is answered at a time")
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], int]:
+    """The kinds of statements that are none of ours, and the number of selects.
+
+    DuckDB makes of ``pivot`` the creation of a type and a select, neither with a text of its own;
+    DuckDB 2 calls both together MULTI.
+    """
+    refused, count = [], 0
+    for statement in connection.extract_statements(query):  # parsing an import reads its files
+        kind = statement.type.name
+        if kind in ("SELECT", "MULTI"):
+            count += 1
+        elif kind != "CREATE" or statement.query:
+            refused.append(kind.lower())
+    return refused, count
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("set TimeZone = 'UTC'")  # whatever the machine's time zone is
     try:
-        connection.execute(f"attach {_quoted(str(path))} as finops (read_only)")
+        connection.execute(f"attach {quoted(str(path))} as finops (read_only)")
     except duckdb.Error as error:
         raise QueryError(
             f"{path} cannot be opened as a DuckDB file; the next publication replaces it"
@@ -124,13 +212,20 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("use finops")
 
 
+def _limit(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+    connection.execute(f"set memory_limit = '{limits.memory_bytes} bytes'")
+    connection.execute(f"set threads = {limits.thread_count:d}")
+    connection.execute("set max_temp_directory_size = '0 bytes'")
+
+
 def _lock_down(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
     # In this order: each later statement would forbid the one before.
     lake = str((data_dir / "lake").absolute())
-    connection.execute(f"set allowed_directories = [{_quoted(f'{lake}/')}]")
+    connection.execute(f"set allowed_directories = [{quoted(f'{lake}/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"

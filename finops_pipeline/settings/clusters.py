@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from finops_pipeline.settings.values import (
     Amount,
     FilePath,
     HttpUrl,
+    LabelNames,
     Lenient,
     Section,
     key,
@@ -98,6 +100,13 @@ class Cluster(Section):
         "kubeconfig to use; by default where kubectl looks", default=None
     )
     kubeconfig_context: str = key("Its context; empty: the current one", default="")
+    bill_accounts: LabelNames = key(
+        "Its accounts in the cloud's bill: charges of these SubAccountIds are its own", default=()
+    )
+    bill_tags: dict[str, str] = key(
+        "Tags that such charges must have, too, where clusters share an account",
+        default_factory=dict,
+    )
     prices: Annotated[tuple[Price, ...], Lenient] = ()
     opencost_token: SecretStr | None = key("Bearer token for OpenCost", default=None)
     prometheus_token: SecretStr | None = key("Bearer token for Prometheus", default=None)
@@ -152,6 +161,12 @@ class Cluster(Section):
             raise ValueError(f'{given} is of no use without kubernetes_access = "kubeconfig"')
         return self
 
+    @model_validator(mode="after")
+    def _tags_of_accounts(self) -> Self:
+        if self.bill_tags and not self.bill_accounts:
+            raise ValueError("bill_tags is of no use without bill_accounts")
+        return self
+
     @property
     def is_kubecost(self) -> bool:
         """Whether it is Kubecost that answers: its API lies under ``/model``."""
@@ -187,7 +202,21 @@ def told_apart(clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
         raise ValueError(f"two clusters have the opencost_url {url}: its cost would double")
     if taken := repeated([way for cluster in clusters if (way := _way_in(cluster))]):
         raise ValueError(f"two clusters have the same Kubernetes API, {taken}: give each its own")
+    for one, other in combinations(clusters, 2):
+        if account := _both_charged(one, other):
+            raise ValueError(
+                f"{one.name} and {other.name} have the bill_account {account}: tell their charges"
+                " apart by bill_tags, one key with two values"
+            )
     return clusters
+
+
+def _both_charged(one: Cluster, other: Cluster) -> str:
+    """An account of which a charge could be either cluster's; empty when there is none."""
+    tags = one.bill_tags.keys() & other.bill_tags.keys()
+    if any(one.bill_tags[tag] != other.bill_tags[tag] for tag in tags):
+        return ""
+    return min({*one.bill_accounts} & {*other.bill_accounts}, default="")
 
 
 def _normal(url: str) -> str:

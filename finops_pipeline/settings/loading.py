@@ -16,7 +16,8 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 from finops_pipeline.errors import ConfigError
 from finops_pipeline.settings.clusters import Cluster, token_variables
 from finops_pipeline.settings.mistakes import Mistake, doubts, mistakes
-from finops_pipeline.settings.tree import Settings, describe, variable
+from finops_pipeline.settings.sections import Alerts
+from finops_pipeline.settings.tree import WEBHOOK, Settings, describe, variable
 from finops_pipeline.settings.values import PREFIX, FilePath
 
 CONFIG_VARIABLE = "FINOPS_CONFIG"
@@ -55,7 +56,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         raise _explained(error, given) from None  # pydantic's own text shows secrets
     if found := list(mistakes(settings)):
         raise ConfigError("\n".join(_told(mistake, given) for mistake in found))
-    return _with_tokens(settings, environ)
+    return _with_webhook(_with_tokens(settings, environ), given)
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -131,6 +132,10 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: cannot be read as TOML: {error}") from error
     if re.search(r"//[^/@]*:[^/@]*@", str(values.get("state_url", ""))):
         raise ConfigError(f"{file}: state_url: holds a password: use FINOPS_STATE_URL instead")
+    alerts = values.get("alerts")
+    if isinstance(alerts, dict) and "webhook_url" in alerts:
+        way = f"{variable(WEBHOOK)} or alerts.webhook_url_file"
+        raise ConfigError(f"{file}: {WEBHOOK}: may hold a secret: use {way} instead")
     if inner := [key for key in values if key.startswith("_")]:  # arguments of BaseSettings
         raise ConfigError(f"{file}: {inner[0]}: there is no such setting")
     return values
@@ -203,6 +208,27 @@ def _token(
     return SecretStr(token) if token else None
 
 
+def _with_webhook(settings: Settings, given: _Given) -> Settings:
+    """The URL of the webhook from its file, if it has one."""
+    alerts = settings.alerts
+    file = alerts.webhook_url_file
+    if not file:
+        return settings
+    if variable(WEBHOOK) in given.variables:
+        raise ConfigError(f"{variable(WEBHOOK)}: there is a {WEBHOOK}_file too: give one of them")
+    try:
+        url = file.read_text(encoding="utf-8").strip()
+        if not url:
+            raise ConfigError(f"{file}: {WEBHOOK}: is empty; unset {WEBHOOK}_file for no webhook")
+        read = Alerts.model_validate({"webhook_url_file": file, "webhook_url": SecretStr(url)})
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{WEBHOOK}_file: {error}") from error
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{file}: {WEBHOOK}: {message}") from None  # the rest shows the URL
+    return settings.model_copy(update={"alerts": read})
+
+
 def _explained(error: ValidationError, given: _Given) -> ConfigError:
     """Pydantic's findings, one a line: where the value is from, its dotted key, what is wrong."""
     return ConfigError("\n".join(_finding(detail, given) for detail in error.errors()))
@@ -237,5 +263,10 @@ def _came(detail: ErrorDetails) -> str:
     value, last = detail["input"], str(detail["loc"][-1])
     if not isinstance(value, str | int | float):
         return ""
-    may_be_secret = detail["type"] == "extra_forbidden" or "token" in last or "@" in str(value)
+    may_be_secret = (
+        detail["type"] == "extra_forbidden"
+        or "token" in last
+        or "webhook" in last
+        or "@" in str(value)
+    )
     return "" if may_be_secret else f", not {value!r}"

@@ -2,9 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import SecretStr, field_validator
 
-from finops_pipeline.settings.values import LabelNames, Lenient, OptionalHttpUrl, Section, key
+from finops_pipeline.settings.values import (
+    FilePath,
+    LabelNames,
+    Lenient,
+    OptionalHttpUrl,
+    Section,
+    WebhookUrl,
+    key,
+)
 
 
 class Ingest(Section):
@@ -99,4 +107,24 @@ class Metrics(Section):
         default=50,
         ge=1,
         le=1000,
+    )
+
+
+class Bill(Section):
+    """The cloud's bill, which costs are compared with."""
+
+    folder: str = key(
+        "Folder of FOCUS files (.csv, .csv.gz, .parquet), at any depth; empty: there is no bill",
+        default="",
+    )
+
+
+class Alerts(Section):
+    """Who is told when a run fails, and when ticks succeed again."""
+
+    webhook_url_file: FilePath | None = key(
+        "File with the URL that each alert is posted to as JSON", default=None
+    )
+    webhook_url: WebhookUrl = key(
+        "URL itself; empty: alerts are only logged", default=SecretStr("")
     )

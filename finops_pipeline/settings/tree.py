@@ -12,11 +12,20 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from finops_pipeline.settings.attribution import Attribution, Budget, Rule, Sharing, Team
 from finops_pipeline.settings.clusters import Cluster, Price, token_variables, told_apart
-from finops_pipeline.settings.sections import Calendar, Ingest, Metrics, Nodes, Retention
+from finops_pipeline.settings.sections import (
+    Alerts,
+    Bill,
+    Calendar,
+    Ingest,
+    Metrics,
+    Nodes,
+    Retention,
+)
 from finops_pipeline.settings.values import PREFIX, DatabaseUrl, FilePath, Lenient, key
 
 # Kubecost merges hours into days, adjusted to the cloud's bill, after 48 h.
 KUBECOST_REREAD_HOURS = 49
+WEBHOOK = "alerts.webhook_url"  # may hold a token
 
 
 class Settings(BaseSettings):
@@ -47,6 +56,8 @@ class Settings(BaseSettings):
     nodes: Nodes = Field(default_factory=Nodes)
     retention: Retention = Field(default_factory=Retention)
     metrics: Metrics = Field(default_factory=Metrics)
+    bill: Bill = Field(default_factory=Bill)
+    alerts: Alerts = Field(default_factory=Alerts)
     teams: Annotated[tuple[Team, ...], Lenient] = ()
     budgets: Annotated[tuple[Budget, ...], Lenient] = ()
     clusters: Annotated[tuple[Cluster, ...], Lenient] = Field(
@@ -114,7 +125,7 @@ def describe() -> list[Key]:
             variable=variable(name),
             default=None if field.is_required() else field.get_default(call_default_factory=True),
             is_required=field.is_required(),
-            is_secret=name.endswith("_token"),
+            is_secret=name.endswith("_token") or name == WEBHOOK,
             unit=str(cast(dict[str, str], field.json_schema_extra)["unit"]),
             text=field.description or "",
         )

@@ -55,6 +55,14 @@ def _optional_http_url(url: str) -> str:
     return url and http_url(url)
 
 
+def _webhook_url(url: SecretStr) -> SecretStr:
+    """The URL as written; unlike others it may hold a token in its path or query."""
+    text = url.get_secret_value()
+    if text:
+        http_url(text.partition("?")[0])
+    return url
+
+
 def _database_url(url: SecretStr) -> SecretStr:
     """The URL as written; SQLAlchemy says more when it opens it."""
     text = url.get_secret_value()
@@ -104,6 +112,7 @@ def _money(value: object) -> object:
 
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
 # TOML and variables know neither tuples nor paths: these two are made from lists and text.
 Lenient = Strict(False)

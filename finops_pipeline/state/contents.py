@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import pyarrow as pa
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, literal, select
 
+from finops_pipeline.state.bill import BillFile, bill_files
 from finops_pipeline.state.known import known_windows, of_source
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
 from finops_pipeline.state.window import RAW, StoredFile
@@ -167,6 +168,11 @@ class Contents:
         columns = [restatement.c[name] for name in RESTATEMENT_COLUMNS.names]
         query = select(*columns).where(_within(restatement, start, end))
         return _arrow(self._connection.execute(query).all(), RESTATEMENT_COLUMNS)
+
+    @_once
+    def bill_files(self) -> list[BillFile]:
+        """Files of the bill folder, as they were last looked at, in the order of their paths."""
+        return bill_files(self._connection)
 
     def progress(
         self,

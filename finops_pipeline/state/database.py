@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, String, column, func, insert, inspect
 from sqlalchemy.exc import DatabaseError
 
 from finops_pipeline.errors import StateError
+from finops_pipeline.state.bill import BillFiles
 from finops_pipeline.state.connect import connect, writing
 from finops_pipeline.state.contents import Contents
 from finops_pipeline.state.horizon import Horizon
@@ -46,6 +47,7 @@ class State:
         self.installation = installation
         self.ledger = Ledger(engine, schedule)
         self.horizon = Horizon(engine, self.ledger)
+        self.bill = BillFiles(engine)
         self._engine = engine
 
     @contextmanager

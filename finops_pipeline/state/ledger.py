@@ -8,7 +8,21 @@ from datetime import date, datetime
 from itertools import product
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from finops_pipeline.state.connect import upsert, writing
 from finops_pipeline.state.known import known_windows
@@ -16,8 +30,10 @@ from finops_pipeline.state.schedule import Due, Schedule, after_end
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
 from finops_pipeline.state.window import (
     ABSENT,
+    BILL,
     FINAL,
     LOST,
+    MONTHLY,
     PROVISIONAL,
     RAW,
     Day,
@@ -65,6 +81,14 @@ class Ledger:
         """What is known of the windows of a UTC day."""
         with self._engine.connect() as connection:
             return _by_key(connection.execute(_of_day(table_names, cluster, day)))
+
+    def all_windows(self, table_name: str, cluster: str) -> list[Window]:
+        """Every window of a table that has few, oldest first."""
+        query = select(*(ledger.c[name] for name in _COLUMNS))
+        query = query.where(ledger.c.table_name == table_name, ledger.c.cluster == cluster)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(ledger.c.window_start))
+            return [Window(*row) for row in rows]
 
     def newest_read(self, table_name: str, cluster: str, before: datetime) -> datetime | None:
         """The newest window before an instant that was read."""
@@ -193,11 +217,11 @@ class Ledger:
         return len(held)
 
     def raw_days(self, before: date) -> list[date]:
-        """UTC days with raw rows, the oldest first."""
+        """UTC days with raw rows that are not kept for good, the oldest first."""
         query = (
             select(ledger_day.c.day)
             .where(
-                ledger_day.c.table_name.startswith(RAW),
+                _expires(ledger_day),
                 ledger_day.c.day < before,
                 ledger_day.c.content_sha256.is_not(None),
             )
@@ -220,7 +244,7 @@ class Ledger:
             frozen: windows of tables that are not raw, one per table and cluster.
             at: when.
         """
-        of_day = ledger_day.c.day == day, ledger_day.c.table_name.startswith(RAW)
+        of_day = ledger_day.c.day == day, _expires(ledger_day)
         with writing(self._engine) as connection:
             rows = connection.execute(select(*_DAY).where(*of_day)).all()
             raw = {(table_name, cluster, of) for table_name, cluster, of in rows}
@@ -232,8 +256,8 @@ class Ledger:
             values = {"content_sha256": None, **changed}
             connection.execute(update(ledger_day).where(*of_day).values(values))
             is_current = lake_file.c.day == day, lake_file.c.dropped_at.is_(None)
-            is_raw = lake_file.c.table_name.startswith(RAW)
-            connection.execute(update(lake_file).where(*is_current, is_raw).values(dropped_at=at))
+            query = update(lake_file).where(*is_current, _expires(lake_file))
+            connection.execute(query.values(dropped_at=at))
 
     def reopen(self, table_names: Sequence[str], day: date, at: datetime) -> None:
         """Ask again for the lost windows of a day: somebody expects that the source has them."""
@@ -304,6 +328,11 @@ class Ledger:
             paths = connection.execute(select(lake_file.c.path).where(is_old)).scalars().all()
             connection.execute(delete(lake_file).where(is_old))
         return list(paths)
+
+
+def _expires(table: Table) -> ColumnElement[bool]:
+    """Rows about raw tables that are not kept for good."""
+    return and_(table.c.table_name.startswith(RAW), table.c.table_name.not_in(MONTHLY))
 
 
 def _of_day(table_names: Iterable[str], cluster: str, day: date) -> Select[*tuple[Any, ...]]:
@@ -417,6 +446,8 @@ def _restate(
 
 
 def _why_read_again(old: Window, at: datetime) -> str:
+    if old.table_name == BILL:
+        return "the files of the bill changed"
     if old.next_read_at and old.next_read_at <= at:
         return f"read again {after_end(old.window_start, old.next_read_at)}"
     return "read again on request"

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from finops_pipeline.state.types import Exact, Instant
 
-REVISION = "0002"  # newest migration; known here so that opening need not import alembic
+REVISION = "0003"  # newest migration; known here so that opening need not import alembic
 
 metadata = MetaData()
 
@@ -122,4 +122,17 @@ requested_day = Table(
     Column("day", Date, primary_key=True),
     Column("requested_at", Instant, nullable=False),
     comment="UTC days before the horizon that are asked for until each window is read or lost",
+)
+
+bill_file = Table(
+    "bill_file",
+    metadata,
+    Column("path", String, primary_key=True, comment="Within the bill folder"),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("modified_at_ns", BigInteger, nullable=False, comment="By the file system, since 1970"),
+    Column("read_at", Instant, nullable=False, comment="When this version was looked at"),
+    Column("failure", String, comment="Why it was refused; the version before then still counts"),
+    Column("sha256", String(64), comment="Of what the last version that counts holds"),
+    Column("months", String, nullable=False, comment="Billing months of it: 2026-10 2026-11"),
+    comment="Files in the bill folder, as they were last looked at; lost without harm",
 )

@@ -10,6 +10,10 @@ FINAL = "final"  # read for the last time
 LOST = "lost"  # never read, and the source has forgotten it
 
 RAW = "raw."  # what the names of tables begin with that sources fill; others are frozen days
+# Of all clusters together, with one window a month; what they hold no source can say again, so that
+# they are kept for good.
+BILL, STATEMENT = MONTHLY = ("raw.bill", "raw.statement")
+ALL_CLUSTERS = "(all)"  # no name of a cluster
 
 Key = tuple[str, datetime]  # table and window, of the cluster at hand
 Day = tuple[str, str, date]  # table, cluster and UTC day

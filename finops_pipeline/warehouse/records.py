@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import day_start
+from finops_pipeline.warehouse.catalog import Entry
 from finops_pipeline.warehouse.fingerprints import Slots
 from finops_pipeline.warehouse.ranges import Range
 
@@ -18,11 +19,15 @@ Rows = Sequence[dict[str, Any]]
 HOURS = "hour"
 DAYS = "day"  # also of tables that are filled as a whole: their slot is null
 
-_TABLES = """
+TABLES = """
 create schema if not exists internal;
 create table if not exists internal.definition (table_name varchar, version varchar);
 create table if not exists internal.fingerprint (
     table_name varchar, grain varchar, slot timestamptz, fingerprint varchar, filled_at timestamptz
+);
+create table if not exists internal.catalog (
+    table_name varchar, schema_name varchar, description varchar, kind varchar,
+    grain_column varchar, kept_days integer, column_count integer
 );
 create table if not exists internal.publication (publication_id varchar, published_at timestamptz);
 create table if not exists internal.finding (
@@ -38,6 +43,14 @@ with state as (
     where grain = 'day'
 )
 select md5(string_agg(line, ' ' order by line)) from state
+"""
+_TABLE_STATES = """
+select
+    table_name,
+    md5(concat_ws(' ', version, string_agg(concat_ws(' ', slot, fingerprint), ' ' order by slot)))
+from internal.definition
+left join (from internal.fingerprint where grain = 'day') using (table_name)
+group by table_name, version
 """
 # The column that says when, in the rows of a check that looks at a range.
 _WHEN = ("window_start", "hour", "day")
@@ -55,7 +68,7 @@ class Records:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Made when missing."""
         self._connection = connection
-        connection.execute(_TABLES)
+        connection.execute(TABLES)
         rows = connection.execute("select table_name, version from internal.definition").fetchall()
         self.versions: dict[str, str] = dict(rows)
 
@@ -66,6 +79,15 @@ class Records:
             "insert into internal.definition values ($1, $2)", [table_name, version]
         )
         self.versions[table_name] = version
+
+    def describe(self, entries: Sequence[Entry]) -> None:
+        """What the table files say of themselves; written when it changed."""
+        known = self._connection.execute("from internal.catalog order by table_name").fetchall()
+        if known != list(entries):
+            self._connection.execute("delete from internal.catalog")
+            self._connection.executemany(
+                "insert into internal.catalog values (?, ?, ?, ?, ?, ?, ?)", entries
+            )
 
     def forget(self, table_name: str) -> None:
         """A table is gone, or about to be made anew."""
@@ -123,6 +145,10 @@ class Records:
         """Changes when the rows or the definition of any table do."""
         ((state_id,),) = self._connection.execute(_STATE_ID).fetchall()
         return str(state_id)
+
+    def table_states(self) -> dict[str, str]:
+        """By table name what changes when its rows or its definition do."""
+        return dict(self._connection.execute(_TABLE_STATES).fetchall())
 
     def hours_since_publication(self) -> set[datetime]:
         """Hours that some table was filled in since the last publication."""

@@ -23,7 +23,12 @@ _CREATE = re.compile(r"^create (?:table|view) .*", re.MULTILINE | re.DOTALL)
 _VIEW = re.compile(r"create view \S+\s*\(.*?\n\)\s*as\s", re.DOTALL)
 # A select reads tables of its own schema and of those before it.
 SCHEMAS = ("raw", "core", "costs", "usage", "efficiency", "kpis")
+# What the warehouse remembers of itself; its changes are not those of a table.
+_INTERNAL = "internal"
 _SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
+
+# Of tables that keep less than the lake does: end of their name, and setting.
+_KEPT = {"quarter_hourly": "quarter_hourly_days", "container_daily": "container_days"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,27 @@ class Table(SqlFile):
         return next((name for name in _SLOTS if name in self.columns), None)
 
     @property
+    def grain_column(self) -> str | None:
+        """The column that says when, of views by month too."""
+        return self.time_column or ("month" if "month" in self.columns else None)
+
+    @property
+    def kind(self) -> str:
+        """How it is filled: ``lake``, ``table`` or ``view``."""
+        return "lake" if self.is_raw else "view" if self.is_view else "table"
+
+    @property
+    def row_description(self) -> str:
+        """What a row is, on one line."""
+        return self.description.split("\n\n")[0].replace("\n", " ")
+
+    @property
+    def kept_setting(self) -> str | None:
+        """The key of ``[retention]`` that says for how long rows are kept; None: for good."""
+        named = (name for ending, name in _KEPT.items() if self.name.endswith(ending))
+        return next(named, "raw_days" if self.time_column in {"window_start", "hour"} else None)
+
+    @property
     def is_growing(self) -> bool:
         """Whether it is filled range by range instead of whole."""
         if self.query is None:
@@ -189,7 +215,7 @@ def _tables_read(query: str) -> frozenset[str]:
     return frozenset(
         f"{node['schema_name']}.{node['table_name']}"
         for node in _nodes(tree)
-        if node.get("type") == "BASE_TABLE" and node["schema_name"]
+        if node.get("type") == "BASE_TABLE" and node["schema_name"] not in {"", _INTERNAL}
     )
 
 

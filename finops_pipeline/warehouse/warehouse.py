@@ -12,6 +12,7 @@ import duckdb
 
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import HOUR, day_start
+from finops_pipeline.warehouse.catalog import catalog
 from finops_pipeline.warehouse.connect import connect, damage_told, read_everything
 from finops_pipeline.warehouse.definitions import Definitions, transaction
 from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale, timed
@@ -77,6 +78,8 @@ class Warehouse:
         self.connection = connect(path)
         try:
             self.records = Records(self.connection)
+            with transaction(self.connection):
+                self.records.describe(catalog(sql.values(), settings))
             self._definitions = Definitions(self.connection, self.records, sql, inputs)
             self._spool = Spool(self.connection, path, sql, self._definitions)
         except BaseException:  # whatever it was, nobody else could open the file

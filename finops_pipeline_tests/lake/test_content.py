@@ -20,12 +20,16 @@ def tables(draw):
     size = len(numbers)
     texts = draw(st.lists(st.none() | st.text(max_size=5), min_size=size, max_size=size))
     flags = draw(st.lists(st.none() | st.booleans(), min_size=size, max_size=size))
+    costs = draw(st.lists(st.none() | st.decimals(-9, 9, places=9), min_size=size, max_size=size))
+    days = draw(st.lists(st.none() | st.dates(), min_size=size, max_size=size))
     instants = draw(st.lists(st.none() | st.integers(0, 2**40), min_size=size, max_size=size))
     return pa.table(
         {
             "number": pa.array(numbers, pa.float64()),
             "text": pa.array(texts, pa.string()),
             "flag": pa.array(flags, pa.bool_()),
+            "cost": pa.array(costs, pa.decimal128(28, 10)),
+            "day": pa.array(days, pa.date32()),
             "instant": pa.array(instants, pa.timestamp("us", "UTC")),
         }
     )

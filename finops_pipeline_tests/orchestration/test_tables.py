@@ -10,6 +10,8 @@ import pytest
 
 from finops_pipeline.orchestration.installation import Installation, open_installation
 from finops_pipeline.orchestration.resources import InstallationResource
+from finops_pipeline.orchestration.schedules import TICK
+from finops_pipeline.orchestration.schedules import tick as tick_job
 from finops_pipeline.orchestration.tables import derived
 from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.sql_file import SQL_DIR, read_tables
@@ -39,6 +41,11 @@ class OtherTablesResource(InstallationResource):
     def open(self) -> Iterator[Installation]:
         with open_installation() as it:
             yield OtherTables(it.settings, it.lake, it.state, it.clock)
+
+
+ONLY_TABLES = dg.Definitions(
+    [derived], jobs=[tick_job], resources={"installation": OtherTablesResource()}
+)
 
 
 @pytest.fixture
@@ -113,3 +120,37 @@ def test_one_table_alone_is_filled_without_a_publication(empty_home):
 
     assert filled(result) == {"core/window"}
     assert not empty_home.published.exists()
+
+
+def tick(made: Home, only: list[str] | None = None) -> set[str]:
+    """What a run of the job of everything reports, or of some of its tables."""
+    with made.settings():
+        result = ONLY_TABLES.resolve_job_def(TICK).execute_in_process(
+            instance=made.instance,
+            asset_selection=only and [dg.AssetKey(it.split("/")) for it in only],
+        )
+    return filled(result)
+
+
+def test_a_tick_reports_only_what_changed_since_dagster_heard_of_it(empty_home):
+    always = {"core/cluster", "core/window", "published"}
+
+    assert tick(empty_home) == KEYS
+    assert tick(empty_home) == always
+    file = empty_home.folder / "tables" / "core" / "label_key.sql"
+    file.write_text(file.read_text().replace("-- ", "-- Another comment. ", 1))
+    assert tick(empty_home) == always | {"core/label_key"}
+
+
+def test_a_table_chosen_by_hand_is_reported(empty_home):
+    tick(empty_home)
+
+    assert tick(empty_home, ["core/label_key"]) == {"core/label_key"}
+    assert filled(materialize(empty_home)) == KEYS
+
+
+def test_a_new_dagster_beside_an_old_warehouse_hears_of_everything(empty_home):
+    tick(empty_home)
+
+    with dg.DagsterInstance.ephemeral() as other:
+        assert tick(Home(empty_home.folder, other)) == KEYS

@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from finops_pipeline.warehouse.records import TABLES as INTERNAL_TABLES
 from finops_pipeline.warehouse.sql_file import SqlFile, files, tables
 
 PARAMETERS = {
@@ -30,6 +31,7 @@ class Data:
     def __init__(self) -> None:
         self.connection = duckdb.connect()
         self.connection.execute("set TimeZone = 'UTC'")
+        self.connection.execute(INTERNAL_TABLES)
         for table in tables().values():
             self.connection.execute(f"create schema if not exists {table.schema}")
             self.connection.execute(table.ddl)

@@ -79,6 +79,8 @@ def _ledger_and_lake(settings: Settings) -> Iterator[Finding]:
             installation.state.verify()
             yield _finding("ledger", OK, "opens, and is whole")
             yield _lake(installation)
+            if settings.bill.folder:
+                yield _bill(installation)
     except StateError as error:
         yield _finding("ledger", FAILED, str(error), _LEDGER)
         yield _finding("lake", UNKNOWN, "the ledger, which knows its files, does not open")
@@ -99,6 +101,24 @@ def _lake(installation: Installation) -> Finding:
         FAILED,
         f"{len(damaged)} of {len(files)} files: {'; '.join(damaged[:_SHOWN])}",
         "run finops tick: it moves them to data/quarantine and reads their windows again",
+    )
+
+
+def _bill(installation: Installation) -> Finding:
+    """Whether the folder is there, and which of its files were refused."""
+    folder = Path(installation.settings.bill.folder)
+    if not folder.is_dir():
+        fix = "mount it, or correct bill.folder; what was read of it stays"
+        return _finding("bill", WARNING, f"{folder} is no folder", fix)
+    files = installation.state.bill.all().values()
+    refused = [f"{file.path}: {file.failure}" for file in files if file.failure]
+    if not refused:
+        return _finding("bill", OK, f"{len(files)} files were read")
+    return _finding(
+        "bill",
+        FAILED,
+        f"{len(refused)} of {len(files)} files: {'; '.join(refused[:_SHOWN])}",
+        "export them again, or remove them",
     )
 
 

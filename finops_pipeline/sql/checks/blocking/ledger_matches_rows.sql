@@ -7,6 +7,8 @@ with stored_row as (
     union all
     select 'raw.autoscaler', cluster, window_start from raw.autoscaler
     union all
+    select 'raw.bill', '(all)', window_start from raw.bill
+    union all
     select 'raw.container_usage', cluster, window_start from raw.container_usage
     union all
     select 'raw.disruption_budget', cluster, window_start from raw.disruption_budget
@@ -26,6 +28,8 @@ with stored_row as (
     select 'raw.service', cluster, window_start from raw.service
     union all
     select 'raw.source_daily', cluster, window_start from raw.source_daily
+    union all
+    select 'raw.statement', '(all)', window_start from raw.statement
     union all
     select 'raw.storage_class', cluster, window_start from raw.storage_class
     union all

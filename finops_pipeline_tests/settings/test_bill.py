@@ -1,0 +1,77 @@
+"""Whose a charge of the cloud's bill is must be clear from the settings alone."""
+
+import json
+
+import pytest
+
+from finops_pipeline.errors import ConfigError
+from finops_pipeline.settings import load
+
+CLUSTER = {"opencost_url": "http://oc:9003", "prometheus_url": "http://prom"}
+
+
+def clusters(*bills):
+    """Variables for clusters a, b, ... with these settings of the bill."""
+    given = [
+        {**CLUSTER, "name": name, "opencost_url": f"http://{name}", **bill}
+        for name, bill in zip("abc", bills, strict=False)
+    ]
+    return {"FINOPS_CLUSTERS": json.dumps(given)}
+
+
+def test_there_is_no_bill_by_default():
+    settings = load(environ=clusters({}))
+
+    assert (settings.bill.folder, settings.clusters[0].bill_accounts) == ("", ())
+
+
+@pytest.mark.parametrize(
+    "bills",
+    [
+        ({"bill_accounts": ["1"]}, {"bill_accounts": ["2"]}),
+        (
+            {"bill_accounts": ["1"], "bill_tags": {"cluster": "a"}},
+            {"bill_accounts": ["1"], "bill_tags": {"cluster": "b", "stage": "prod"}},
+            {"bill_accounts": ["2", "1"], "bill_tags": {"cluster": "c"}},
+        ),
+    ],
+)
+def test_clusters_whose_charges_are_told_apart_are_taken(bills):
+    environ = {**clusters(*bills), "FINOPS_BILL__FOLDER": "bill"}
+
+    settings = load(environ=environ)
+
+    assert settings.bill.folder == "bill"
+    assert [{*it.bill_accounts} for it in settings.clusters] == [
+        {*it["bill_accounts"]} for it in bills
+    ]
+
+
+@pytest.mark.parametrize(
+    "bills",
+    [
+        ({"bill_accounts": ["1"]}, {"bill_accounts": ["2", "1"]}),
+        ({"bill_accounts": ["1"], "bill_tags": {"cluster": "a"}}, {"bill_accounts": ["1"]}),
+        (
+            {"bill_accounts": ["1"], "bill_tags": {"cluster": "a"}},
+            {"bill_accounts": ["1"], "bill_tags": {"cluster": "a"}},
+        ),
+        (
+            {"bill_accounts": ["1"], "bill_tags": {"cluster": "a"}},
+            {"bill_accounts": ["1"], "bill_tags": {"stage": "prod"}},
+        ),
+    ],
+)
+def test_a_charge_that_two_clusters_could_claim_is_refused(bills):
+    with pytest.raises(ConfigError, match="a and b have the bill_account 1: tell their charges"):
+        load(environ=clusters(*bills))
+
+
+def test_tags_without_an_account_are_refused():
+    with pytest.raises(ConfigError, match="bill_tags is of no use without bill_accounts"):
+        load(environ=clusters({"bill_tags": {"cluster": "a"}}))
+
+
+def test_an_account_is_text_that_is_not_empty():
+    with pytest.raises(ConfigError, match=r"clusters\.0\.bill_accounts\.0"):
+        load(environ=clusters({"bill_accounts": [""]}))
