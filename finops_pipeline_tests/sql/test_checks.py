@@ -91,6 +91,10 @@ def lost(table: str) -> Callable[[Data], None]:
     return lose
 
 
+def node_lost(data: Data) -> None:
+    data.connection.execute("delete from costs.node_daily")
+
+
 def container_twice(data: Data) -> None:
     data.given("raw.allocation", COSTED)
 
@@ -197,7 +201,7 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("days_preserve_total", day_lost),
     ("hours_preserve_total", changed("source_network_cost", 1)),
     ("rows_unique", container_twice),
-    ("nodes_and_volumes_preserve_total", lost("costs.node_daily")),
+    ("nodes_and_volumes_preserve_total", node_lost),
     ("nodes_preserve_total", lost("costs.node_hourly")),
     ("rollups_preserve_total", lost("costs.container_daily")),
     ("rollups_preserve_total", lost("costs.label_daily")),
