@@ -13,11 +13,16 @@ from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
 CHECKS = {**files("checks"), **files("checks/blocking")}
 FILLED = [
     "core.price",
+    "core.usage_window",
+    "core.node_hourly",
     "costs.quarter_hourly",
     "costs.hourly",
     "costs.daily",
     "costs.container_daily",
     "costs.node_hourly",
+    "costs.node_daily",
+    "costs.volume_hourly",
+    "costs.volume_daily",
     "costs.label_hourly",
     "costs.label_daily",
     "costs.idle_share_daily",
@@ -84,6 +89,10 @@ def lost(table: str) -> Callable[[Data], None]:
         data.connection.execute(f"delete from {table} where team <> 'idle'")
 
     return lose
+
+
+def node_lost(data: Data) -> None:
+    data.connection.execute("delete from costs.node_daily")
 
 
 def container_twice(data: Data) -> None:
@@ -156,6 +165,11 @@ def node_dearer(data: Data) -> None:
     data.connection.execute("update raw.asset set source_total_cost = 0.06")
 
 
+def usage_missing(data: Data) -> None:
+    """Prometheus answered, and knew no container."""
+    data.given("core.window", {**READ, "table_name": "raw.container_usage", "row_count": 0})
+
+
 MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("attribution_rules_match", rule_without_a_match),
     ("components_sum_to_total", changed("source_cpu_cost", 0.0076)),
@@ -177,6 +191,7 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("source_agrees", hour_lost),
     ("source_reconciles", reconciled_otherwise),
     ("sources_reachable", source_failed),
+    ("usage_measured", usage_missing),
     ("windows_gapless", window_failed),
     ("windows_gapless", window_never_tried),
     ("windows_gapless", source_stopped),
@@ -186,6 +201,7 @@ MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("days_preserve_total", day_lost),
     ("hours_preserve_total", changed("source_network_cost", 1)),
     ("rows_unique", container_twice),
+    ("nodes_and_volumes_preserve_total", node_lost),
     ("nodes_preserve_total", lost("costs.node_hourly")),
     ("rollups_preserve_total", lost("costs.container_daily")),
     ("rollups_preserve_total", lost("costs.label_daily")),

@@ -53,4 +53,4 @@ select
     window_count,
     96 as expected_window_count
 from efficiency.level
-where level = 'cluster' and day is not null;
+where level = 'cluster';

@@ -45,6 +45,7 @@ create view efficiency.level (
     waste_cost,                    -- billed and not used; of clusters idle cost, too [currency]
     measured_cost_ratio            -- share of resource_cost with known usage
 ) as
+-- What is summed beside workloads: volumes of namespaces and clusters, and what else a cluster pays.
 with part as (
     from efficiency.sum_daily
     union all by name
@@ -61,55 +62,50 @@ with part as (
     from costs.daily
     where cost_kind <> 'workload'
 ),
+-- Levels are apart, not grouping sets, so that a question to one level computes no other. All columns but
+-- those that tell rows apart are sums, by the same name.
 summed as (
     select
-        case grouping(namespace, workload, team)
-            when 0 then 'workload'
-            when 3 then 'namespace'
-            when 6 then 'team'
-            else 'cluster'
-        end as level,
-        null::timestamptz as window_start,
+        'namespace' as level,
         day,
         cluster,
         namespace,
-        workload_kind,
-        workload,
-        team,
-        environment,
-        sum(cpu_requested_core_hours) as cpu_requested_core_hours,
-        sum(cpu_used_core_hours) as cpu_used_core_hours,
-        sum(cpu_unrequested_core_hours) as cpu_unrequested_core_hours,
-        sum(memory_requested_byte_hours) as memory_requested_byte_hours,
-        sum(memory_used_byte_hours) as memory_used_byte_hours,
-        sum(memory_unrequested_byte_hours) as memory_unrequested_byte_hours,
-        sum(gpu_requested_hours) as gpu_requested_hours,
-        sum(gpu_used_hours) as gpu_used_hours,
-        sum(total_cost) as total_cost,
-        sum(resource_cost) as resource_cost,
-        sum(unrequested_cost) as unrequested_cost,
-        sum(cpu_cost) as cpu_cost,
-        sum(memory_cost) as memory_cost,
-        sum(gpu_cost) as gpu_cost,
-        sum(cpu_waste_cost) as cpu_waste_cost,
-        sum(memory_waste_cost) as memory_waste_cost,
-        sum(gpu_waste_cost) as gpu_waste_cost,
-        sum(idle_cost) as idle_cost,
-        sum(storage_measured_byte_hours) as storage_measured_byte_hours,
-        sum(storage_used_byte_hours) as storage_used_byte_hours,
-        sum(storage_waste_cost) as storage_waste_cost,
-        if(level = 'workload', sum(part.window_count), any_value(known.window_count)) as window_count
+        sum(columns(
+            * exclude (day, cluster, namespace, workload_kind, workload, team, environment, window_count)
+        )) as "\0"
     from part
-    left join costs.complete_daily as known using (day, cluster)
-    group by grouping sets (
-        (day, cluster, namespace, workload_kind, workload, team, environment),
-        (day, cluster, namespace),
-        (day, cluster, team),
-        (day, cluster)
-    )
+    where namespace is not null
+    group by day, cluster, namespace
     union all by name
-    select 'namespace window' as level, null::date as day, *, 1 as window_count
-    from efficiency.sum_quarter_hourly
+    select
+        'team' as level,
+        day,
+        cluster,
+        team,
+        sum(columns(
+            * exclude (day, cluster, namespace, workload_kind, workload, team, environment, window_count)
+        )) as "\0"
+    from efficiency.sum_daily
+    group by day, cluster, team
+    union all by name
+    select
+        'cluster' as level,
+        day,
+        cluster,
+        sum(columns(
+            * exclude (day, cluster, namespace, workload_kind, workload, team, environment, window_count)
+        )) as "\0"
+    from part
+    group by day, cluster
+),
+every as (
+    select summed.*, complete_daily.window_count
+    from summed
+    left join costs.complete_daily using (day, cluster)
+    union all by name
+    select 'workload' as level, * from efficiency.sum_daily
+    union all by name
+    select 'namespace window' as level, *, 1 as window_count from efficiency.sum_quarter_hourly
 )
 select
     level,
@@ -155,7 +151,4 @@ select
     storage_used_byte_hours / nullif(storage_measured_byte_hours, 0) as storage_usage_ratio,
     list_sum([cpu_waste_cost, memory_waste_cost, gpu_waste_cost, idle_cost]) as waste_cost,
     list_sum([cpu_cost, memory_cost, gpu_cost, 0]) / nullif(resource_cost, 0) as measured_cost_ratio
-from summed
-where level = 'cluster' or (level = 'namespace' and namespace is not null)
-    or (level in ('workload', 'team') and team is not null)
-    or level = 'namespace window';
+from every;

@@ -47,4 +47,4 @@ select
     waste_cost,
     measured_cost_ratio
 from efficiency.level
-where level = 'namespace window' and window_start is not null;
+where level = 'namespace window';

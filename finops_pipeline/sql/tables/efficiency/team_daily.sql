@@ -49,4 +49,4 @@ select
     window_count,
     96 as expected_window_count
 from efficiency.level
-where level = 'team' and day is not null;
+where level = 'team';

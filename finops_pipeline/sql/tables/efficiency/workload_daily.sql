@@ -57,4 +57,4 @@ select
     window_count,
     96 as expected_window_count
 from efficiency.level
-where level = 'workload' and day is not null;
+where level = 'workload';
