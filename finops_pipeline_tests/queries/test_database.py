@@ -77,7 +77,9 @@ def test_comments_and_kinds_are_kept(elsewhere):
         for column, comment in table.columns.items()
     }
     assert dict(views) == {
-        name: table.description for name, table in tables().items() if table.is_view
+        name: table.description
+        for name, table in tables().items()
+        if table.is_view and "internal." not in table.ddl  # the pipeline's own tables stay behind
     }
 
 
