@@ -110,12 +110,14 @@ class Day:
 
     def day_contents(self, table: str) -> Slots:
         """One content of one day."""
-        return {MIDNIGHT: table} if table in self._files else {None: table}
+        slot = MIDNIGHT if table in self._files else None
+        return {slot: table}
 
     def hour_contents(self, table: str, day: datetime) -> Slots:
         """One content of each of its hours."""
-        hours = {day + count * HOUR: table for count in range(24)}
-        return hours if table in self._files else {None: table}
+        if table not in self._files:
+            return {None: table}
+        return {day + count * HOUR: table for count in range(24)}
 
     def files(self, table: str, start: datetime, end: datetime) -> Sequence[Path]:
         """The file of the day."""

@@ -43,7 +43,9 @@ def _tick_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.Dagster
     """The last tick that ended and was created before this one."""
     record = instance.get_run_record_by_id(run.run_id)
     earlier = dg.RunsFilter(
-        job_name=TICK, statuses=_FINISHED, created_before=record and record.create_timestamp
+        job_name=TICK,
+        statuses=_FINISHED,
+        created_before=record.create_timestamp if record else None,
     )
     return next(iter(instance.get_runs(earlier, limit=1)), None)
 

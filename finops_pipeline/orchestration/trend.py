@@ -99,7 +99,8 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
         return {}
     day = today - DAY
     compared = [day, day - DAY, day - 7 * DAY]
-    owners = [name for name in ("team", "namespace") if name in table.columns] or ["cluster"]
+    named = [str(name) for name in ("team", "namespace") if name in table.columns]
+    owners = named or ["cluster"]
     rows = warehouse.rows(
         f"select day, concat_ws(' / ', {', '.join(owners)}) as owner, sum(total_cost) as cost"
         f" from {table.name} where day in (select unnest($days)) group by all",

@@ -2,6 +2,7 @@
 
 import json
 from http.server import BaseHTTPRequestHandler
+from threading import Event
 
 import pytest
 
@@ -51,10 +52,12 @@ def test_nobody_listens():
 
 
 def test_a_server_that_never_answers_is_left():
-    from threading import Event
-
     ended = Event()
-    with responding(lambda _: ended.wait(5) and None) as url:
+
+    def hang(_: BaseHTTPRequestHandler) -> None:
+        ended.wait(5)
+
+    with responding(hang) as url:
         with pytest.raises(DeliveryError, match="no answer: .*timed out"):
             webhook.post(url, MESSAGE, timeout_seconds=0.2)
         ended.set()

@@ -34,7 +34,7 @@ def read(filled, tmp_path_factory) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def two_days(read) -> Installation:
+def two_days(read: Installation) -> Installation:
     """The same, computed as nobody has edited it."""
     with read.warehouse() as warehouse:
         warehouse.refresh()

@@ -127,7 +127,7 @@ def tick(made: Home, only: list[str] | None = None) -> set[str]:
     with made.settings():
         result = ONLY_TABLES.resolve_job_def(TICK).execute_in_process(
             instance=made.instance,
-            asset_selection=only and [dg.AssetKey(it.split("/")) for it in only],
+            asset_selection=[dg.AssetKey(it.split("/")) for it in only] if only else None,
         )
     return filled(result)
 

@@ -142,7 +142,7 @@ EVENTS = st.lists(st.one_of(RESTATEMENT, st.sampled_from(MONTHS)), max_size=10)
 
 def totals(rows, *names):
     """Sums of the four costs by some columns, without those that are nothing."""
-    found = {}
+    found: dict[tuple[str, ...], Counter[str]] = {}
     for one in rows:
         key = tuple(str(one[name]) for name in names)
         found.setdefault(key, Counter()).update({name: one[name] for name in COSTS})
