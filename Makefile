@@ -1,6 +1,6 @@
 # The few commands. Everything they install lies in .venv and the environments beside it.
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test bench faults crash soak lint lock docs
+.PHONY: help install demo run test bench year faults crash soak lint lock docs
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
@@ -27,6 +27,9 @@ test: .venv/.developed .venv-duckdb2/.installed .venv-deploy/.installed  ## all 
 
 bench: .venv/.developed  ## figures of speed and memory, each beside its goal
 	@$(BIN)/python -m bench
+
+year: .venv/.developed  ## questions to a year of 2,000 containers: daily tables against raw rows; takes minutes
+	@$(BIN)/python -m bench.year
 
 faults: .venv/.developed  ## every fault of a network and of its servers, at full size; takes minutes
 	@$(BIN)/python -m bench.faults
