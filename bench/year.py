@@ -37,7 +37,8 @@ WINDOWS_OF_DAY = f"""
 DAILY = f"""
     insert into costs.daily by name
     select date '{FIRST}' + d::integer as day, 'prod' as cluster,
-        'namespace-' || w % 50 as namespace, 'Deployment' as workload_kind, 'workload-' || w as workload, 'workload' as cost_kind,
+        'namespace-' || w % 50 as namespace, 'Deployment' as workload_kind,
+        'workload-' || w as workload, 'workload' as cost_kind,
         'team-' || w % 20 as team, 'prod' as environment, 'unattributed' as project,
         'unattributed' as cost_center, 'pod label team' as team_rule, 'none' as environment_rule,
         'none' as project_rule, 'none' as cost_center_rule,

@@ -30,6 +30,7 @@ class Definitions:
         self._records = records
         self._tables = tables
         self._inputs = inputs
+        self._shown: dict[str, str] = {}  # select of each raw view that is there
         for schema in sorted({table.schema for table in tables.values()}):
             connection.execute(f"create schema if not exists {schema}")
         for name in records.versions.keys() - tables.keys():
@@ -75,7 +76,9 @@ class Definitions:
             select += f" union all by name select * from read_parquet([{names}], {_PLAIN})"
         if files and within != ALWAYS:
             select += f" where window_start >= '{within.start}' and window_start < '{within.end}'"
-        self._connection.execute(f"create or replace view {table.name} as {select}")
+        if self._shown.get(table.name) != select:  # most tables of a tick ask for the same hours
+            self._connection.execute(f"create or replace view {table.name} as {select}")
+            self._shown[table.name] = select
 
     def _raw_behind(self, file: SqlFile) -> list[Table]:
         """The raw tables a select reads, itself or through views."""
@@ -92,6 +95,7 @@ class Definitions:
         self._connection.execute(";".join(statements))
 
     def _drop(self, name: str) -> None:
+        self._shown.pop(name, None)
         for stored in (name, _empty(name)) if name.startswith("raw.") else (name,):
             rows = self._connection.execute(
                 "select table_type from information_schema.tables"

@@ -58,6 +58,7 @@ _HOURS_SINCE_PUBLICATION = """
 select distinct slot
 from internal.fingerprint
 where grain = 'hour'
+    and table_name in (select unnest($tables))
     and filled_at > coalesce((select max(published_at) from internal.publication), '-infinity')
 """
 
@@ -150,9 +151,10 @@ class Records:
         """By table name what changes when its rows or its definition do."""
         return dict(self._connection.execute(_TABLE_STATES).fetchall())
 
-    def hours_since_publication(self) -> set[datetime]:
-        """Hours that some table was filled in since the last publication."""
-        rows = self._connection.execute(_HOURS_SINCE_PUBLICATION).fetchall()
+    def hours_since_publication(self, tables: Collection[str]) -> set[datetime]:
+        """Hours that one of these tables was filled in since the last publication."""
+        chosen = {"tables": list(tables)}
+        rows = self._connection.execute(_HOURS_SINCE_PUBLICATION, chosen).fetchall()
         return {slot.astimezone(UTC) for (slot,) in rows}
 
     def findings(

@@ -33,6 +33,7 @@ class Spool:
         self._tables = tables
         self._definitions = definitions
         self._held: defaultdict[str, set[datetime]] = defaultdict(set)
+        self._made: set[str] = set()
         delete_spool(warehouse)
         connection.execute(f"attach '{_file(warehouse)}' as spool")
         for schema in {table.schema for table in tables.values()}:
@@ -77,8 +78,11 @@ class Spool:
         self.hold(view, part)
         self._definitions.show_raw(view, part)
         query, name = self.select(view, part), f"spool.{view.name}"
-        self._connection.execute(f"create table if not exists {name} as {query} limit 0")
-        self._connection.execute(f"insert into {name} by name {query}")
+        if view.name in self._made:
+            self._connection.execute(f"insert into {name} by name {query}")
+        else:
+            self._connection.execute(f"create table {name} as {query}")
+            self._made.add(view.name)
 
 
 def delete_spool(warehouse: Path) -> None:

@@ -158,11 +158,19 @@ class Warehouse:
     def _check(self, file: SqlFile) -> list[dict[str, Any]]:
         if not {"start", "day"} & file.parameters:
             return self._check_range(file, ALWAYS)
-        changed = self.records.hours_since_publication()
+        changed = self.records.hours_since_publication(self._telling(file))
         parts = days(changed) if "day" in file.parameters else joined(changed, HOUR)
         found = [(part, self._check_range(file, part)) for part in parts]
         with transaction(self.connection):
             return self.records.findings(file.name, file.version, found)
+
+    def _telling(self, file: SqlFile) -> set[str]:
+        """Tables that tell by their hours where a check has something to look at.
+
+        Those with a select, since they differ where the lake does; and what it reads of the ledger,
+        which says new things of windows whose rows are the same.
+        """
+        return {name for name, table in self.tables.items() if table.query} | file.reads
 
     def _check_range(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
         self._spool.hold(file, part)
