@@ -86,14 +86,6 @@ class Retention(Section):
     )
     quarter_hourly_days: int = key("Days of costs.quarter_hourly", "days", default=14, ge=1, le=400)
     container_days: int = key("Days of costs.container_daily", "days", default=90, ge=1, le=4000)
-    native_hourly_days: int = key(
-        "Days of hourly rows that lie in the published file itself; older ones are read from the"
-        " lake",
-        "days",
-        default=35,
-        ge=1,
-        le=400,
-    )
     run_days: int = key("Days of Dagster's own history of runs", "days", default=14, ge=1, le=400)
 
 

@@ -19,7 +19,6 @@ PARAMETERS = {
     "idle_sharing": "separate",
     "shared_sharing": "proportional",
     "container_days": 90,
-    "native_hourly_days": 35,
 }
 FILLERS = {"VARCHAR": "", "DATE": "2026-03-01", "BOOLEAN": False}
 FIRST_WINDOW = "2026-03-01 10:00:00+00"
