@@ -17,6 +17,7 @@ import pyarrow as pa
 from bench.figures import tell
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline.warehouse.fingerprints import Slots
+from finops_pipeline.warehouse.ranges import Range
 from finops_pipeline.warehouse.sql_file import Table, tables
 from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
@@ -24,6 +25,7 @@ CONTAINERS = 10_000
 MOST_CPU_SECONDS = 1
 _SHOWN = 12  # tables that cost most
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
+THE_DAY = Range(MIDNIGHT, MIDNIGHT + DAY)
 SETTINGS = {
     "horizon_days": 14,
     "fiscal_year_start_month": 1,
@@ -151,8 +153,15 @@ def main() -> None:
 
 
 def _filled(warehouse: Warehouse, table: Table) -> float:
+    views = [tables()[name] for name in table.reads if tables()[name].is_view]
+    for name in table.reads:
+        warehouse.refresh_table(tables()[name])
+    for view in views if table.is_growing else []:
+        warehouse.spool.hold_view(view, THE_DAY)
     before = _cpu_seconds()
     warehouse.refresh_table(table)
+    if table.name in ("costs.line", "efficiency.line"):
+        warehouse.spool.hold_view(table, THE_DAY)
     return _cpu_seconds() - before
 
 

@@ -1,5 +1,6 @@
 """The commands of the command line that answer analysts: sql, costs and export."""
 
+import math
 import re
 import sys
 from datetime import UTC, date, datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from finops_pipeline.queries.export import Export
 
 _MOST_GROUPS = 50  # of a table: what people look at; the others are one row
+_MOST_ROWS = 1_000_000_000
 _STYLE = click.option(
     "--format", "style", type=click.Choice(list(PRINTERS)), default="table", show_default=True
 )
@@ -34,7 +36,10 @@ _WINDOW = click.option(
 
 def _listed(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
     """The parts of a comma-separated list, each once."""
-    return list(dict.fromkeys(part.strip() for part in value.split(",")))
+    parts = [part.strip() for part in value.split(",")]
+    if not all(parts):
+        raise click.BadParameter("has an empty part")
+    return list(dict.fromkeys(parts))
 
 
 def _day_count(_context: click.Context, _option: click.Parameter, value: str) -> int:
@@ -44,22 +49,29 @@ def _day_count(_context: click.Context, _option: click.Parameter, value: str) ->
     return int(found[1])
 
 
+def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # which is in every range
+        raise click.BadParameter("is no number")
+    return value
+
+
 @click.command()
 @click.argument("query")
 @_STYLE
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _MOST_ROWS),
     default=1_000_000,
     show_default=True,
     help="Rows of the answer.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(0, 86_400, min_open=True),
     default=60.0,
     show_default=True,
-    help="Seconds until it is stopped.",
+    callback=_number,
+    help="Seconds until it is stopped; a day at most.",
 )
 def sql(query: str, style: str, limit: int, timeout: float) -> None:
     """Answer QUERY from the published file, which it cannot change.
@@ -95,7 +107,7 @@ def sql(query: str, style: str, limit: int, timeout: float) -> None:
 @_STYLE
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _MOST_ROWS),
     help="Groups; all others are one row. Of a table 50, unless told.",
 )
 def costs(
@@ -157,7 +169,9 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
     from finops_pipeline.queries.export import exported, must_be_whole
 
     days = days_named(window, _today())
-    path = out or _default_path(style, level, days)
+    if style == "focus" and level != "daily":
+        raise click.UsageError("FOCUS has charges of days: leave out --level")
+    path = _beside_the_data(out or _default_path(style, level, days))
     kind = KINDS[_kind_of_file(style, path)]
     with open_published(load_data_dir()) as connection, appearing(path) as temporary:
         found = exported(connection, "focus" if style == "focus" else level, days, kind.most_rows)
@@ -181,7 +195,7 @@ def export_database(out: Path, raw_days: int) -> None:
     from finops_pipeline.destinations.table_file import appearing
     from finops_pipeline.queries.database import copy_database
 
-    with appearing(out) as temporary:
+    with appearing(_beside_the_data(out)) as temporary:
         copy_database(load_data_dir(), temporary, raw_days)
     click.echo(f"{out} has {out.stat().st_size / MIB:.1f} MiB")
 
@@ -195,10 +209,17 @@ def _default_path(style: str, level: str, days: Days) -> Path:
     return Path(f"costs-{level}-{days.first}-{days.last}.{ending}")
 
 
+def _beside_the_data(path: Path) -> Path:
+    """Refuse to write among the files that the pipeline lives on."""
+    if path.resolve().is_relative_to(load_data_dir().resolve()):
+        raise click.UsageError(f"{path} lies in the data folder, which is the pipeline's own")
+    return path
+
+
 def _kind_of_file(style: str, path: Path) -> str:
     if style != "focus":
         return style
-    return "parquet" if path.suffix == ".parquet" else "csv"
+    return "parquet" if path.suffix.lower() == ".parquet" else "csv"
 
 
 def _say_exported(path: Path, found: "Export") -> None:

@@ -1,5 +1,6 @@
 """The command line: ``finops``. An error raised on purpose is shown as one sentence."""
 
+import errno
 import os
 import sys
 from collections import Counter
@@ -31,6 +32,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except FinopsError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise click.ClickException(f"the answer cannot be written: {error.strerror}") from error
 
 
 @click.group(cls=_Commands)
@@ -113,10 +118,12 @@ def restore(folder: Path) -> None:
 
 
 @main.command()
-@click.argument("month", type=click.DateTime(formats=["%Y-%m"]))
+@click.argument("month", metavar="MONTH", type=click.DateTime(formats=["%Y-%m"]))
 @click.option("--force", is_flag=True, help="Although windows of the month may still change.")
 def close(month: datetime, force: bool) -> None:
     """Freeze the statement of MONTH (2026-10) for good; later changes go into the next one."""
+    if month.date() >= datetime.now(UTC).date():
+        raise click.UsageError(f"{month:%Y-%m} has not begun")
     from finops_pipeline.orchestration.installation import open_installation
     from finops_pipeline.orchestration.statement import close_month
 

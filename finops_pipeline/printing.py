@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from finops_pipeline.destinations.formula import no_formula
+from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import RESERVED, Costs
 
 DEMO_MARK = "DEMO DATA: this cluster is pretended"
@@ -48,6 +49,8 @@ def print_csv(columns: Sequence[str], rows: Rows) -> None:
 
 def print_json(columns: Sequence[str], rows: Rows) -> None:
     """A list of objects, each on a line of its own; every digit of every number."""
+    if repeated := [name for name in columns if columns.count(name) > 1]:
+        raise QueryError(f"two columns are called {repeated[0]}: name one of them otherwise")
     before = "["
     for row in rows:
         print(f"{before}\n{as_json(dict(zip(columns, row, strict=True)))}", end="")

@@ -191,7 +191,7 @@ def test_costs_by_team_say_who_pays_for_what(demo):
         said(finops("costs", "--window", "2d", "--format", "json")), parse_float=Decimal
     )
 
-    assert {"idle", "unmounted", "unattributed"} < {row["team"] for row in found["rows"]}
+    assert {"checkout", "unmounted", "unattributed"} < {row["team"] for row in found["rows"]}
     for row in [*found["rows"], found["total"]]:
         parts = row["direct_cost"] + row["idle_cost"] + row["shared_cost"]
         assert row["total_cost"] == parts
@@ -244,8 +244,8 @@ def test_export_writes_a_file_and_says_what_is_in_it(demo, tmp_path, style):
 def test_export_names_its_file_after_level_and_days(published_demo, folder):
     (folder / "data").symlink_to(published_demo / "data")
 
-    for style in ("csv", "focus"):
-        said(finops("export", "costs", "--format", style, "--level", "monthly", "--window", "30d"))
+    said(finops("export", "costs", "--level", "monthly", "--window", "30d"))
+    said(finops("export", "costs", "--format", "focus", "--window", "30d"))
 
     named = sorted(path.name for path in folder.glob("costs-*"))
     assert [re.sub(r"\d", "0", name) for name in named] == [
@@ -516,3 +516,35 @@ def test_the_program_ends_quietly_when_nobody_reads_on(demo):
 
     assert ran.stdout.startswith("cluster,window_start,allocation,")
     assert "Traceback" not in ran.stderr
+
+
+def misused(result: Result) -> str:
+    """What a command says that was called in a way that it does not know."""
+    assert result.exit_code == 2, result.output
+    return result.stderr
+
+
+@pytest.mark.parametrize("name", ["finops.duckdb", "state.db", "new.csv"])
+def test_nothing_is_exported_into_the_data_folder(demo, name):
+    path = demo / "data" / name
+
+    for command in (("costs", "--window", "2d"), ("database",)):
+        said_so = misused(finops("export", *command, "--out", str(path)))
+        assert "is the pipeline's own" in said_so
+
+
+@pytest.mark.parametrize(
+    "options", [("--timeout", "nan"), ("--timeout", "inf"), ("--limit", "9" * 20)]
+)
+def test_limits_that_are_none_are_refused(demo, options):
+    assert "Invalid value" in misused(finops("sql", "select 1", *options))
+
+
+def test_focus_has_no_level(demo):
+    assert "leave out --level" in misused(
+        finops("export", "costs", "--format", "focus", "--level", "hourly")
+    )
+
+
+def test_a_month_that_has_not_begun_is_not_closed(demo):
+    assert "has not begun" in misused(finops("close", "9999-12"))

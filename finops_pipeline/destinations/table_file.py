@@ -90,6 +90,7 @@ def appearing(path: Path) -> Iterator[Path]:
     Raises:
         DeliveryError: it cannot be written there; what was there before stays.
     """
+    _must_be_ours_to_write(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)
@@ -101,6 +102,15 @@ def appearing(path: Path) -> Iterator[Path]:
         raise DeliveryError(f"{path} cannot be written: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _must_be_ours_to_write(path: Path) -> None:
+    if path.name in ("", "-"):
+        raise DeliveryError("a file needs a name of its own")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise DeliveryError(f"{path} is there already, and no file that may be replaced")
+    if not path.parent.is_dir():
+        raise DeliveryError(f"{path.parent} is no folder")
 
 
 def _tuples(rows: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:

@@ -58,10 +58,21 @@ def _found(folder: Path, at: datetime) -> dict[str, BillFile]:
     """Files that may be bills, unread."""
     found = {}
     for path in folder.rglob("*"):
-        if path.name.endswith(focus.SUFFIXES) and not path.name.startswith(".") and path.is_file():
-            stat, name = path.stat(), path.relative_to(folder).as_posix()
+        name = path.relative_to(folder).as_posix()
+        if _may_be_bill(path, name):
+            stat = path.stat()
             found[name] = BillFile(name, stat.st_size, stat.st_mtime_ns, at)
     return found
+
+
+def _may_be_bill(path: Path, name: str) -> bool:
+    """A name that is no text could neither be kept nor told."""
+    return (
+        path.name.endswith(focus.SUFFIXES)
+        and not path.name.startswith(".")
+        and name.isprintable()
+        and path.is_file()
+    )
 
 
 def _is_known(file: BillFile, known: Files) -> bool:

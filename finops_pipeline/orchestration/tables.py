@@ -21,6 +21,7 @@ from finops_pipeline.orchestration.repair import inspect_share, is_nightly, repa
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.orchestration.schedules import BACKFILL, TICK
 from finops_pipeline.state.window import ALL_CLUSTERS, MONTHLY
+from finops_pipeline.warehouse.fingerprints import digest
 from finops_pipeline.warehouse.publish import publish
 from finops_pipeline.warehouse.sql_file import Table, tables
 from finops_pipeline.warehouse.warehouse import Warehouse
@@ -58,6 +59,7 @@ def _monthly_spec(table: Table) -> dg.AssetSpec:
         owners=_OWNERS,
         description=table.description,
         code_version=table.version,
+        skippable=True,
         metadata={"dagster/table_name": table.name, "dagster/column_schema": column_schema(table)},
     )
 
@@ -101,8 +103,9 @@ def derived(
     chosen = context.selected_asset_keys
     known = _versions_known(context)
     with installation.open() as opened, repaired(opened), _inspected(opened) as warehouse:
-        for name in (table.name for it, table in _MONTHLY.items() if it in chosen):
-            yield _kept(name, opened)
+        for it in (it for it in _MONTHLY if it in chosen):
+            if known.get(it) != _months_version(_MONTHLY[it].name, opened):
+                yield _kept(_MONTHLY[it].name, opened)
         written, failures = _fill([it for it in _DERIVED if it in chosen], warehouse)
         versions = warehouse.records.table_states()
         for table in (_DERIVED[it] for it in written):
@@ -126,7 +129,9 @@ def _versions_known(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, str]
     """
     if context.is_subset or context.run.job_name not in _WHOLE:
         return {}
-    told = (record.asset_entry for record in context.instance.get_asset_records([*_DERIVED]))
+    told = (
+        record.asset_entry for record in context.instance.get_asset_records([*_DERIVED, *_MONTHLY])
+    )
     return {
         it.asset_key: it.last_materialization.asset_materialization.tags.get(_VERSION_TAG, "")
         for it in told
@@ -161,6 +166,12 @@ def _inspected(installation: Installation) -> Iterator[Warehouse]:
         yield warehouse
 
 
+def _months_version(name: str, installation: Installation) -> str:
+    """Changes when the rows of a month do, or a month is added."""
+    windows = installation.state.ledger.all_windows(name, ALL_CLUSTERS)
+    return digest(*sorted(f"{it.window_start} {it.content_sha256}" for it in windows))
+
+
 def _kept(name: str, installation: Installation) -> dg.MaterializeResult[None]:
     """What the lake holds of a table that has one window a month."""
     windows = installation.state.ledger.all_windows(name, ALL_CLUSTERS)
@@ -168,7 +179,11 @@ def _kept(name: str, installation: Installation) -> dg.MaterializeResult[None]:
         "rows_held": sum(it.row_count or 0 for it in windows),
         "months_held": len(windows),
     }
-    return dg.MaterializeResult(asset_key=key(name), metadata=counts | installation.marks())
+    return dg.MaterializeResult(
+        asset_key=key(name),
+        metadata=counts | installation.marks(),
+        data_version=dg.DataVersion(_months_version(name, installation)),
+    )
 
 
 def _filled(

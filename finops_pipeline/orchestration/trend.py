@@ -19,13 +19,11 @@ Row = dict[str, Any]
 
 _SLOTS = 30
 _STEPS = {"window_start": WINDOW, "hour": HOUR, "day": DAY}
-_MONEY = ("total_cost", "waste_cost")
-# Ratios do not add up: each is divided anew.
+_MONEY = ("total_cost", "cpu_waste_cost", "memory_waste_cost")
+# Of sums that leave out what nobody requested; ratios do not add up, each is divided anew.
 _RATIOS = {
-    "cpu_usage_ratio": "sum(cpu_used_core_hours) / nullif(sum(cpu_requested_core_hours), 0)",
-    "memory_usage_ratio": (
-        "sum(memory_used_byte_hours) / nullif(sum(memory_requested_byte_hours), 0)"
-    ),
+    "cpu_usage_ratio": ("cpu_used_core_hours", "cpu_requested_core_hours"),
+    "memory_usage_ratio": ("memory_used_byte_hours", "memory_requested_byte_hours"),
 }
 _MOVERS = 3
 
@@ -50,7 +48,13 @@ def trend(warehouse: Warehouse, table: Table, currency: str) -> dict[str, Any]:
 def _shown(table: Table) -> dict[str, str]:
     """What is shown by slot: name and expression."""
     money = {name: f"sum({name})::double" for name in _MONEY if name in table.columns}
-    return money | {name: how for name, how in _RATIOS.items() if name in table.columns}
+    if table.schema != "efficiency":
+        return money
+    return money | {
+        name: f"sum({used}) / nullif(sum({requested}), 0)"
+        for name, (used, requested) in _RATIOS.items()
+        if used in table.columns
+    }
 
 
 def _query(table: Table, when: str, names: dict[str, str]) -> str:

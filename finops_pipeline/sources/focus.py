@@ -22,6 +22,7 @@ import pyarrow as pa
 from finops_pipeline.errors import SourceMalformed
 from finops_pipeline.sources.reading import INSTANT, TEXT
 
+_FIRST_YEAR, _LAST_YEAR = 2000, 2099
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 TABLE = "raw.bill"
 COST = pa.decimal128(28, 10)
@@ -153,12 +154,19 @@ def _judged(path: Path, currency: str) -> tuple[tuple[date, ...], list[str]]:
 def _faults(found: Sequence[tuple[Any, ...]], currency: str) -> Iterator[str]:
     if any(month is None for month, *_ in found):
         yield "holds rows without a BillingPeriodStart"
+    # What is no date of Python's comes as text, or as the last one there is.
+    if odd := [month for month, *_ in found if month and not _is_sane(month)]:
+        yield f"has a BillingPeriodStart outside of {_FIRST_YEAR} to {_LAST_YEAR}: {odd[0]}"
     if count := sum(wrong for _, wrong, *_ in found):
         yield f"holds {count} rows whose BilledCost or EffectiveCost is no finite number"
     if others := sorted({other for _, _, other, *_ in found if other}):
         yield f"is in {', '.join(others)}, and this installation in {currency}"
     if any(count for _, _, _, count, _ in found):
         yield "holds rows without a BillingCurrency"
+
+
+def _is_sane(month: object) -> bool:
+    return isinstance(month, date) and _FIRST_YEAR <= month.year <= _LAST_YEAR
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:

@@ -72,7 +72,7 @@ class Definitions:
         # The empty table gives the view its types even where there is no file yet.
         select = f"select * from {_empty(table.name)}"
         if files:
-            names = ", ".join(_quoted(str(file)) for file in files)
+            names = ", ".join(quoted(str(file)) for file in files)
             select += f" union all by name select * from read_parquet([{names}], {_PLAIN})"
         if files and within != ALWAYS:
             select += f" where window_start >= '{within.start}' and window_start < '{within.end}'"
@@ -122,9 +122,9 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _comments(table: Table) -> Iterator[str]:
     kind = "view" if table.is_view or table.is_raw else "table"
-    yield f"comment on {kind} {table.name} is {_quoted(table.description)}"
+    yield f"comment on {kind} {table.name} is {quoted(table.description)}"
     for column, comment in table.columns.items():
-        yield f"comment on column {table.name}.{column} is {_quoted(comment)}"
+        yield f"comment on column {table.name}.{column} is {quoted(comment)}"
 
 
 def _empty(raw_name: str) -> str:
@@ -132,5 +132,6 @@ def _empty(raw_name: str) -> str:
     return f"internal.empty_{raw_name.removeprefix('raw.')}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """As a text of SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline.units import DAY, HOUR
-from finops_pipeline.warehouse.definitions import Definitions
+from finops_pipeline.warehouse.definitions import Definitions, quoted
 from finops_pipeline.warehouse.ranges import Range, hours, joined
 from finops_pipeline.warehouse.sql_file import SqlFile, Table
 
@@ -35,7 +35,7 @@ class Spool:
         self._held: defaultdict[str, set[datetime]] = defaultdict(set)
         self._made: set[str] = set()
         delete_spool(warehouse)
-        connection.execute(f"attach '{_file(warehouse)}' as spool")
+        connection.execute(f"attach {quoted(str(_file(warehouse)))} as spool")
         for schema in {table.schema for table in tables.values()}:
             connection.execute(f"create schema if not exists spool.{schema}")
 
@@ -45,10 +45,14 @@ class Spool:
         To be called outside of transactions: one writes to a single database.
         """
         for view in self._spooled(file):
-            held = self._held[view.name]
-            for missing in joined(set(hours(part)) - held, HOUR, longest=DAY):
-                self._fill(view, missing)
-                held |= set(hours(missing))
+            self.hold_view(view, part)
+
+    def hold_view(self, view: Table, part: Range) -> None:
+        """Compute a view in the hours of a range that are not there yet."""
+        held = self._held[view.name]
+        for missing in joined(set(hours(part)) - held, HOUR, longest=DAY):
+            self._fill(view, missing)
+            held |= set(hours(missing))
 
     def select(self, file: SqlFile, part: Range) -> str:
         """The select of a file, reading what is held of a range instead of views."""

@@ -81,7 +81,7 @@ class Warehouse:
             with transaction(self.connection):
                 self.records.describe(catalog(sql.values(), settings))
             self._definitions = Definitions(self.connection, self.records, sql, inputs)
-            self._spool = Spool(self.connection, path, sql, self._definitions)
+            self.spool = Spool(self.connection, path, sql, self._definitions)
         except BaseException:  # whatever it was, nobody else could open the file
             self.close()
             raise
@@ -173,9 +173,9 @@ class Warehouse:
         return {name for name, table in self.tables.items() if table.query} | file.reads
 
     def _check_range(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
-        self._spool.hold(file, part)
+        self.spool.hold(file, part)
         self._definitions.show_raw(file, part)
-        return self.rows(self._spool.select(file, part), self._arguments(file, part))
+        return self.rows(self.spool.select(file, part), self._arguments(file, part))
 
     def _refresh(self, table: Table) -> int:
         return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
@@ -211,7 +211,7 @@ class Warehouse:
         made = [slot for slot in slots if slot not in frozen]
         with _explained(table):
             for part in joined(made, table.slot):
-                self._spool.hold(table, part)
+                self.spool.hold(table, part)
 
     def _fill(self, table: Table, slots: list[datetime]) -> int:
         """Days that are frozen come from the lake, as they were; all others from the select."""
@@ -274,7 +274,7 @@ class Warehouse:
             self.connection.register("given_rows", given)
             result = self.connection.execute(f"{insert} select * from given_rows")
         else:
-            query = self._spool.select(table, part)
+            query = self.spool.select(table, part)
             self._definitions.show_raw(table, part)
             result = self.connection.execute(f"{insert} {query}", self._arguments(table, part))
         return int((result.fetchone() or (0,))[0])

@@ -1,4 +1,5 @@
 import csv
+import os
 import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -179,5 +180,16 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path):
     path = tmp_path / "nowhere" / "it.csv"
 
-    with pytest.raises(DeliveryError, match=r"it.csv cannot be written: "), appearing(path) as it:
-        it.write_text("x")
+    with pytest.raises(DeliveryError, match="nowhere is no folder"), appearing(path):
+        pass
+
+
+@pytest.mark.parametrize("name", ["pipe", "link", "-"])
+def test_what_is_no_file_of_its_own_is_not_replaced(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+
+    with pytest.raises(DeliveryError), appearing(tmp_path / name):
+        pass
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]

@@ -360,4 +360,4 @@ def test_page_on_operations_lists_every_line(clinic):
     rows = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
 
-    assert listed == {*clinic.findings(), "connection", "prometheus_matchers"}
+    assert listed == {*clinic.findings(), "connection", "prometheus_matchers", "bill"}

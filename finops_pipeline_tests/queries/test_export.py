@@ -92,7 +92,7 @@ def test_monthly_rows_sum_the_days_of_a_month(connection, tmp_path):
     )
 
     assert found == set(expected.rows)
-    assert {row["day_count"] for row in pq.read_table(path).to_pylist()} <= {1, 2}
+    assert {row["day_count"] for row in pq.read_table(path).to_pylist()} <= {1, 2, 3}  # of 36 hours
 
 
 def test_what_a_file_cannot_hold_is_refused_with_advice(connection):

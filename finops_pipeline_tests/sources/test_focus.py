@@ -219,3 +219,11 @@ def test_rows_of_several_files_are_in_one_order(file):
     assert found.equals(rows([("1.csv", one), ("2.csv", other)], OCTOBER))
     assert found.schema.equals(SCHEMA)
     assert found["source_file"].to_pylist() == ["1.csv", "2.csv"]
+
+
+@pytest.mark.parametrize("start", ["0001-01-01", "0999-01-01", "20260-01-01", "infinity"])
+def test_a_month_that_no_bill_is_of_is_refused(file, start):
+    content = charges({"BillingPeriodStart": f"{start}T00:00:00Z" if "-" in start else start})
+
+    with pytest.raises(SourceMalformed, match="BillingPeriodStart"):
+        examine(file(content), "USD")

@@ -82,6 +82,14 @@ def day_lost(data: Data) -> None:
     data.connection.execute("delete from costs.daily")
 
 
+def bill_refused(data: Data) -> None:
+    data.given("core.bill_file", {"path": "october.csv", "failure": "is in EUR"})
+
+
+def budget_used_up(data: Data) -> None:
+    data.given("core.budget", {"scope": "namespace", "name": "shop", "month_amount": "0.001"})
+
+
 def lost(table: str) -> Callable[[Data], None]:
     """A table has no row where it should have one."""
 
@@ -172,6 +180,8 @@ def usage_missing(data: Data) -> None:
 
 MISTAKES: list[tuple[str, Callable[[Data], None]]] = [
     ("attribution_rules_match", rule_without_a_match),
+    ("bill_files_read", bill_refused),
+    ("budgets_kept", budget_used_up),
     ("components_sum_to_total", changed("source_cpu_cost", 0.0076)),
     ("components_sum_to_total", changed("storage_adjustment_cost", 1)),
     ("costs_finite", changed("source_total_cost", None)),

@@ -1,6 +1,7 @@
 """Every amount once, priced by hours, owned by labels."""
 
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -99,6 +100,19 @@ def test_the_sources_own_idle_row_is_not_counted_again(data):
     assert [row["cost_kind"] for row in lines(data)] == ["idle"]
 
 
+@cache
+def tables_made_once() -> Data:
+    return Data()
+
+
+def tables_without_rows() -> Data:
+    """Hundreds of examples would wait for tables of their own."""
+    data = tables_made_once()
+    for table in ("raw.asset", "raw.allocation", "core.price"):
+        data.connection.execute(f"delete from {table}")
+    return data
+
+
 @given(
     hours=st.lists(
         st.floats(min_value=0, max_value=4, allow_nan=False).map(lambda hours: round(hours, 5)),
@@ -108,7 +122,7 @@ def test_the_sources_own_idle_row_is_not_counted_again(data):
     price=st.floats(min_value=0, max_value=3, allow_nan=False),
 )
 def test_containers_and_idle_add_up_to_the_node_exactly(hours, price):
-    data = Data()
+    data = tables_without_rows()
     data.given("raw.asset", {**NODE, "cpu_core_hours": 4.0, "source_cpu_cost": 4 * price})
     data.given(
         "raw.allocation",

@@ -470,6 +470,16 @@ def test_a_check_compares_tables_of_one_state(shop, tmp_path):
         assert warehouse.check(differ) == []
 
 
+def test_nothing_of_the_spool_is_left_in_whatever_folder(tmp_path):
+    shop = Shop(tmp_path / "it's a folder")
+    shop.folder.mkdir()
+    (shop.folder / "warehouse.spool").write_text("left by a crash")
+    shop.sell(at(9), apple=1)
+
+    assert shop.refresh()["costs.hourly"] == 1
+    assert not list(shop.folder.glob("*.spool*"))
+
+
 def test_a_check_that_names_no_time_looks_at_everything(shop, tmp_path):
     cheap = check(tmp_path, "select name from core.price where unit_price < $tax_percent + 2")
 
