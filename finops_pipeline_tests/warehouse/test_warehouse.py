@@ -472,7 +472,6 @@ def test_a_check_compares_tables_of_one_state(shop, tmp_path):
 
 def test_nothing_of_the_spool_is_left_in_whatever_folder(tmp_path):
     shop = Shop(tmp_path / "it's a folder")
-    shop.folder.mkdir()
     (shop.folder / "warehouse.spool").write_text("left by a crash")
     shop.sell(at(9), apple=1)
 
