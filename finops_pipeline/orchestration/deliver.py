@@ -8,8 +8,8 @@ import dagster as dg
 import duckdb
 
 from finops_pipeline.destinations.pushgateway import Metric, delete, groups, push
+from finops_pipeline.orchestration.reports import PUBLISHED
 from finops_pipeline.orchestration.resources import InstallationResource
-from finops_pipeline.orchestration.tables import PUBLISHED
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.warehouse.sql_file import SqlFile, files
 

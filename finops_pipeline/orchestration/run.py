@@ -13,6 +13,7 @@ from finops_pipeline.orchestration.history import kept_since, trim
 from finops_pipeline.orchestration.ingest import days_due
 from finops_pipeline.orchestration.installation import open_installation, utc_now
 from finops_pipeline.orchestration.raw import day_tags, due_tags
+from finops_pipeline.orchestration.reports import reported
 from finops_pipeline.orchestration.schedules import TICK
 
 # Dagster would tell a hundred lines, and cron would send them all.
@@ -51,6 +52,7 @@ def run_tick(
                 "loggers": _QUIET,
             },
             instance=instance,
+            asset_selection=None if days else reported(instance, now or utc_now()),
             tags=tags,
             raise_on_error=False,
         )

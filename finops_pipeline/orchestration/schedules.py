@@ -6,6 +6,7 @@ import dagster as dg
 
 from finops_pipeline.orchestration.ingest import days_due
 from finops_pipeline.orchestration.raw import due_tags
+from finops_pipeline.orchestration.reports import reported
 from finops_pipeline.orchestration.resources import InstallationResource
 
 TICK = "tick"
@@ -44,8 +45,9 @@ def every_quarter_hour(
     unfinished = dg.RunsFilter(job_name=TICK, statuses=_UNFINISHED)
     if context.instance.get_runs_count(unfinished):
         return dg.SkipReason("the previous tick has not finished")
+    instant = context.scheduled_execution_time.astimezone(UTC)
     with installation.open() as opened:
-        days = days_due(opened, context.scheduled_execution_time.astimezone(UTC))
+        days = days_due(opened, instant)
     if not days:
         return dg.SkipReason("no window is due")
-    return dg.RunRequest(tags=due_tags(days))
+    return dg.RunRequest(tags=due_tags(days), asset_selection=reported(context.instance, instant))

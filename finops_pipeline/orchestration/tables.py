@@ -4,7 +4,7 @@ All of them are one step: they see one state of the ledger, and the warehouse is
 tick reports only tables that changed: each report costs Dagster 35 ms.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from finops_pipeline.orchestration.freeze import freeze_old_days
 from finops_pipeline.orchestration.inputs import OF_LEDGER
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.repair import inspect_share, is_nightly, repaired
+from finops_pipeline.orchestration.reports import ALWAYS, PUBLISHED
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.orchestration.schedules import BACKFILL, TICK
 from finops_pipeline.state.window import ALL_CLUSTERS, MONTHLY
@@ -26,14 +27,12 @@ from finops_pipeline.warehouse.publish import publish
 from finops_pipeline.warehouse.sql_file import Table, tables
 from finops_pipeline.warehouse.warehouse import Warehouse
 
-PUBLISHED = dg.AssetKey("published")
 _OWNERS = ["team:finops"]
 # Raw tables that no source fills window by window, and this step does.
 _MONTHLY = {key(name): tables()[name] for name in MONTHLY}
 _DERIVED = {key(name): table for name, table in tables().items() if not table.is_raw}
 _RAW = {name for name, table in tables().items() if table.is_raw}
 _WHOLE = {TICK, BACKFILL}  # jobs of everything
-_ALWAYS_TOLD = {key("core.cluster"), key("core.window")}  # their pages say that ticks go on
 _VERSION_TAG = "dagster/data_version"
 
 
@@ -106,9 +105,9 @@ def derived(
         for it in (it for it in _MONTHLY if it in chosen):
             if known.get(it) != _months_version(_MONTHLY[it].name, opened):
                 yield _kept(_MONTHLY[it].name, opened)
-        written, failures = _fill([it for it in _DERIVED if it in chosen], warehouse)
+        written, failures = _fill(_DERIVED if PUBLISHED in chosen else chosen, warehouse)
         versions = warehouse.records.table_states()
-        for table in (_DERIVED[it] for it in written):
+        for table in (_DERIVED[it] for it in written if it in chosen):
             if known.get(key(table.name)) != versions[table.name]:
                 yield _filled(
                     table, versions[table.name], written[key(table.name)], warehouse, opened
@@ -118,6 +117,7 @@ def derived(
         for checked in sorted(context.selected_asset_check_keys):
             yield checks.result(checks.FILES[checked.name], warehouse)
         if PUBLISHED in chosen:
+            checks.look(warehouse)
             yield _published(warehouse, opened)
             freeze_old_days(opened)
 
@@ -135,19 +135,19 @@ def _versions_known(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, str]
     return {
         it.asset_key: it.last_materialization.asset_materialization.tags.get(_VERSION_TAG, "")
         for it in told
-        if it.asset_key not in _ALWAYS_TOLD
+        if it.asset_key not in ALWAYS
         and it.last_materialization
         and it.last_materialization.asset_materialization
     }
 
 
 def _fill(
-    keys: Iterable[dg.AssetKey], warehouse: Warehouse
+    keys: Container[dg.AssetKey], warehouse: Warehouse
 ) -> tuple[dict[dg.AssetKey, int], list[TableError]]:
     """Rows written by table that could be filled, and why others could not."""
     written: dict[dg.AssetKey, int] = {}
     failures: list[TableError] = []
-    for it in keys:
+    for it in (it for it in _DERIVED if it in keys):
         try:
             written[it] = warehouse.refresh_table(warehouse.tables[_DERIVED[it].name])
         except TableError as error:

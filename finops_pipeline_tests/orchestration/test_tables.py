@@ -9,14 +9,16 @@ import dagster as dg
 import pytest
 
 from finops_pipeline.orchestration.installation import Installation, open_installation
+from finops_pipeline.orchestration.reports import reported
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.orchestration.schedules import TICK
 from finops_pipeline.orchestration.schedules import tick as tick_job
 from finops_pipeline.orchestration.tables import derived
+from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.sql_file import SQL_DIR, read_tables
 from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
-from finops_pipeline_tests.orchestration.homes import Home, Sources, home
+from finops_pipeline_tests.orchestration.homes import Home, Sources, at, home
 
 NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
 KEYS = {key.to_user_string() for key in derived.keys}
@@ -154,3 +156,22 @@ def test_a_new_dagster_beside_an_old_warehouse_hears_of_everything(empty_home):
 
     with dg.DagsterInstance.ephemeral() as other:
         assert tick(Home(empty_home.folder, other)) == KEYS
+
+
+def test_a_tick_between_hours_fills_and_publishes_and_reports_little(empty_home):
+    instance = empty_home.instance
+    assert reported(instance, at(10, 20)) is None  # Dagster has heard of no table yet
+    tick(empty_home)
+    file = empty_home.folder / "tables" / "core" / "label_key.sql"
+    file.write_text(file.read_text().replace("-- ", "-- Another comment. ", 1))
+
+    brief = reported(instance, at(10, 20)) or []
+    told = tick(empty_home, sorted(it.to_user_string() for it in brief if it in derived.keys))
+    with open_published(empty_home.folder / "data") as connection:
+        query = "select description from core.table where table_name = 'core.label_key'"
+        ((comment,),) = ask(connection, query).rows
+
+    assert told == {"core/cluster", "core/window", "published"}
+    assert comment.startswith("Another comment.")
+    assert reported(instance, at(10, 5)) is None
+    assert tick(empty_home) == told | {"core/label_key"}
