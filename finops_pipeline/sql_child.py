@@ -68,7 +68,9 @@ def answer(job: Job, output: BinaryIO) -> str:
         name = signal.Signals(-status).name
         raise QueryError(f"the process that answered ended with {name}; it asked for too much")
     if status:
-        raise QueryError(said.splitlines()[-1])
+        raise QueryError(
+            (said.splitlines() or ["the process that answered ended without a word"])[-1]
+        )
     return said
 
 

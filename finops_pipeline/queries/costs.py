@@ -13,6 +13,7 @@ from finops_pipeline.queries.published import ask
 
 _DAY = timedelta(days=1)
 _OWNER = ("team", "environment", "project", "cost_center", "namespace", "cluster")
+_PAYING = {"team", "environment", "project", "cost_center"}  # who takes idle and shared cost
 _WORKLOAD = (*_OWNER, "cost_kind", "workload_kind", "workload")
 _WITH = {"container": _WORKLOAD, "node": (*_OWNER, "cost_kind")}  # what each is known with
 DIMENSIONS = (*_WORKLOAD, *_WITH)
@@ -228,8 +229,8 @@ def costs_by(
     found = ask(connection, _query(relation, dimensions, previous is not None), arguments)
     *rows, total = (_named(row, len(dimensions), limit) for row in found.rows)
     notes = [*_empty(connection, rows, arguments), *_notes(connection, days, previous, arguments)]
-    if arguments["team"] and relation != ATTRIBUTED:
-        notes.append("without the team's share of idle and shared cost: --by team has it")
+    if relation != ATTRIBUTED and (arguments["team"] or _PAYING & set(dimensions)):
+        notes.append("without the share of idle and shared cost, which --by team has")
     ((currency,),) = ask(connection, "select currency from core.installation").rows
     columns = found.columns[_LEADING:]
     return Costs(days, previous, currency, len(dimensions), columns, rows, total, notes)
@@ -240,7 +241,7 @@ def _relation(dimensions: Sequence[str]) -> str:
     wanted = set(dimensions)
     if unknown := sorted(wanted - set(DIMENSIONS)):
         raise QueryError(f"costs are not kept by {unknown[0]}, but by {', '.join(DIMENSIONS)}")
-    if "team" in wanted and wanted <= set(_OWNER):
+    if wanted & _PAYING and wanted <= set(_OWNER):
         return ATTRIBUTED
     for dimension, common in _WITH.items():
         if dimension in wanted and wanted <= {*common, dimension}:

@@ -222,7 +222,9 @@ def _with_webhook(settings: Settings, given: _Given) -> Settings:
             raise ConfigError(f"{file}: {WEBHOOK}: is empty; unset {WEBHOOK}_file for no webhook")
         read = Alerts.model_validate({"webhook_url_file": file, "webhook_url": SecretStr(url)})
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{WEBHOOK}_file: {error}") from error
+        named = variable(f"{WEBHOOK}_file")
+        origin = named if named in given.variables else given.file
+        raise ConfigError(f"{origin}: {WEBHOOK}_file: {error}") from error
     except ValidationError as error:
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{file}: {WEBHOOK}: {message}") from None  # the rest shows the URL

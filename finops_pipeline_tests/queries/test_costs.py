@@ -158,7 +158,7 @@ def test_of_one_team_only_the_rest_is_said(data):
     found = costs_by(data.connection, ["namespace"], MARCH, only={"team": "retail"})
 
     assert [row[0] for row in found.rows] == ["shop", "db"]
-    assert found.notes[-1] == "without the team's share of idle and shared cost: --by team has it"
+    assert found.notes[-1] == "without the share of idle and shared cost, which --by team has"
 
 
 def test_a_time_before_of_which_nothing_is_known_is_null_and_not_zero(data):

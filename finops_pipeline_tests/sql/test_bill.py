@@ -78,11 +78,12 @@ def test_all_tags_must_be_there(data):
 
 
 def day(number, cost, cluster="a"):
-    return {"day": f"2026-10-{number:02}", "cluster": cluster, "total_cost": cost, "cpu_cost": cost}
+    costs = {"total_cost": cost, "cpu_cost": cost, "window_count": 96}
+    return {"day": f"2026-10-{number:02}", "cluster": cluster, **costs}
 
 
 def compared(data):
-    data.fill("costs.billed_monthly")
+    data.fill("core.calendar", "costs.attributed_daily", "costs.billed_monthly")
     return data.fill("costs.bill_monthly")
 
 

@@ -201,3 +201,10 @@ def test_each_label_adds_up_to_all_cost(data):
         ("app", "web", 1),
         ("tier", "", 3),
     ]
+
+
+@pytest.mark.parametrize("name", ["idle", "shared", "unmounted", "unattributed"])
+def test_no_label_claims_the_name_of_what_is_nobodys(data, name):
+    row = line(data, labels=f'{{"team": "{name}", "squad": "red"}}')
+
+    assert (row["team"], row["team_rule"]) == ("red", "pod label squad")

@@ -57,6 +57,8 @@ def test_a_share_of_all_clusters_is_of_sums_not_of_shares(data):
         cost(LAST_MONTH, "7000"),
     )
 
+    data.fill("costs.attributed_daily")
+
     week = score(data, "attributed_share", "last_7_days")
     assert (week["value"], week["numerator"], week["denominator"]) == (0.45, 90, 200)
     assert (week["is_met"], week["unit"], week["target"]) == (False, "ratio", "1")

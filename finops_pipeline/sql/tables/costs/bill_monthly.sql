@@ -12,7 +12,7 @@ create view costs.bill_monthly (
     adjustment_cost,  -- billed less ours: closes to the bill [currency]
     difference_ratio, -- adjustment over billed; null where nothing was billed
     day_count,        -- days of that month we have costs of
-    is_complete       -- whether the month is over and we have costs of each of its days
+    is_complete       -- whether the month is over and our costs hold every window of it
 ) as
 with bill as (
     select month, cluster from (select distinct month from costs.billed_monthly)
@@ -43,8 +43,9 @@ select
         as difference_ratio,
     coalesce(day_count, 0) as day_count,
     coalesce(newest_day > last_day(month), false)
-        and (cluster = '(no cluster)' or coalesce(day_count, 0) = day(last_day(month))) as is_complete
+        and (cluster = '(no cluster)' or coalesce(known.is_complete, false)) as is_complete
 from bill
+left join costs.complete_monthly as known using (month, cluster)
 left join costs.billed_monthly using (month, cluster)
 left join ours using (month, cluster)
 cross join newest;

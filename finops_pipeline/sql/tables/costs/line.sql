@@ -133,7 +133,12 @@ labelled as (
         arg_min(rule, place) filter (owner_part = 'cost_center') as cost_center_rule,
         map_from_entries(list((rule, value)) filter (owner_part = 'label')) as label_values
     from stated
-    where value <> ''
+    -- The names of what is nobody's cannot be claimed by a label.
+    where value <> '' and (
+        owner_part <> 'team'
+        or starts_with(rule, 'shared namespace ')
+        or value not in ('idle', 'shared', 'unmounted', 'unattributed')
+    )
     group by all
 ),
 -- What a team belongs to counts where nothing nearer says so.

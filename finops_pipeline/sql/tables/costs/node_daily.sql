@@ -35,16 +35,7 @@ with part as (
     select
         *,
         cpu_cost + memory_cost + gpu_cost as total_cost,
-        if(cost_kind = 'idle', total_cost, 0) as idle_cost,
-        -- greatest() would turn an unknown into 0.
-        if(cpu_used_core_hours is null, null, cast(
-            cpu_cost * greatest(0, 1 - cpu_used_core_hours / nullif(cpu_billed_core_hours, 0))
-                as decimal(28, 10)
-        )) as cpu_unused_cost,
-        if(memory_used_byte_hours is null, null, cast(
-            memory_cost * greatest(0, 1 - memory_used_byte_hours / nullif(memory_billed_byte_hours, 0))
-                as decimal(28, 10)
-        )) as memory_unused_cost
+        if(cost_kind = 'idle', total_cost, 0) as idle_cost
     from costs.node_hourly
     where hour >= $start and hour < $end
         -- Storage, balancers and what the cluster as a whole costs are on no node and cost nothing here.
@@ -63,7 +54,7 @@ node_hour as (
         sum(memory_cost) as memory_cost,
         sum(gpu_cost) as gpu_cost,
         sum(idle_cost) as idle_cost,
-        list_sum([sum(cpu_unused_cost), sum(memory_unused_cost)]) as unused_cost,
+        sum(unused_cost) as unused_cost,
         sum(total_cost) as total_cost,
         max(window_count) as window_count
     from part

@@ -19,6 +19,7 @@ create table costs.node_hourly (
     cpu_used_core_hours      double,                    -- used, where measured [core-hours]
     memory_billed_byte_hours double,                    -- allocated; of idle cost: not allocated [byte-hours]
     memory_used_byte_hours   double,                    -- used, where measured [byte-hours]
+    unused_cost              decimal(28, 10),           -- allocated and not used, where measured [currency]
     window_count             integer         not null,  -- windows it ran in
     check (window_count between 1 and 4)
 );
@@ -40,6 +41,20 @@ select
     sum(cpu_used_core_hours) as cpu_used_core_hours,
     sum(memory_billed_byte_hours) as memory_billed_byte_hours,
     sum(memory_used_byte_hours) as memory_used_byte_hours,
+    -- Of each container, as efficiency.line has it: one that uses too much makes up for none that wastes.
+    list_sum([
+        sum(if(cpu_used_core_hours is null, null, cast(
+            cpu_cost * greatest(0, 1 - cpu_used_core_hours / nullif(cpu_billed_core_hours, 0))
+                as decimal(28, 10)
+        ))),
+        sum(if(memory_used_byte_hours is null, null, cast(
+            memory_cost * greatest(0, 1 - memory_used_byte_hours / nullif(memory_billed_byte_hours, 0))
+                as decimal(28, 10)
+        ))),
+        sum(if(gpu_used_hours is null, null, cast(
+            gpu_cost * greatest(0, 1 - gpu_used_hours / nullif(gpu_billed_hours, 0)) as decimal(28, 10)
+        )))
+    ]) as unused_cost,
     -- Its quarters; counting distinct instants takes as long as all the rest.
     bit_count(bit_or(1 << (minute(window_start) // 15))) as window_count
 from costs.line

@@ -57,9 +57,11 @@ node as (
 label as (
     select list(distinct owner_part) as owner_parts from core.label_key
 ),
+-- Of clusters that are still configured.
 first_window as (
     select cluster, min(window_start) as first_window_start
     from core.window
+    semi join core.cluster using (cluster)
     where table_name = 'raw.allocation'
     group by cluster
 ),
@@ -70,7 +72,8 @@ part as (
         cluster,
         cast(sum(if(team = 'unattributed', 0, total_cost)) as double) as numerator,
         cast(sum(total_cost) as double) as denominator
-    from cost
+    from costs.attributed_daily
+    join period on day between first_day and last_day
     group by all
     union all
     select
