@@ -18,6 +18,7 @@ from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.units import day_start, window_start
 from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.publish import Publication, publish
+from finops_pipeline.warehouse.sql_file import KEPT
 from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 Clock = Callable[[], datetime]
@@ -91,10 +92,7 @@ class Installation:
     def _kept(self) -> dict[str, timedelta]:
         """Tables of single windows, or of containers, would outgrow all others."""
         retention = self.settings.retention
-        return {
-            "quarter_hourly": timedelta(days=retention.quarter_hourly_days),
-            "container_daily": timedelta(days=retention.container_days),
-        }
+        return {name: timedelta(days=getattr(retention, days)) for name, days in KEPT.items()}
 
     @contextmanager
     def _inputs(self) -> Iterator[LedgerInputs]:

@@ -28,7 +28,7 @@ _INTERNAL = "internal"
 _SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
 
 # Of tables that keep less than the lake does: end of their name, and setting.
-_KEPT = {"quarter_hourly": "quarter_hourly_days", "container_daily": "container_days"}
+KEPT = {"quarter_hourly": "quarter_hourly_days", "container_daily": "container_days"}
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Table(SqlFile):
     @property
     def kept_setting(self) -> str | None:
         """The key of ``[retention]`` that says for how long rows are kept; None: for good."""
-        named = (name for ending, name in _KEPT.items() if self.name.endswith(ending))
+        named = (name for ending, name in KEPT.items() if self.name.endswith(ending))
         return next(named, "raw_days" if self.time_column in {"window_start", "hour"} else None)
 
     @property
