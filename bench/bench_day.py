@@ -7,7 +7,7 @@ and counts by itself.
 
 import resource
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +28,9 @@ MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 THE_DAY = Range(MIDNIGHT, MIDNIGHT + DAY)
 SETTINGS = {
     "horizon_days": 14,
+    "native_hourly_days": 35,
+    "quarter_hourly_days": 14,
+    "container_days": 90,
     "fiscal_year_start_month": 1,
     "idle_sharing": "by_node",
     "shared_sharing": "proportional",
@@ -53,12 +56,12 @@ WINDOWS = """
 RAW = {
     "raw.allocation": f"""
         select 'prod' as cluster, window_start, 'node-' || n % 100 as node,
-            'team-' || n % 50 as namespace, 'deployment' as workload_kind,
+            'team-' || n // 10 % 50 as namespace, 'deployment' as workload_kind,
             'web-' || n // 10 as workload, workload || '-' || n as pod, 'app' as container,
             concat_ws('/', cluster, node, namespace, pod, container) as allocation,
             concat(
                 '{{"app":"', workload, '","environment":"prod","pod_template_hash":"5d8f7c9b4",',
-                '"team":"team-', n % 20, '","topology_kubernetes_io_zone":"eu-west-1a"}}'
+                '"team":"team-', n // 10 % 20, '","topology_kubernetes_io_zone":"eu-west-1a"}}'
             ) as labels,
             '{{"kubernetes_io_metadata_name":"x"}}' as namespace_labels,
             if(
@@ -91,7 +94,7 @@ RAW = {
         from {WINDOWS}, range(100) as numbers(n)
     """,
     "raw.container_usage": f"""
-        select 'prod' as cluster, window_start, 'team-' || n % 50 as namespace,
+        select 'prod' as cluster, window_start, 'team-' || n // 10 % 50 as namespace,
             'web-' || n // 10 || '-' || n as pod, 'app' as container, 0.25 as observed_hours,
             (n % 11) * 0.005 as cpu_used_core_hours, (n % 7) * 33554432.0 as memory_used_byte_hours
         from {WINDOWS}, range({CONTAINERS}) as numbers(n)
@@ -145,8 +148,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         inputs = Day(Path(folder))
         path = Path(folder) / "warehouse.duckdb"
-        kept = {"quarter_hourly": timedelta(days=14), "container_daily": timedelta(days=90)}
-        with open_warehouse(path, inputs, SETTINGS, kept) as warehouse:
+        with open_warehouse(path, inputs, SETTINGS) as warehouse:
             spent = {table.name: _filled(warehouse, table) for table in tables().values()}
     for name, seconds in sorted(spent.items(), key=lambda item: -item[1])[:_SHOWN]:
         tell(f"day_10000_containers_{name}_cpu_seconds", seconds, MOST_CPU_SECONDS)

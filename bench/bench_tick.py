@@ -23,6 +23,7 @@ import pyarrow as pa
 from bench.child import serving
 from bench.figures import tell
 from finops_pipeline import settings as configuration
+from finops_pipeline.orchestration.days import read_days
 from finops_pipeline.orchestration.ingest import read_due
 from finops_pipeline.orchestration.installation import Installation, open_installation
 from finops_pipeline.orchestration.record import record
@@ -101,6 +102,8 @@ def make_history(folder: Path, url: str, days: int, now: datetime) -> None:
         for source in SOURCES:
             read_due(source, installation, first_real, now)
         copy_day(installation, first_real - DAY, oldest)
+        while any(progress.window_counts for progress in read_days(installation)):
+            pass  # a few at a time; else each measured tick would read some more
         installation.publish()
 
 

@@ -7,7 +7,6 @@ A file is never overwritten: its name holds the first digits of its own hash.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +18,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from finops_pipeline import durable
 from finops_pipeline.errors import LakeDamaged, LakeError
 
 _SUFFIX = ".parquet"
@@ -245,34 +245,14 @@ def _is_text(column: pa.Field) -> bool:
 
 def _write_durably(target: Path, body: memoryview) -> None:
     """Never a torn file under a final name, also after a power cut."""
-    _make_folder(target.parent)
+    durable.make_folder(target.parent)
     unfinished = target.with_name(f"{target.name}.{uuid4().hex}{_UNFINISHED}")
     try:
         with unfinished.open("xb") as file:
             file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(target)
+        durable.rename(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
-    _sync_folder(target.parent)
-
-
-def _make_folder(folder: Path) -> None:
-    """Create a folder and its parents; each new name is synced in the folder that holds it."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _readable(path: str, read: Callable[[], _Read]) -> _Read:

@@ -70,10 +70,9 @@ def metadata(
     ask = dg.MetadataValue.text(f'finops sql "from {table.name} limit 10"')
     if table.is_view:
         return {"ask": ask}
-    ((count,),) = warehouse.connection.execute(f"select count(*) from {table.name}").fetchall()
     newest = _newest(table)
     shown: dict[str, Any] = {
-        "dagster/row_count": count,
+        "dagster/row_count": warehouse.row_count(table),
         "rows_written": written,
         "ask": ask,
         "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
@@ -85,7 +84,7 @@ def metadata(
 
 def _newest(table: Table) -> str:
     order = f" order by {table.time_column} desc" if table.time_column else ""
-    return f"select * from {table.name}{order}"
+    return f"select * from {table.stored}{order}"
 
 
 def preview(rows: list[dict[str, Any]]) -> str:

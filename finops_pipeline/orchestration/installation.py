@@ -18,7 +18,6 @@ from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.units import day_start, window_start
 from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.publish import Publication, publish
-from finops_pipeline.warehouse.sql_file import KEPT
 from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 Clock = Callable[[], datetime]
@@ -72,7 +71,7 @@ class Installation:
         with (
             locked(self.warehouse_path),
             self._inputs() as inputs,
-            open_warehouse(self.warehouse_path, inputs, self.parameters(), self._kept) as tables,
+            open_warehouse(self.warehouse_path, inputs, self.parameters()) as tables,
         ):
             yield tables
 
@@ -87,12 +86,6 @@ class Installation:
         sections = (chosen.ingest, chosen.retention, chosen.metrics, chosen.calendar)
         sharing = {f"{name}_sharing": getattr(chosen.sharing, name) for name in ("idle", "shared")}
         return {name: value for section in sections for name, value in section} | sharing
-
-    @property
-    def _kept(self) -> dict[str, timedelta]:
-        """Tables of single windows, or of containers, would outgrow all others."""
-        retention = self.settings.retention
-        return {name: timedelta(days=getattr(retention, days)) for name, days in KEPT.items()}
 
     @contextmanager
     def _inputs(self) -> Iterator[LedgerInputs]:

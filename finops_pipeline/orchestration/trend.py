@@ -61,8 +61,8 @@ def _query(table: Table, when: str, names: dict[str, str]) -> str:
     columns = ", ".join(f"{how} as {name}" for name, how in names.items())
     back = (_SLOTS - 1) * _STEPS[when]
     return (
-        f"select {when} as slot, count(*) as row_count, {columns} from {table.name}"
-        f" where {when} >= (select max({when}) from {table.name})"
+        f"select {when} as slot, count(*) as row_count, {columns} from {table.stored}"
+        f" where {when} >= (select max({when}) from {table.stored})"
         f" - to_seconds({back.total_seconds():.0f}) group by {when} order by {when}"
     )
 
@@ -107,7 +107,7 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
     owners = named or ["cluster"]
     rows = warehouse.rows(
         f"select day, concat_ws(' / ', {', '.join(owners)}) as owner, sum(total_cost) as cost"
-        f" from {table.name} where day in (select unnest($days)) group by all",
+        f" from {table.stored} where day in (select unnest($days)) group by all",
         {"days": compared},
     )
     costs = {slot: {r["owner"]: r["cost"] for r in rows if r["day"] == slot} for slot in compared}

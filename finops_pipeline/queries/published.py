@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from finops_pipeline.errors import NotPublished, QueryError
+from finops_pipeline.warehouse.archive import FOLDER_NAME as HOURS_FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ def open_published(
     It may be opened as often as wanted, in one process too: each opening is a database of its own.
 
     Args:
-        data_dir: folder that holds ``finops.duckdb`` and ``lake/``.
+        data_dir: folder that holds ``finops.duckdb``, ``lake/`` and ``hours/``.
         limits: by default DuckDB's own, which are most of the machine.
 
     Raises:
@@ -220,8 +221,8 @@ def _limit(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
     # In this order: each later statement would forbid the one before.
-    lake = str((data_dir / "lake").absolute())
-    connection.execute(f"set allowed_directories = [{quoted(f'{lake}/')}]")
+    folders = [quoted(f"{(data_dir / name).absolute()}/") for name in ("lake", HOURS_FOLDER)]
+    connection.execute(f"set allowed_directories = [{', '.join(folders)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 

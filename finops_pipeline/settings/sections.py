@@ -84,6 +84,13 @@ class Retention(Section):
         ge=2,
         le=4000,
     )
+    native_hourly_days: int = key(
+        "Days of hourly tables in finops.duckdb itself; older ones lie in files, and read the same",
+        "days",
+        default=35,
+        ge=1,
+        le=4000,
+    )
     quarter_hourly_days: int = key("Days of costs.quarter_hourly", "days", default=14, ge=1, le=400)
     container_days: int = key("Days of costs.container_daily", "days", default=90, ge=1, le=4000)
     run_days: int = key("Days of Dagster's own history of runs", "days", default=14, ge=1, le=400)

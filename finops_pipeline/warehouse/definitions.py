@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.ranges import ALWAYS, NEVER, Range
 from finops_pipeline.warehouse.records import Records
@@ -24,13 +25,15 @@ class Definitions:
         records: Records,
         tables: Mapping[str, Table],
         inputs: Inputs,
+        archive: Archive,
     ) -> None:
         """Schemas and the shape of raw tables are made at once; what has no file is dropped."""
         self._connection = connection
         self._records = records
         self._tables = tables
         self._inputs = inputs
-        self._shown: dict[str, str] = {}  # select of each raw view that is there
+        self._archive = archive
+        self._shown: dict[str, str] = {}  # select of each view of files that is there
         for schema in sorted({table.schema for table in tables.values()}):
             connection.execute(f"create schema if not exists {schema}")
         for name in records.versions.keys() - tables.keys():
@@ -45,49 +48,75 @@ class Definitions:
         if self._records.versions.get(table.name) == table.version:
             return
         if table.is_view:
-            self.show_raw(table, NEVER)
+            self.show(table, NEVER)
         with transaction(self._connection):
             self._drop(table.name)
-            if table.is_raw:
-                self._connection.execute(table.ddl.replace(table.name, _empty(table.name), 1))
-            else:
-                self._connection.execute(table.ddl)
+            self._connection.execute(table.ddl.replace(table.name, table.stored, 1))
+            if table.is_archived:
+                self._show(table, [], NEVER)
+            if not table.is_filed:
                 self._comment([table])
             self._records.define(table.name, table.version)
 
-    def show_raw(self, file: SqlFile, within: Range) -> None:
-        """Let what a select reads of the lake hold the windows of a range, and no others."""
-        for table in self._raw_behind(file):
-            self._show(table, self._inputs.files(table.name, within.start, within.end), within)
+    def show(self, file: SqlFile, within: Range) -> None:
+        """Let what a select reads of files hold what they say of a range.
 
-    def show_all_raw(self) -> None:
-        """Let the raw views name every current lake file, with comments: as readers see them."""
-        raw = [table for table in self._tables.values() if table.is_raw]
+        Raises:
+            LakeDamaged: a file of the lake does not hold what was written.
+            WarehouseDamaged: one beside the warehouse does not.
+        """
+        for table in self._filed_behind(file):
+            self._show(table, self._files(table, within), within)
+
+    def show_all(self) -> None:
+        """Let the views of files name every current one, with comments: as readers see them.
+
+        Raises:
+            LakeDamaged: a file of the lake is missing or cut.
+            WarehouseDamaged: one beside the warehouse is.
+        """
+        filed = [table for table in self._tables.values() if table.is_filed]
         with transaction(self._connection):  # each comment would be a commit of its own
-            for table in raw:
-                self._show(table, self._inputs.named_files(table.name), ALWAYS)
-            self._comment(raw)
+            for table in filed:
+                self._show(table, *self._named_files(table))
+            self._comment(filed)
+
+    def rolled_back(self) -> None:
+        """A transaction was: what the views name now is what they named before it."""
+        self._shown.clear()
+
+    def _files(self, table: Table, within: Range) -> Sequence[Path]:
+        if table.is_archived:
+            return self._archive.files(table, within)
+        return self._inputs.files(table.name, within.start, within.end)
+
+    def _named_files(self, table: Table) -> tuple[Sequence[Path], Range]:
+        """All files of a table; questions about later hours than they hold need not open them."""
+        if table.is_archived:
+            return self._archive.named_files(table)
+        return self._inputs.named_files(table.name), ALWAYS
 
     def _show(self, table: Table, files: Sequence[Path], within: Range) -> None:
-        # The empty table gives the view its types even where there is no file yet.
-        select = f"select * from {_empty(table.name)}"
+        # The table itself gives the view its types even where there is no file.
+        select = f"select * from {table.stored}"
         if files:
             names = ", ".join(quoted(str(file)) for file in files)
             select += f" union all by name select * from read_parquet([{names}], {_PLAIN})"
         if files and within != ALWAYS:
-            select += f" where window_start >= '{within.start}' and window_start < '{within.end}'"
+            when = table.time_column
+            select += f" where {when} >= '{within.start}' and {when} < '{within.end}'"
         if self._shown.get(table.name) != select:  # most tables of a tick ask for the same hours
             self._connection.execute(f"create or replace view {table.name} as {select}")
             self._shown[table.name] = select
 
-    def _raw_behind(self, file: SqlFile) -> list[Table]:
-        """The raw tables a select reads, itself or through views."""
+    def _filed_behind(self, file: SqlFile) -> list[Table]:
+        """The tables with files that a select reads, itself or through views."""
         behind: dict[str, Table] = {}
         for table in (self._tables[name] for name in sorted(file.reads)):
-            if table.is_raw:
+            if table.is_filed:
                 behind[table.name] = table
             elif table.is_view:
-                behind |= {raw.name: raw for raw in self._raw_behind(table)}
+                behind |= {filed.name: filed for filed in self._filed_behind(table)}
         return list(behind.values())
 
     def _comment(self, tables: Iterable[Table]) -> None:
@@ -96,7 +125,7 @@ class Definitions:
 
     def _drop(self, name: str) -> None:
         self._shown.pop(name, None)
-        for stored in (name, _empty(name)) if name.startswith("raw.") else (name,):
+        for stored in (name, f"internal.{name.replace('.', '_')}"):
             rows = self._connection.execute(
                 "select table_type from information_schema.tables"
                 " where table_schema || '.' || table_name = $1"
@@ -121,15 +150,10 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _comments(table: Table) -> Iterator[str]:
-    kind = "view" if table.is_view or table.is_raw else "table"
+    kind = "view" if table.is_view or table.is_filed else "table"
     yield f"comment on {kind} {table.name} is {quoted(table.description)}"
     for column, comment in table.columns.items():
         yield f"comment on column {table.name}.{column} is {quoted(comment)}"
-
-
-def _empty(raw_name: str) -> str:
-    """The table behind a raw view that holds its types and no rows."""
-    return f"internal.empty_{raw_name.removeprefix('raw.')}"
 
 
 def quoted(text: str) -> str:

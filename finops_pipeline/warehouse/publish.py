@@ -1,6 +1,5 @@
 """Publishes the warehouse as ``finops.duckdb``: a file that no writer ever locks."""
 
-import os
 import shutil
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from finops_pipeline import durable
 from finops_pipeline.errors import PublicationRefused, WarehouseDamaged
 from finops_pipeline.warehouse.connect import connect_read_only, read_everything
 from finops_pipeline.warehouse.definitions import transaction
@@ -82,7 +82,7 @@ def _published_at(published: Path, state_id: str) -> datetime | None:
 
 
 def _finish(warehouse: Warehouse, publication: Publication) -> None:
-    warehouse.show_all_raw()
+    warehouse.show_all()
     with transaction(warehouse.connection):
         warehouse.records.publish(publication.publication_id, publication.published_at)
 
@@ -104,20 +104,11 @@ def _replace(warehouse: Path, published: Path) -> None:
     try:
         shutil.copyfile(warehouse, temporary)
         temporary.chmod(0o444)
-        _sync(temporary)
-        temporary.replace(published)
+        durable.rename(temporary, published)
     except OSError:
         temporary.unlink(missing_ok=True)  # half a copy would keep a full disk full
         raise
     # Left by a reader who opened the old file for writing and died; beside the new file it would
     # keep everybody from opening it.
     published.with_suffix(".duckdb.wal").unlink(missing_ok=True)
-    _sync(published.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync(published.parent)

@@ -80,7 +80,7 @@ class Spool:
 
     def _fill(self, view: Table, part: Range) -> None:
         self.hold(view, part)
-        self._definitions.show_raw(view, part)
+        self._definitions.show(view, part)
         query, name = self.select(view, part), f"spool.{view.name}"
         if view.name in self._made:
             self._connection.execute(f"insert into {name} by name {query}")

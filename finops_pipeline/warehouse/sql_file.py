@@ -27,8 +27,13 @@ SCHEMAS = ("raw", "core", "costs", "usage", "efficiency", "kpis")
 _INTERNAL = "internal"
 _SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
 
+# Part of every version: to be changed with the way tables are stored, which makes all of them anew.
+_LAYOUT = "2"
+
 # Of tables that keep less than the lake does: end of their name, and setting.
 KEPT = {"quarter_hourly": "quarter_hourly_days", "container_daily": "container_days"}
+# Days of hourly tables that lie in the database itself, and not in files beside it: setting.
+NATIVE = "native_hourly_days"
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class SqlFile:
     @cached_property
     def version(self) -> str:
         """Changes whenever the file does."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{_LAYOUT}{self.text}".encode()).hexdigest()[:12]
 
     @cached_property
     def statements(self) -> list[duckdb.Statement]:
@@ -120,6 +125,22 @@ class Table(SqlFile):
     def is_raw(self) -> bool:
         """Whether its rows are the lake's."""
         return self.schema == "raw"
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether its old days lie in files, and only the recent ones in the database."""
+        return self.is_growing and self.time_column == "hour"
+
+    @property
+    def is_filed(self) -> bool:
+        """Whether readers see a view, since files hold some of its rows, or all."""
+        return self.is_raw or self.is_archived
+
+    @property
+    def stored(self) -> str:
+        """Name of the table that holds its rows, but for those in files."""
+        name = self.name.replace(".", "_")
+        return f"internal.{name}" if self.is_filed else self.name
 
     @cached_property
     def query(self) -> str | None:

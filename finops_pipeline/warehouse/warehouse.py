@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 
 from finops_pipeline.errors import TableError
-from finops_pipeline.units import HOUR, day_start
+from finops_pipeline.units import DAY, HOUR, day_start
+from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.catalog import catalog
 from finops_pipeline.warehouse.connect import connect, damage_told, read_everything
 from finops_pipeline.warehouse.definitions import Definitions, transaction
@@ -20,7 +21,7 @@ from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
 from finops_pipeline.warehouse.records import DAYS, HOURS, Records
 from finops_pipeline.warehouse.spool import Spool, delete_spool
-from finops_pipeline.warehouse.sql_file import SqlFile, Table, tables
+from finops_pipeline.warehouse.sql_file import KEPT, NATIVE, SqlFile, Table, tables
 
 
 @contextmanager
@@ -28,7 +29,6 @@ def open_warehouse(
     path: Path,
     inputs: Inputs,
     settings: Mapping[str, Any],
-    kept: Mapping[str, timedelta],
     sql: Mapping[str, Table] | None = None,
 ) -> Iterator["Warehouse"]:
     """Open the warehouse; hold its lock (:func:`connect.locked`) meanwhile.
@@ -36,15 +36,15 @@ def open_warehouse(
     Args:
         path: the database file; created when missing, since all of it can be derived again.
         inputs: the lake and the ledger; what they answer must not change while it is open.
-        settings: what a select may name after a dollar sign.
-        kept: for how long tables whose name ends so hold their rows; all others keep them.
+        settings: what a select may name after a dollar sign; some say for how many days the rows
+            of a table are kept (:data:`sql_file.KEPT`), or lie in the database itself.
         sql: the tables, each after those it reads; by default those of the SQL files.
 
     Raises:
         WarehouseDamaged: from here or from within the block, when the file cannot be read.
     """
     with damage_told(path):
-        warehouse = Warehouse(path, inputs, settings, kept, tables() if sql is None else sql)
+        warehouse = Warehouse(path, inputs, settings, tables() if sql is None else sql)
         try:
             yield warehouse
         finally:
@@ -69,7 +69,6 @@ class Warehouse:
         path: Path,
         inputs: Inputs,
         settings: Mapping[str, Any],
-        kept: Mapping[str, timedelta],
         sql: Mapping[str, Table],
     ) -> None:
         """Arguments as for :func:`open_warehouse`."""
@@ -80,14 +79,16 @@ class Warehouse:
             self.records = Records(self.connection)
             with transaction(self.connection):
                 self.records.describe(catalog(sql.values(), settings))
-            self._definitions = Definitions(self.connection, self.records, sql, inputs)
+            self.archive = Archive(self.connection, path)
+            self._definitions = Definitions(
+                self.connection, self.records, sql, inputs, self.archive
+            )
             self.spool = Spool(self.connection, path, sql, self._definitions)
         except BaseException:  # whatever it was, nobody else could open the file
             self.close()
             raise
         self._inputs = inputs
         self._settings = settings
-        self._kept = kept
         self._by_day = Fingerprints(sql, inputs.day_contents, settings, self._settled)
         self._by_hour = cache(self._fingerprints_of_hours)
         self._fresh: set[str] = set()
@@ -102,10 +103,11 @@ class Warehouse:
         """Read everything once: what nobody asks for may be damaged for a long time.
 
         Raises:
-            WarehouseDamaged: a block has changed.
+            WarehouseDamaged: a block has changed, or a file of old days.
         """
         with damage_told(self.path):
             read_everything(self.connection)
+        self.archive.verify()
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
@@ -145,9 +147,14 @@ class Warehouse:
             self._checked[file.name] = self._check(file)
         return self._checked[file.name]
 
-    def show_all_raw(self) -> None:
-        """Let the raw views name every current lake file, as readers see them."""
-        self._definitions.show_all_raw()
+    def show_all(self) -> None:
+        """Let the views of files name every current one, as readers see them."""
+        self._definitions.show_all()
+
+    def row_count(self, table: Table) -> int:
+        """Rows of a table that is filled, in the database and in files."""
+        ((native,),) = self.connection.execute(f"select count(*) from {table.stored}").fetchall()
+        return int(native) + self.archive.row_count(table)
 
     def rows(self, query: str, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows of a query, each a dict by column name."""
@@ -174,7 +181,7 @@ class Warehouse:
 
     def _check_range(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
         self.spool.hold(file, part)
-        self._definitions.show_raw(file, part)
+        self._definitions.show(file, part)
         return self.rows(self.spool.select(file, part), self._arguments(file, part))
 
     def _refresh(self, table: Table) -> int:
@@ -192,18 +199,43 @@ class Warehouse:
         return written
 
     def _refresh_growing(self, table: Table) -> int:
-        found = self._stale(table)
-        if not found.days:
-            return 0
+        """Week by week: what is made anew over years need not fit into the database at once."""
+        now = self._days(table)
+        changed = _times(stale(now, self.records.filled(table.name, DAYS)))
+        written = 0
+        for week in joined(changed, DAY):
+            days = [day for day in changed if week.start <= day < week.end]
+            written += self._refill(table, self._stale(table, days, now))
+            self._put_away(table, now)
+        if not changed:
+            self._put_away(table, now)
+        return written
+
+    def _refill(self, table: Table, found: _Stale) -> int:
         self._hold(table, found.filled)
         with self._filling(table):
+            self._bring_back(table, found)
             for part in joined(found.slots, table.slot):
                 self._delete(table, part)
             written = self._fill(table, found.filled)
-            self.records.remember(table.name, DAYS, found.days, found.now[DAYS])
-            if HOURS in found.now:
-                self.records.remember(table.name, HOURS, found.slots, found.now[HOURS])
+            for grain, now in found.now.items():
+                slots = found.days if grain == DAYS else found.slots
+                self.records.remember(table.name, grain, slots, now)
         return written
+
+    def _put_away(self, table: Table, days: Slots) -> None:
+        """Move days that have become old from the database to files."""
+        kept_days = self._settings.get(NATIVE)
+        if table.is_archived and days and kept_days:
+            with self._filling(table):
+                newest = max(_times(days))
+                self.archive.put_away(table, newest - timedelta(days=kept_days) + DAY)
+
+    def _bring_back(self, table: Table, found: _Stale) -> None:
+        """Make rows of days that lie in files, since some hours of them stay as they are."""
+        if table.is_archived:
+            for day in found.days:
+                self.archive.bring_back(table, day)
 
     def _hold(self, table: Table, slots: list[datetime]) -> None:
         """Compute the views that a table reads."""
@@ -222,9 +254,7 @@ class Warehouse:
             self._insert_frozen(table, part) for part in joined(kept, table.slot)
         )
 
-    def _stale(self, table: Table) -> _Stale:
-        now = self._days(table)
-        days = _times(stale(now, self.records.filled(table.name, DAYS)))
+    def _stale(self, table: Table, days: list[datetime], now: Slots) -> _Stale:
         if table.slot != HOUR:
             return _Stale(days, days, [day for day in days if day in now], {DAYS: now})
         hours: dict[datetime | None, str] = {}
@@ -239,10 +269,10 @@ class Warehouse:
         """Fingerprint of a growing table by day, without the days it no longer keeps."""
         frozen = self._inputs.frozen(table.name)
         days = timed(self._by_day.of(table.name)) | timed(frozen)
-        kept = [span for name, span in self._kept.items() if table.name.endswith(name)]
-        if not days or not kept:
+        settings = [name for ending, name in KEPT.items() if table.name.endswith(ending)]
+        if not days or not settings:
             return days
-        oldest = max(_times(days)) - min(kept)
+        oldest = max(_times(days)) - min(timedelta(days=self._settings[it]) for it in settings)
         return {day: days[day] for day in _times(days) if day > oldest}
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:
@@ -258,31 +288,35 @@ class Warehouse:
 
     @contextmanager
     def _filling(self, table: Table) -> Iterator[None]:
-        with _explained(table), transaction(self.connection):
-            yield
+        try:
+            with _explained(table), transaction(self.connection):
+                yield
+        except BaseException:
+            self._definitions.rolled_back()
+            raise
 
     def _delete(self, table: Table, part: Range) -> None:
         when = table.time_column
         self.connection.execute(
-            f"delete from {table.name} where {when} >= $start and {when} < $end", vars(part)
+            f"delete from {table.stored} where {when} >= $start and {when} < $end", vars(part)
         )
 
     def _insert(self, table: Table, part: Range) -> int:
-        insert = f"insert into {table.name} by name"
+        insert = f"insert into {table.stored} by name"
         if table.query is None:
             given = self._inputs.rows(table.name, part.start, part.end)
             self.connection.register("given_rows", given)
             result = self.connection.execute(f"{insert} select * from given_rows")
         else:
             query = self.spool.select(table, part)
-            self._definitions.show_raw(table, part)
+            self._definitions.show(table, part)
             result = self.connection.execute(f"{insert} {query}", self._arguments(table, part))
         return int((result.fetchone() or (0,))[0])
 
     def _insert_frozen(self, table: Table, part: Range) -> int:
         files = self._inputs.files(table.name, part.start, part.end)
         result = self.connection.execute(
-            f"insert into {table.name} by name"
+            f"insert into {table.stored} by name"
             " select * from read_parquet($1, hive_partitioning = false)",
             [[str(file) for file in files]],
         )

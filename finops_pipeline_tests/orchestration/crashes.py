@@ -46,7 +46,7 @@ POINTS = {
     "a table is emptied, not filled": ("Warehouse._delete", "return", 2),
     "all tables are filled, none is checked": ("Warehouse.refresh", "return", 1),
     "checked, not published": ("_finish", "return", 1),
-    "copied, not renamed": ("_sync", "call", 1),
+    "copied, not renamed": ("copyfile", "return", 1),
     "renamed": ("_replace", "return", 1),
 }
 

@@ -33,7 +33,7 @@ class OtherTables(Installation):
         with (
             locked(path),
             self._inputs() as inputs,
-            open_warehouse(path, inputs, self.parameters(), self._kept, sql) as opened,
+            open_warehouse(path, inputs, self.parameters(), sql) as opened,
         ):
             yield opened
 

@@ -209,8 +209,7 @@ class Shop:
         self.folder = folder
         self.inputs = FakeInputs(folder / "lake")
         self.inputs.ledger["core.window"] = self._window
-        self.settings: dict[str, Any] = {"tax_percent": 0}
-        self.kept = {"quarter_hourly": 14 * DAY}
+        self.settings: dict[str, Any] = {"tax_percent": 0, "quarter_hourly_days": 14}
         self.price(apple="1.00", pear="2.00")
         for name, text in SQL.items():
             self.write(name, text)
@@ -241,7 +240,7 @@ class Shop:
 
     def open(self, file_name: str = "warehouse.duckdb") -> Any:
         path, sql = self.folder / file_name, read_tables(self.folder / "sql")
-        return open_warehouse(path, self.inputs, self.settings, self.kept, sql)
+        return open_warehouse(path, self.inputs, self.settings, sql)
 
     def rows(self, table: str, file_name: str = "warehouse.duckdb") -> list[tuple[Any, ...]]:
         with self.open(file_name) as warehouse:
@@ -253,7 +252,8 @@ class Shop:
 
 
 def contents(warehouse: Warehouse, table: str) -> list[tuple[Any, ...]]:
-    """Every row of a table, sorted."""
+    """Every row of a table, sorted; also those in files."""
+    warehouse.show_all()
     return warehouse.connection.execute(f"select * from {table} order by all").fetchall()
 
 

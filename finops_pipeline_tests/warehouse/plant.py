@@ -6,7 +6,7 @@
 
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,9 @@ select
 """
 SETTINGS = {
     "horizon_days": 14,
+    "native_hourly_days": 35,
+    "quarter_hourly_days": 14,
+    "container_days": 90,
     "fiscal_year_start_month": 1,
     "idle_sharing": "by_node",
     "shared_sharing": "proportional",
@@ -92,11 +95,12 @@ class Plant:
         self._put("raw.asset", start, NODE)
         self._put("raw.allocation", start, *({**CONTAINER, **it} for it in containers))
 
-    def publish(self, kept: timedelta = timedelta(days=14)) -> Publication:
-        recent = {"quarter_hourly": kept}
+    def publish(self, **changed: Any) -> Publication:
+        """Publish with some settings changed."""
+        settings = SETTINGS | changed
         with (
             locked(self.warehouse),
-            open_warehouse(self.warehouse, self.inputs, SETTINGS, recent) as warehouse,
+            open_warehouse(self.warehouse, self.inputs, settings) as warehouse,
         ):
             return publish(warehouse, self.published)
 

@@ -231,7 +231,7 @@ def test_a_lost_warehouse_is_made_again(plant):
 def test_recent_windows_only(plant):
     plant.say(FALL_BACK + timedelta(days=3), {})
 
-    plant.publish(kept=timedelta(days=2))
+    plant.publish(quarter_hourly_days=2)
 
     assert plant.ask("select count(distinct window_start) from costs.quarter_hourly") == [(1,)]
     assert plant.ask(TOTAL) == [(2 * NODE_COST,)]

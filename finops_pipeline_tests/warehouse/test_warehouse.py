@@ -294,7 +294,7 @@ def test_a_table_without_a_file_is_gone(shop):
 
 
 def test_tables_of_single_windows_keep_recent_days(shop):
-    shop.kept = {"quarter_hourly": 2 * DAY}
+    shop.settings["quarter_hourly_days"] = 2
     shop.sell(at(9, TUESDAY + DAY), apple=1)
 
     shop.refresh()
@@ -316,6 +316,35 @@ def test_a_row_that_breaks_a_constraint_leaves_the_old_rows(shop):
     shop.sell(at(10), apple=2)
     shop.refresh()
     assert shop.rows("costs.summary") == [(Decimal(11),)]
+
+
+def test_a_table_that_fails_takes_nothing_from_one_that_reads_the_same(shop):
+    """Both read the lake itself, and the same hour of it: what the first was shown is gone."""
+    counted = """
+-- Items by hour.
+
+create table costs.{name} (
+    hour       timestamptz not null,  -- first instant of the hour, UTC
+    item_count bigint check ({rule})  -- of all items
+);
+
+select date_trunc('hour', window_start) as hour, sum(item_count) as item_count
+from raw.item
+where window_start >= $start and window_start < $end
+group by all;
+"""
+    shop.write("costs.a_count", counted.format(name="a_count", rule="item_count < 5"))
+    shop.write("costs.b_count", counted.format(name="b_count", rule="true"))
+    shop.refresh()
+    shop.sell(at(10), apple=5)
+
+    with shop.open() as warehouse:
+        with pytest.raises(TableError, match="a_count"):
+            warehouse.refresh_table(warehouse.tables["costs.a_count"])
+        warehouse.refresh_table(warehouse.tables["costs.b_count"])
+        rows = contents(warehouse, "costs.b_count")
+
+    assert rows == [(at(9), 4), (at(10), 5), (at(9, TUESDAY), 2)]
 
 
 def test_rows_of_the_ledger_that_do_not_fit_leave_the_old_ones(shop):
@@ -512,15 +541,19 @@ def change(shop: Shop, kind: str, *values) -> None:
 
 
 @settings(max_examples=12)
-@given(ticks=st.lists(st.lists(CHANGES, min_size=1, max_size=5), min_size=1, max_size=4))
-def test_after_any_changes_tables_are_as_if_filled_from_scratch(ticks):
+@given(
+    ticks=st.lists(st.lists(CHANGES, min_size=1, max_size=5), min_size=1, max_size=4),
+    native_days=st.sampled_from([1, 2, 35]),
+)
+def test_after_any_changes_tables_are_as_if_filled_from_scratch(ticks, native_days):
     with tempfile.TemporaryDirectory() as folder:
         shop = Shop(Path(folder))
-        shop.kept = {"quarter_hourly": 2 * DAY}
+        shop.settings |= {"quarter_hourly_days": 2, "native_hourly_days": native_days}
         for changes in ticks:
             for kind, *values in changes:
                 change(shop, kind, *values)
             shop.refresh()
+        del shop.settings["native_hourly_days"]
         shop.refresh("scratch.duckdb")
 
         with shop.open() as grown, shop.open("scratch.duckdb") as scratch:

@@ -1,0 +1,209 @@
+"""Old days of the hourly tables: each a Parquet file beside the warehouse instead of rows in it.
+
+The warehouse is copied at each publication, so only recent hours lie in it. The files are derived,
+like all else; a replaced one stays for as long as a reader may have a publication that names it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from finops_pipeline import durable
+from finops_pipeline.errors import WarehouseDamaged
+from finops_pipeline.units import DAY
+from finops_pipeline.warehouse.ranges import ALWAYS, Range
+from finops_pipeline.warehouse.sql_file import Table
+
+FOLDER_NAME = "hours"
+TABLES = """
+create table if not exists internal.archived (
+    table_name varchar, day timestamptz, path varchar,
+    size_bytes bigint, file_sha256 varchar, row_count bigint
+);
+"""
+_NAME_DIGITS = 12
+_SUFFIX = ".parquet"
+_UNFINISHED = ".unfinished"
+# In the order of the columns: equal rows make equal bytes, and names that repeat shrink.
+_COPY = """
+copy (from {rows} where hour >= $start and hour < $end order by all)
+to '{path}' (format parquet, compression zstd)
+"""
+
+
+@dataclass(frozen=True)
+class ArchivedDay:
+    """A day of a table, and the file it lies in."""
+
+    day: datetime
+    path: Path
+    size_bytes: int
+    file_sha256: str
+
+
+class Archive:
+    """Moves days between the rows of a table and files; transactions are the caller's."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
+        """Beside a new warehouse, files of the one before count as replaced just now."""
+        self._connection = connection
+        self._warehouse = warehouse
+        self._folder = (warehouse.parent / FOLDER_NAME).absolute()
+        self._verified: set[Path] = set()
+        connection.execute(TABLES)
+        if not self._select("true"):
+            _touch(self._all_files())
+
+    def files(self, table: Table, within: Range) -> list[Path]:
+        """Files of the days of a table that overlap a range, verified.
+
+        Raises:
+            WarehouseDamaged: one does not hold what was written.
+        """
+        found = self._days(table, within)
+        self._verify(found)
+        return [it.path for it in found]
+
+    def named_files(self, table: Table) -> tuple[list[Path], Range]:
+        """Every file of a table, and the range they lie in; all are there, and none is cut.
+
+        Raises:
+            WarehouseDamaged: one is missing or cut.
+        """
+        found = self._days(table, ALWAYS)
+        for it in found:
+            if _size(it.path) != it.size_bytes:
+                raise self._damage(it)
+        end = found[-1].day + DAY if found else ALWAYS.start
+        return [it.path for it in found], Range(ALWAYS.start, end)
+
+    def row_count(self, table: Table) -> int:
+        """Rows of a table that lie in files."""
+        query = "select sum(row_count) from internal.archived where table_name = $1"
+        ((count,),) = self._connection.execute(query, [table.name]).fetchall()
+        return count or 0
+
+    def put_away(self, table: Table, before: datetime) -> None:
+        """Move the rows of a table that are older than a midnight to files."""
+        query = f"select distinct date_trunc('day', hour) from {table.stored} where hour < $1"
+        for (day,) in self._connection.execute(query, [before]).fetchall():
+            self._put_away(table, Range(day.astimezone(UTC), day.astimezone(UTC) + DAY))
+
+    def bring_back(self, table: Table, day: datetime) -> None:
+        """Make the rows of a day anew from its file, before they change.
+
+        Raises:
+            WarehouseDamaged: the file does not hold what was written.
+        """
+        part = Range(day, day + DAY)
+        for path in self.files(table, part):
+            self._connection.execute(
+                f"insert into {table.stored} by name"
+                " select * from read_parquet($1, hive_partitioning = false)",
+                [str(path)],
+            )
+        self.drop(table.name, part)
+
+    def drop(self, table_name: str, within: Range = ALWAYS) -> None:
+        """Forget the files of a table with days that begin in a range."""
+        dropped = self._connection.execute(
+            "delete from internal.archived"
+            " where table_name = $name and day >= $start and day < $end returning path",
+            {"name": table_name, **vars(within)},
+        )
+        _touch(Path(path) for (path,) in dropped.fetchall())
+
+    def verify(self) -> None:
+        """Read every file and compare its hash.
+
+        Raises:
+            WarehouseDamaged: one does not hold what was written.
+        """
+        self._verify(self._select("true"))
+
+    def sweep(self, before: datetime) -> None:
+        """Delete files that are not named any more, nor were after an instant."""
+        named = {it.path for it in self._select("true")}
+        for path in self._all_files():
+            if path not in named and path.stat().st_mtime < before.timestamp():
+                path.unlink()
+
+    def _put_away(self, table: Table, part: Range) -> None:
+        folder = self._folder / table.name
+        durable.make_folder(folder)
+        unfinished = folder / f"{part.start:%Y-%m-%d}{_UNFINISHED}"
+        self._connection.execute(
+            _COPY.format(rows=table.stored, path=unfinished), {"start": part.start, "end": part.end}
+        )
+        digest = _sha256(unfinished)
+        path = folder / f"{part.start:%Y-%m-%d}-{digest[:_NAME_DIGITS]}{_SUFFIX}"
+        durable.rename(unfinished, path)
+        deleted = self._connection.execute(
+            f"delete from {table.stored} where hour >= $start and hour < $end", vars(part)
+        )
+        (row_count,) = deleted.fetchone() or (0,)
+        self._connection.execute(
+            "insert into internal.archived values ($1, $2, $3, $4, $5, $6)",
+            [table.name, part.start, str(path), path.stat().st_size, digest, row_count],
+        )
+
+    def _verify(self, found: Iterable[ArchivedDay]) -> None:
+        for it in found:
+            if it.path not in self._verified:  # several tables read the same files
+                if _sha256(it.path) != it.file_sha256:
+                    raise self._damage(it)
+                self._verified.add(it.path)
+
+    def _days(self, table: Table, within: Range) -> list[ArchivedDay]:
+        return self._select(
+            "table_name = $name and day > $start - interval 1 day and day < $end",
+            {"name": table.name, **vars(within)},
+        )
+
+    def _select(self, condition: str, arguments: dict[str, Any] | None = None) -> list[ArchivedDay]:
+        rows = self._connection.execute(
+            "select day, path, size_bytes, file_sha256 from internal.archived"
+            f" where {condition} order by day",
+            arguments or {},
+        )
+        return [
+            ArchivedDay(day.astimezone(UTC), Path(path), size_bytes, file_sha256)
+            for day, path, size_bytes, file_sha256 in rows.fetchall()
+        ]
+
+    def _all_files(self) -> Iterator[Path]:
+        found = self._folder.glob("*/*")
+        return (path for path in found if path.suffix in (_SUFFIX, _UNFINISHED))
+
+    def _damage(self, it: ArchivedDay) -> WarehouseDamaged:
+        return WarehouseDamaged(
+            f"{self._warehouse} cannot be read: {it.path} has changed or is gone"
+        )
+
+
+def _sha256(path: Path) -> str:
+    """Hash of what a file holds; nothing when it is missing."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _touch(paths: Iterable[Path]) -> None:
+    """From now on they count as replaced."""
+    for path in paths:
+        if path.exists():
+            path.touch()

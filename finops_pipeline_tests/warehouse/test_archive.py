@@ -1,0 +1,186 @@
+"""Old days of hourly tables lie in files, and read as if they lay in the database."""
+
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from finops_pipeline.errors import WarehouseDamaged
+from finops_pipeline.units import DAY
+from finops_pipeline_tests.warehouse.fakes import MONDAY, Shop, at, contents
+
+DAYS = [MONDAY + number * DAY for number in range(4)]
+# What an apple a day costs, hour by hour.
+SOLD = [(at(9, day), "apple", Decimal(1)) for day in DAYS]
+STORED = "internal.costs_hourly"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Four days are sold, the last two of which lie in the database."""
+    shop = Shop(tmp_path)
+    shop.settings["native_hourly_days"] = 2
+    for day in DAYS:
+        shop.sell(at(9, day), apple=1)
+    shop.refresh()
+    return shop
+
+
+def archived(shop: Shop) -> list[Path]:
+    """Files that are there, oldest day first."""
+    return sorted((shop.folder / "hours" / "costs.hourly").iterdir())
+
+
+def test_old_days_lie_in_files_and_read_the_same(shop):
+    with shop.open() as warehouse:
+        native = contents(warehouse, STORED)
+        every = contents(warehouse, "costs.hourly")
+        count = warehouse.row_count(warehouse.tables["costs.hourly"])
+
+    assert count == 4
+    assert native == SOLD[2:]
+    assert every == SOLD
+    assert [path.name[:10] for path in archived(shop)] == ["2026-03-02", "2026-03-03"]
+
+
+def test_a_day_moves_when_a_new_one_begins(shop):
+    before = archived(shop)
+    shop.sell(at(9, DAYS[-1] + DAY), apple=1)
+
+    assert shop.refresh()["costs.hourly"] == 1
+
+    assert archived(shop)[:2] == before
+    assert len(archived(shop)) == 3
+    assert len(shop.rows("costs.hourly")) == 5
+
+
+def test_a_changed_hour_of_an_old_day_changes_its_file(shop):
+    shop.sell(at(10), apple=4)
+
+    assert shop.refresh()["costs.hourly"] == 1
+
+    assert shop.rows("costs.hourly") == sorted([*SOLD, (at(10), "apple", Decimal(4))])
+    assert shop.rows("costs.daily")[0] == (MONDAY.date(), Decimal(5))
+    assert shop.refresh() == {}
+
+
+def test_an_old_day_that_vanishes_leaves_no_row(shop):
+    shop.inputs.drop("raw.item", at(9))
+
+    shop.refresh()
+
+    assert shop.rows("costs.hourly") == SOLD[1:]
+
+
+def test_a_table_of_days_is_made_anew_from_files(shop):
+    text = shop.file("costs.daily").read_text().replace("sum(total_cost)", "2 * sum(total_cost)")
+    shop.write("costs.daily", text)
+
+    shop.refresh()
+
+    assert [cost for _, cost in shop.rows("costs.daily")] == [Decimal(2)] * 4
+
+
+def test_a_changed_select_makes_old_days_anew(shop):
+    text = shop.file("costs.hourly").read_text().replace("sum(total_cost)", "3 * sum(total_cost)")
+    shop.write("costs.hourly", text)
+
+    assert shop.refresh()["costs.hourly"] == 4
+
+    assert {cost for *_, cost in shop.rows("costs.hourly")} == {Decimal(3)}
+    with shop.open() as warehouse:
+        assert len(contents(warehouse, STORED)) == 2
+
+
+def test_a_table_that_is_no_longer_by_the_hour_leaves_its_files(shop):
+    shop.file("costs.hourly").unlink()
+    shop.file("costs.daily").unlink()
+    shop.file("costs.summary").unlink()
+
+    assert shop.refresh() == {}
+
+
+def test_questions_about_recent_hours_open_no_file(shop):
+    query = "explain select * from costs.hourly where hour >= $hour"
+    with shop.open() as warehouse:
+        warehouse.show_all()
+        ((_, recent),) = warehouse.connection.execute(query, {"hour": DAYS[2]}).fetchall()
+        ((_, old),) = warehouse.connection.execute(query, {"hour": DAYS[1]}).fetchall()
+
+    assert "PARQUET" not in recent
+    assert "PARQUET" in old
+
+
+@pytest.mark.parametrize("harm", [b"", b"PAR1 is no more"])
+def test_a_damaged_file_is_told_before_it_is_read(shop, harm):
+    archived(shop)[0].write_bytes(harm)
+    shop.sell(at(10), apple=4)
+
+    with pytest.raises(WarehouseDamaged, match="2026-03-02"):
+        shop.refresh()
+
+
+def test_a_flipped_byte_is_told_at_night(shop):
+    path = archived(shop)[1]
+    body = bytearray(path.read_bytes())
+    body[20] ^= 1
+    path.write_bytes(body)
+
+    with pytest.raises(WarehouseDamaged, match="2026-03-03"), shop.open() as warehouse:
+        warehouse.verify()
+
+
+def test_a_missing_file_is_told_before_readers_could_miss_it(shop):
+    archived(shop)[0].unlink()
+
+    with pytest.raises(WarehouseDamaged, match="2026-03-02"), shop.open() as warehouse:
+        warehouse.show_all()
+
+
+def test_a_replaced_file_stays_for_those_who_read_an_older_publication(shop):
+    replaced, named = archived(shop)
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    for path in (replaced, named):
+        os.utime(path, (long_ago.timestamp(),) * 2)
+    shop.sell(at(10), apple=4)
+    shop.refresh()
+
+    with shop.open() as warehouse:
+        warehouse.archive.sweep(long_ago + DAY)
+        assert {replaced, named} < {*archived(shop)}
+        warehouse.archive.sweep(datetime.now(UTC) + DAY)
+
+    assert replaced not in archived(shop)
+    assert len(archived(shop)) == 2
+    assert len(shop.rows("costs.hourly")) == 5
+
+
+def test_files_beside_a_new_warehouse_count_as_replaced_just_now(shop):
+    before = archived(shop)
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    for path in before:
+        os.utime(path, (long_ago.timestamp(),) * 2)
+    (shop.folder / "warehouse.duckdb").unlink()
+
+    with shop.open() as warehouse:
+        warehouse.archive.sweep(long_ago + DAY)
+
+    assert archived(shop) == before
+
+
+def test_a_crash_while_a_day_is_moved_loses_nothing(shop):
+    shop.sell(at(9, DAYS[-1] + DAY), apple=1)
+    with shop.open() as warehouse:
+        folder = shop.folder / "hours" / "costs.hourly"
+        moved = f"{DAYS[2]:%Y-%m-%d}"
+        (folder / f"{moved}.unfinished").mkdir()  # nothing can be written under this name
+        with pytest.raises(Exception, match=moved):
+            warehouse.refresh()
+        (folder / f"{moved}.unfinished").rmdir()
+
+    shop.refresh()
+
+    assert len(shop.rows("costs.hourly")) == 5
+    assert len(archived(shop)) == 3
