@@ -52,7 +52,7 @@ WINDOWS = """
         interval 15 minutes
     ))
 """
-# One in a hundred nodes, one in forty pods with a volume, ten containers of each workload.
+# One in a hundred nodes, one in forty pods with a volume; a workload has ten pods, one owner.
 RAW = {
     "raw.allocation": f"""
         select 'prod' as cluster, window_start, 'node-' || n % 100 as node,
