@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline.errors import QueryError
-from finops_pipeline.queries.published import published_file, quoted
+from finops_pipeline.queries.published import published_file
+from finops_pipeline.sql_text import quoted
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",  # DuckDB 1.5 opens it, too
@@ -48,7 +49,7 @@ def copy_database(data_dir: Path, target: Path, raw_days: int) -> None:
     with closing(duckdb.connect(str(target), config=_CONFIG)) as copy:
         copy.execute("set TimeZone = 'UTC'")
         try:
-            copy.execute(f"attach {quoted(str(published))} as published (read_only)")
+            copy.execute(f"attach {quoted(published)} as published (read_only)")
             _fill(copy, raw_days)
             copy.execute("detach published")
             copy.execute("checkpoint")

@@ -15,6 +15,7 @@ import duckdb
 
 from finops_pipeline import durable
 from finops_pipeline.errors import WarehouseDamaged
+from finops_pipeline.sql_text import quoted
 from finops_pipeline.units import DAY
 from finops_pipeline.warehouse.ranges import ALWAYS, Range
 from finops_pipeline.warehouse.sql_file import Table
@@ -32,7 +33,7 @@ _UNFINISHED = ".unfinished"
 # In the order of the columns: equal rows make equal bytes, and names that repeat shrink.
 _COPY = """
 copy (from {rows} where hour >= $start and hour < $end order by all)
-to '{path}' (format parquet, compression zstd)
+to {path} (format parquet, compression zstd)
 """
 
 
@@ -66,19 +67,16 @@ class Archive:
             WarehouseDamaged: one does not hold what was written.
         """
         found = self._days(table, within)
-        self._verify(found)
+        for it in found:
+            if it.path not in self._verified:  # several tables read the same files
+                if not self._is_whole(it):
+                    raise self._damage(it)
+                self._verified.add(it.path)
         return [it.path for it in found]
 
     def named_files(self, table: Table) -> tuple[list[Path], Range]:
-        """Every file of a table, and the range they lie in; all are there, and none is cut.
-
-        Raises:
-            WarehouseDamaged: one is missing or cut.
-        """
+        """Every file of a table, and the range they lie in."""
         found = self._days(table, ALWAYS)
-        for it in found:
-            if _size(it.path) != it.size_bytes:
-                raise self._damage(it)
         end = found[-1].day + DAY if found else ALWAYS.start
         return [it.path for it in found], Range(ALWAYS.start, end)
 
@@ -118,13 +116,13 @@ class Archive:
         )
         _touch(Path(path) for (path,) in dropped.fetchall())
 
-    def verify(self) -> None:
-        """Read every file and compare its hash.
+    def broken(self, table: Table) -> list[datetime]:
+        """Days of a table whose file is missing or cut."""
+        return [it.day for it in self._days(table, ALWAYS) if _size(it.path) != it.size_bytes]
 
-        Raises:
-            WarehouseDamaged: one does not hold what was written.
-        """
-        self._verify(self._select("true"))
+    def changed(self, table: Table) -> list[datetime]:
+        """Days of a table whose file does not hold what was written; every byte is read."""
+        return [it.day for it in self._days(table, ALWAYS) if not self._is_whole(it)]
 
     def sweep(self, before: datetime) -> None:
         """Delete files that are not named any more, nor were after an instant."""
@@ -138,7 +136,8 @@ class Archive:
         durable.make_folder(folder)
         unfinished = folder / f"{part.start:%Y-%m-%d}{_UNFINISHED}"
         self._connection.execute(
-            _COPY.format(rows=table.stored, path=unfinished), {"start": part.start, "end": part.end}
+            _COPY.format(rows=table.stored, path=quoted(unfinished)),
+            {"start": part.start, "end": part.end},
         )
         digest = _sha256(unfinished)
         path = folder / f"{part.start:%Y-%m-%d}-{digest[:_NAME_DIGITS]}{_SUFFIX}"
@@ -152,12 +151,8 @@ class Archive:
             [table.name, part.start, str(path), path.stat().st_size, digest, row_count],
         )
 
-    def _verify(self, found: Iterable[ArchivedDay]) -> None:
-        for it in found:
-            if it.path not in self._verified:  # several tables read the same files
-                if _sha256(it.path) != it.file_sha256:
-                    raise self._damage(it)
-                self._verified.add(it.path)
+    def _is_whole(self, it: ArchivedDay) -> bool:
+        return _sha256(it.path) == it.file_sha256
 
     def _days(self, table: Table, within: Range) -> list[ArchivedDay]:
         return self._select(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from finops_pipeline.sql_text import quoted
 from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.ranges import ALWAYS, NEVER, Range
@@ -100,7 +101,7 @@ class Definitions:
         # The table itself gives the view its types even where there is no file.
         select = f"select * from {table.stored}"
         if files:
-            names = ", ".join(quoted(str(file)) for file in files)
+            names = ", ".join(quoted(file) for file in files)
             select += f" union all by name select * from read_parquet([{names}], {_PLAIN})"
         if files and within != ALWAYS:
             when = table.time_column
@@ -154,8 +155,3 @@ def _comments(table: Table) -> Iterator[str]:
     yield f"comment on {kind} {table.name} is {quoted(table.description)}"
     for column, comment in table.columns.items():
         yield f"comment on column {table.name}.{column} is {quoted(comment)}"
-
-
-def quoted(text: str) -> str:
-    """As a text of SQL."""
-    return "'" + text.replace("'", "''") + "'"

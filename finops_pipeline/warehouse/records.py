@@ -98,6 +98,14 @@ class Records:
             )
         self.versions.pop(table_name, None)
 
+    def unfill(self, table_name: str, day: datetime) -> None:
+        """The rows of a day are lost: it is to be filled anew."""
+        self._connection.execute(
+            "delete from internal.fingerprint"
+            " where table_name = $1 and date_trunc('day', slot) = $2",
+            [table_name, day],
+        )
+
     def filled(self, table_name: str, grain: str) -> Slots:
         """Fingerprint that each slot of a table was filled with."""
         rows = self._connection.execute(

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import duckdb
 
+from finops_pipeline.sql_text import quoted
 from finops_pipeline.units import DAY, HOUR
-from finops_pipeline.warehouse.definitions import Definitions, quoted
+from finops_pipeline.warehouse.definitions import Definitions
 from finops_pipeline.warehouse.ranges import Range, hours, joined
 from finops_pipeline.warehouse.sql_file import SqlFile, Table
 
@@ -35,7 +36,7 @@ class Spool:
         self._held: defaultdict[str, set[datetime]] = defaultdict(set)
         self._made: set[str] = set()
         delete_spool(warehouse)
-        connection.execute(f"attach {quoted(str(_file(warehouse)))} as spool")
+        connection.execute(f"attach {quoted(_file(warehouse))} as spool")
         for schema in {table.schema for table in tables.values()}:
             connection.execute(f"create schema if not exists spool.{schema}")
 

@@ -102,12 +102,16 @@ class Warehouse:
     def verify(self) -> None:
         """Read everything once: what nobody asks for may be damaged for a long time.
 
+        Old days whose file has changed are filled anew.
+
         Raises:
-            WarehouseDamaged: a block has changed, or a file of old days.
+            WarehouseDamaged: a block has changed.
         """
         with damage_told(self.path):
             read_everything(self.connection)
-        self.archive.verify()
+        for table in self.tables.values():
+            if table.is_archived:
+                self._mend(table, self.archive.changed(table))
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
@@ -200,6 +204,8 @@ class Warehouse:
 
     def _refresh_growing(self, table: Table) -> int:
         """Week by week: what is made anew over years need not fit into the database at once."""
+        if table.is_archived:
+            self._mend(table, self.archive.broken(table))
         now = self._days(table)
         changed = _times(stale(now, self.records.filled(table.name, DAYS)))
         written = 0
@@ -222,6 +228,13 @@ class Warehouse:
                 slots = found.days if grain == DAYS else found.slots
                 self.records.remember(table.name, grain, slots, now)
         return written
+
+    def _mend(self, table: Table, days: Iterable[datetime]) -> None:
+        """Let days be filled anew whose file is not what it was."""
+        for day in days:
+            with transaction(self.connection):
+                self.archive.drop(table.name, Range(day, day + DAY))
+                self.records.unfill(table.name, day)
 
     def _put_away(self, table: Table, days: Slots) -> None:
         """Move days that have become old from the database to files."""

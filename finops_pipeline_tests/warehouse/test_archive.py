@@ -33,6 +33,12 @@ def archived(shop: Shop) -> list[Path]:
     return sorted((shop.folder / "hours" / "costs.hourly").iterdir())
 
 
+def flip_a_byte(path: Path) -> None:
+    body = bytearray(path.read_bytes())
+    body[20] ^= 1
+    path.write_bytes(body)
+
+
 def test_old_days_lie_in_files_and_read_the_same(shop):
     with shop.open() as warehouse:
         native = contents(warehouse, STORED)
@@ -113,30 +119,35 @@ def test_questions_about_recent_hours_open_no_file(shop):
     assert "PARQUET" in old
 
 
-@pytest.mark.parametrize("harm", [b"", b"PAR1 is no more"])
-def test_a_damaged_file_is_told_before_it_is_read(shop, harm):
-    archived(shop)[0].write_bytes(harm)
-    shop.sell(at(10), apple=4)
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"PAR1")])
+def test_a_day_whose_file_is_missing_or_cut_is_filled_anew(shop, harm):
+    harm(archived(shop)[0])
 
-    with pytest.raises(WarehouseDamaged, match="2026-03-02"):
-        shop.refresh()
+    assert shop.refresh()["costs.hourly"] == 1
+
+    assert shop.rows("costs.hourly") == SOLD
+    assert shop.refresh() == {}
 
 
-def test_a_flipped_byte_is_told_at_night(shop):
-    path = archived(shop)[1]
-    body = bytearray(path.read_bytes())
-    body[20] ^= 1
-    path.write_bytes(body)
+def test_a_day_with_a_flipped_byte_is_filled_anew_at_night(shop):
+    flip_a_byte(archived(shop)[1])
 
-    with pytest.raises(WarehouseDamaged, match="2026-03-03"), shop.open() as warehouse:
+    with shop.open() as warehouse:
         warehouse.verify()
+        assert warehouse.refresh()["costs.hourly"] == 1
+
+    assert shop.rows("costs.hourly") == SOLD
+    with shop.open() as warehouse:
+        warehouse.verify()
+        assert warehouse.refresh()["costs.hourly"] == 0
 
 
-def test_a_missing_file_is_told_before_readers_could_miss_it(shop):
-    archived(shop)[0].unlink()
+def test_a_flipped_byte_is_told_before_anything_is_made_of_it(shop):
+    flip_a_byte(archived(shop)[1])
+    shop.write("costs.daily", f"-- Once more.\n{shop.file('costs.daily').read_text()}")
 
-    with pytest.raises(WarehouseDamaged, match="2026-03-02"), shop.open() as warehouse:
-        warehouse.show_all()
+    with pytest.raises(WarehouseDamaged, match="2026-03-03"):
+        shop.refresh()
 
 
 def test_a_replaced_file_stays_for_those_who_read_an_older_publication(shop):
