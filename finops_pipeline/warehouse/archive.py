@@ -1,4 +1,4 @@
-"""Old days of the hourly tables: each a Parquet file beside the warehouse instead of rows in it.
+"""Old days of tables by hour or window: Parquet files beside the warehouse instead of its rows.
 
 The warehouse is copied at each publication, so only recent hours lie in it. The files are derived,
 like all else; a replaced one stays for as long as a reader may have a publication that names it.
@@ -32,7 +32,7 @@ _SUFFIX = ".parquet"
 _UNFINISHED = ".unfinished"
 # In the order of the columns: equal rows make equal bytes, and names that repeat shrink.
 _COPY = """
-copy (from {rows} where hour >= $start and hour < $end order by all)
+copy (from {rows} where {when} >= $start and {when} < $end order by all)
 to {path} (format parquet, compression zstd)
 """
 
@@ -88,7 +88,8 @@ class Archive:
 
     def put_away(self, table: Table, before: datetime) -> None:
         """Move the rows of a table that are older than a midnight to files."""
-        query = f"select distinct date_trunc('day', hour) from {table.stored} where hour < $1"
+        when = table.time_column
+        query = f"select distinct date_trunc('day', {when}) from {table.stored} where {when} < $1"
         for (day,) in self._connection.execute(query, [before]).fetchall():
             self._put_away(table, Range(day.astimezone(UTC), day.astimezone(UTC) + DAY))
 
@@ -135,20 +136,18 @@ class Archive:
         folder = self._folder / table.name
         durable.make_folder(folder)
         unfinished = folder / f"{part.start:%Y-%m-%d}{_UNFINISHED}"
-        self._connection.execute(
-            _COPY.format(rows=table.stored, path=quoted(unfinished)),
-            {"start": part.start, "end": part.end},
-        )
+        when, path = table.time_column, quoted(unfinished)
+        self._connection.execute(_COPY.format(rows=table.stored, when=when, path=path), vars(part))
         digest = _sha256(unfinished)
-        path = folder / f"{part.start:%Y-%m-%d}-{digest[:_NAME_DIGITS]}{_SUFFIX}"
-        durable.rename(unfinished, path)
+        target = folder / f"{part.start:%Y-%m-%d}-{digest[:_NAME_DIGITS]}{_SUFFIX}"
+        durable.rename(unfinished, target)
         deleted = self._connection.execute(
-            f"delete from {table.stored} where hour >= $start and hour < $end", vars(part)
+            f"delete from {table.stored} where {when} >= $start and {when} < $end", vars(part)
         )
         (row_count,) = deleted.fetchone() or (0,)
         self._connection.execute(
             "insert into internal.archived values ($1, $2, $3, $4, $5, $6)",
-            [table.name, part.start, str(path), path.stat().st_size, digest, row_count],
+            [table.name, part.start, str(target), target.stat().st_size, digest, row_count],
         )
 
     def _is_whole(self, it: ArchivedDay) -> bool:

@@ -40,6 +40,18 @@ class Spool:
         for schema in {table.schema for table in tables.values()}:
             connection.execute(f"create schema if not exists spool.{schema}")
 
+    def is_read_by(self, table: Table) -> bool:
+        """Whether a table that grows is made from views that are spooled."""
+        return table.is_growing and not table.is_view and bool(self._spooled(table))
+
+    def clear(self) -> None:
+        """Forget everything: what is asked for next is computed anew."""
+        for name in self._made:
+            self._connection.execute(f"drop table spool.{name}")
+        self._connection.execute("checkpoint spool")  # gives the room back
+        self._made.clear()
+        self._held.clear()
+
     def hold(self, file: SqlFile, part: Range) -> None:
         """Compute what a select reads of views in a range, but for what is there already.
 

@@ -128,8 +128,16 @@ class Table(SqlFile):
 
     @property
     def is_archived(self) -> bool:
-        """Whether its old days lie in files, and only the recent ones in the database."""
-        return self.is_growing and self.time_column == "hour"
+        """Whether its old days lie in files, and only the recent ones in the database.
+
+        Tables by hour or window, but for those of the ledger and those that keep recent days only.
+        """
+        return bool(self.query) and self.is_growing and self.slot == HOUR and not self.forgets_after
+
+    @property
+    def forgets_after(self) -> str | None:
+        """The setting that says for how many days rows are kept; None: as long as the lake's."""
+        return next((name for ending, name in KEPT.items() if self.name.endswith(ending)), None)
 
     @property
     def is_filed(self) -> bool:
@@ -177,8 +185,8 @@ class Table(SqlFile):
     @property
     def kept_setting(self) -> str | None:
         """The key of ``[retention]`` that says for how long rows are kept; None: for good."""
-        named = (name for ending, name in KEPT.items() if self.name.endswith(ending))
-        return next(named, "raw_days" if self.time_column in {"window_start", "hour"} else None)
+        by_hour = self.time_column in {"window_start", "hour"}
+        return self.forgets_after or ("raw_days" if by_hour else None)
 
     @property
     def is_growing(self) -> bool:

@@ -1,7 +1,7 @@
 """Keeps the tables of ``warehouse.duckdb`` equal to what the SQL files make of lake and ledger."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -21,7 +21,7 @@ from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
 from finops_pipeline.warehouse.records import DAYS, HOURS, Records
 from finops_pipeline.warehouse.spool import Spool, delete_spool
-from finops_pipeline.warehouse.sql_file import KEPT, NATIVE, SqlFile, Table, tables
+from finops_pipeline.warehouse.sql_file import NATIVE, SqlFile, Table, tables
 
 
 @contextmanager
@@ -92,6 +92,7 @@ class Warehouse:
         self._by_day = Fingerprints(sql, inputs.day_contents, settings, self._settled)
         self._by_hour = cache(self._fingerprints_of_hours)
         self._fresh: set[str] = set()
+        self._is_caught_up = False
         self._checked: dict[str, list[dict[str, Any]]] = {}
 
     def close(self) -> None:
@@ -204,17 +205,51 @@ class Warehouse:
 
     def _refresh_growing(self, table: Table) -> int:
         """Week by week: what is made anew over years need not fit into the database at once."""
+        if self.spool.is_read_by(table):
+            self._catch_up()
         if table.is_archived:
             self._mend(table, self.archive.broken(table))
-        now = self._days(table)
-        changed = _times(stale(now, self.records.filled(table.name, DAYS)))
-        written = 0
-        for week in joined(changed, DAY):
-            days = [day for day in changed if week.start <= day < week.end]
-            written += self._refill(table, self._stale(table, days, now))
-            self._put_away(table, now)
-        if not changed:
-            self._put_away(table, now)
+        written = sum(self._refresh_week(table, week) for week in joined(self._changed(table), DAY))
+        self._put_away(table)
+        return written
+
+    def _catch_up(self) -> None:
+        """Fill what reads the spool together, when it is weeks: it need not hold more than one.
+
+        Once. A table that cannot be filled is told when its turn comes.
+        """
+        if self._is_caught_up:
+            return
+        self._is_caught_up = True
+        reading = [table for table in self.tables.values() if self.spool.is_read_by(table)]
+        readers = [table for table in reading if self._is_ready(table)]
+        weeks = joined({day for table in readers for day in self._changed(table)}, DAY)
+        for week in weeks if len(weeks) > 1 else []:
+            for table in readers:
+                with suppress(TableError):
+                    self._refresh_week(table, week)
+            self.spool.clear()
+
+    def _is_ready(self, table: Table) -> bool:
+        """Whether what a table reads is up to date, and the table there."""
+        try:
+            for name in table.reads:
+                self.refresh_table(self.tables[name])
+        except TableError:
+            return False
+        self._definitions.define(table)
+        return True
+
+    def _changed(self, table: Table) -> list[datetime]:
+        """Days on which a growing table is not made from what is there now."""
+        return _times(stale(self._days(table), self.records.filled(table.name, DAYS)))
+
+    def _refresh_week(self, table: Table, week: Range) -> int:
+        days = [day for day in self._changed(table) if week.start <= day < week.end]
+        if not days:
+            return 0
+        written = self._refill(table, self._stale(table, days))
+        self._put_away(table)
         return written
 
     def _refill(self, table: Table, found: _Stale) -> int:
@@ -236,13 +271,12 @@ class Warehouse:
                 self.archive.drop(table.name, Range(day, day + DAY))
                 self.records.unfill(table.name, day)
 
-    def _put_away(self, table: Table, days: Slots) -> None:
+    def _put_away(self, table: Table) -> None:
         """Move days that have become old from the database to files."""
-        kept_days = self._settings.get(NATIVE)
+        days, kept_days = _times(self._days(table)), self._settings.get(NATIVE)
         if table.is_archived and days and kept_days:
             with self._filling(table):
-                newest = max(_times(days))
-                self.archive.put_away(table, newest - timedelta(days=kept_days) + DAY)
+                self.archive.put_away(table, days[-1] - timedelta(days=kept_days) + DAY)
 
     def _bring_back(self, table: Table, found: _Stale) -> None:
         """Make rows of days that lie in files, since some hours of them stay as they are."""
@@ -267,7 +301,8 @@ class Warehouse:
             self._insert_frozen(table, part) for part in joined(kept, table.slot)
         )
 
-    def _stale(self, table: Table, days: list[datetime], now: Slots) -> _Stale:
+    def _stale(self, table: Table, days: list[datetime]) -> _Stale:
+        now = self._days(table)
         if table.slot != HOUR:
             return _Stale(days, days, [day for day in days if day in now], {DAYS: now})
         hours: dict[datetime | None, str] = {}
@@ -282,10 +317,9 @@ class Warehouse:
         """Fingerprint of a growing table by day, without the days it no longer keeps."""
         frozen = self._inputs.frozen(table.name)
         days = timed(self._by_day.of(table.name)) | timed(frozen)
-        settings = [name for ending, name in KEPT.items() if table.name.endswith(ending)]
-        if not days or not settings:
+        if not days or not table.forgets_after:
             return days
-        oldest = max(_times(days)) - min(timedelta(days=self._settings[it]) for it in settings)
+        oldest = max(_times(days)) - timedelta(days=self._settings[table.forgets_after])
         return {day: days[day] for day in _times(days) if day > oldest}
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:

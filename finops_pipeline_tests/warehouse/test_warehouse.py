@@ -399,10 +399,28 @@ def test_long_history_is_filled_a_week_at_a_time(tmp_path):
     for day in range(17):
         shop.sell(at(0, MONDAY + day * DAY), apple=1)
 
-    shop.refresh()
+    with shop.open() as warehouse:
+        warehouse.refresh()
+        spooled = warehouse.rows("from duckdb_tables() where database_name = 'spool'")
 
     assert len(shop.rows("costs.daily")) == 17
     assert max(shop.inputs.asked) <= 7 * DAY
+    assert spooled == []  # each week of it made room for the next
+
+
+def test_a_table_that_fails_keeps_none_from_being_filled_over_weeks(tmp_path):
+    shop = Shop(tmp_path)
+    for day in range(17):
+        shop.sell(at(0, MONDAY + day * DAY), apple=1)
+    shop.write("costs.hourly", SQL["costs.hourly"].replace(">= 0", "< 0"))
+
+    with shop.open() as warehouse:
+        warehouse.refresh_table(warehouse.tables["costs.quarter_hourly"])
+        with pytest.raises(TableError, match=r"costs\.hourly: .*CHECK"):
+            warehouse.refresh_table(warehouse.tables["costs.hourly"])
+
+        assert len(contents(warehouse, "costs.quarter_hourly")) == 14
+        assert contents(warehouse, "costs.hourly") == []
 
 
 def test_time_zone_of_the_machine_does_not_matter(tmp_path, time_zone):
