@@ -17,6 +17,10 @@ class Range:
     start: datetime
     end: datetime
 
+    def of(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Those of some instants that lie in it."""
+        return [instant for instant in instants if self.start <= instant < self.end]
+
 
 ALWAYS = Range(datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 NEVER = Range(ALWAYS.start, ALWAYS.start)

@@ -1,14 +1,12 @@
 """Keeps the tables of ``warehouse.duckdb`` equal to what the SQL files make of lake and ledger."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR, day_start
@@ -16,9 +14,10 @@ from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.catalog import catalog
 from finops_pipeline.warehouse.connect import connect, damage_told, read_everything
 from finops_pipeline.warehouse.definitions import Definitions, transaction
+from finops_pipeline.warehouse.filler import Filler, Stale, answered
 from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale, timed
 from finops_pipeline.warehouse.inputs import Inputs
-from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
+from finops_pipeline.warehouse.ranges import ALWAYS, days, joined
 from finops_pipeline.warehouse.records import DAYS, HOURS, Records
 from finops_pipeline.warehouse.spool import Spool, delete_spool
 from finops_pipeline.warehouse.sql_file import NATIVE, SqlFile, Table, tables
@@ -51,16 +50,6 @@ def open_warehouse(
             warehouse.close()
 
 
-@dataclass(frozen=True)
-class _Stale:
-    """Where a growing table differs from what it is made from."""
-
-    days: list[datetime]
-    slots: list[datetime]  # what is deleted: those days, or hours of them
-    filled: list[datetime]  # what is filled again: the rest has vanished or expired
-    now: Mapping[str, Slots]  # fingerprints by grain
-
-
 class Warehouse:
     """Every table of the SQL files, in one open database."""
 
@@ -84,6 +73,15 @@ class Warehouse:
                 self.connection, self.records, sql, inputs, self.archive
             )
             self.spool = Spool(self.connection, path, sql, self._definitions)
+            self._filler = Filler(
+                self.connection,
+                self.records,
+                self._definitions,
+                self.spool,
+                self.archive,
+                inputs,
+                settings,
+            )
         except BaseException:  # whatever it was, nobody else could open the file
             self.close()
             raise
@@ -92,6 +90,7 @@ class Warehouse:
         self._by_day = Fingerprints(sql, inputs.day_contents, settings, self._settled)
         self._by_hour = cache(self._fingerprints_of_hours)
         self._fresh: set[str] = set()
+        self._written: Counter[str] = Counter()
         self._is_caught_up = False
         self._checked: dict[str, list[dict[str, Any]]] = {}
 
@@ -112,7 +111,7 @@ class Warehouse:
             read_everything(self.connection)
         for table in self.tables.values():
             if table.is_archived:
-                self._mend(table, self.archive.changed(table))
+                self._filler.mend(table, self.archive.changed(table))
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; rows written by table name."""
@@ -131,13 +130,14 @@ class Warehouse:
             TableError: a row breaks a constraint of the table file; the old rows stay.
         """
         if table.name in self._fresh:
-            return 0
+            return self._written[table.name]
         for name in table.reads:
             self.refresh_table(self.tables[name])
         self._definitions.define(table)
-        written = 0 if table.is_raw or table.is_view else self._refresh(table)
+        if not table.is_raw and not table.is_view:
+            self._refresh(table)
         self._fresh.add(table.name)
-        return written
+        return self._written[table.name]
 
     def check(self, file: SqlFile) -> list[dict[str, Any]]:
         """Rows of a check, each a mistake that stands.
@@ -163,16 +163,14 @@ class Warehouse:
 
     def rows(self, query: str, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows of a query, each a dict by column name."""
-        cursor = self.connection.execute(query, dict(arguments or {}))
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return answered(self.connection, query, arguments or {})
 
     def _check(self, file: SqlFile) -> list[dict[str, Any]]:
         if not {"start", "day"} & file.parameters:
-            return self._check_range(file, ALWAYS)
+            return self._filler.rows(file, ALWAYS)
         changed = self.records.hours_since_publication(self._telling(file))
         parts = days(changed) if "day" in file.parameters else joined(changed, HOUR)
-        found = [(part, self._check_range(file, part)) for part in parts]
+        found = [(part, self._filler.rows(file, part)) for part in parts]
         with transaction(self.connection):
             return self.records.findings(file.name, file.version, found)
 
@@ -184,34 +182,28 @@ class Warehouse:
         """
         return {name for name, table in self.tables.items() if table.query} | file.reads
 
-    def _check_range(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
-        self.spool.hold(file, part)
-        self._definitions.show(file, part)
-        return self.rows(self.spool.select(file, part), self._arguments(file, part))
+    def _refresh(self, table: Table) -> None:
+        if table.is_growing:
+            self._refresh_growing(table)
+        else:
+            self._refresh_whole(table)
 
-    def _refresh(self, table: Table) -> int:
-        return self._refresh_growing(table) if table.is_growing else self._refresh_whole(table)
-
-    def _refresh_whole(self, table: Table) -> int:
+    def _refresh_whole(self, table: Table) -> None:
         marks = self._by_day.of(table.name)
         now: Slots = {slot: mark for slot, mark in marks.items() if slot is None}
-        if not stale(now, self.records.filled(table.name, DAYS)):
-            return 0
-        with self._filling(table):
-            self.connection.execute(f"delete from {table.name}")
-            written = self._insert(table, ALWAYS)
-            self.records.remember(table.name, DAYS, now, now)
-        return written
+        if stale(now, self.records.filled(table.name, DAYS)):
+            self._written[table.name] += self._filler.fill_whole(table, now)
 
-    def _refresh_growing(self, table: Table) -> int:
+    def _refresh_growing(self, table: Table) -> None:
         """Week by week: what is made anew over years need not fit into the database at once."""
         if self.spool.is_read_by(table):
             self._catch_up()
         if table.is_archived:
-            self._mend(table, self.archive.broken(table))
-        written = sum(self._refresh_week(table, week) for week in joined(self._changed(table), DAY))
+            self._filler.mend(table, self.archive.broken(table))
+        changed = self._changed(table)
+        for week in joined(changed, DAY):
+            self._fill(table, week.of(changed))
         self._put_away(table)
-        return written
 
     def _catch_up(self) -> None:
         """Fill what reads the spool together, when it is weeks: it need not hold more than one.
@@ -223,11 +215,12 @@ class Warehouse:
         self._is_caught_up = True
         reading = [table for table in self.tables.values() if self.spool.is_read_by(table)]
         readers = [table for table in reading if self._is_ready(table)]
-        weeks = joined({day for table in readers for day in self._changed(table)}, DAY)
+        changed = {table: self._changed(table) for table in readers}
+        weeks = joined({day for found in changed.values() for day in found}, DAY)
         for week in weeks if len(weeks) > 1 else []:
-            for table in readers:
+            for table, found in changed.items():
                 with suppress(TableError):
-                    self._refresh_week(table, week)
+                    self._fill(table, week.of(found))
             self.spool.clear()
 
     def _is_ready(self, table: Table) -> bool:
@@ -244,72 +237,26 @@ class Warehouse:
         """Days on which a growing table is not made from what is there now."""
         return _times(stale(self._days(table), self.records.filled(table.name, DAYS)))
 
-    def _refresh_week(self, table: Table, week: Range) -> int:
-        days = [day for day in self._changed(table) if week.start <= day < week.end]
-        if not days:
-            return 0
-        written = self._refill(table, self._stale(table, days))
-        self._put_away(table)
-        return written
-
-    def _refill(self, table: Table, found: _Stale) -> int:
-        self._hold(table, found.filled)
-        with self._filling(table):
-            self._bring_back(table, found)
-            for part in joined(found.slots, table.slot):
-                self._delete(table, part)
-            written = self._fill(table, found.filled)
-            for grain, now in found.now.items():
-                slots = found.days if grain == DAYS else found.slots
-                self.records.remember(table.name, grain, slots, now)
-        return written
-
-    def _mend(self, table: Table, days: Iterable[datetime]) -> None:
-        """Let days be filled anew whose file is not what it was."""
-        for day in days:
-            with transaction(self.connection):
-                self.archive.drop(table.name, Range(day, day + DAY))
-                self.records.unfill(table.name, day)
+    def _fill(self, table: Table, days: list[datetime]) -> None:
+        if days:
+            self._written[table.name] += self._filler.fill(table, self._stale(table, days))
+            self._put_away(table)
 
     def _put_away(self, table: Table) -> None:
         """Move days that have become old from the database to files."""
         days, kept_days = _times(self._days(table)), self._settings.get(NATIVE)
         if table.is_archived and days and kept_days:
-            with self._filling(table):
-                self.archive.put_away(table, days[-1] - timedelta(days=kept_days) + DAY)
+            self._filler.put_away(table, days[-1] - timedelta(days=kept_days) + DAY)
 
-    def _bring_back(self, table: Table, found: _Stale) -> None:
-        """Make rows of days that lie in files, since some hours of them stay as they are."""
-        if table.is_archived:
-            for day in found.days:
-                self.archive.bring_back(table, day)
-
-    def _hold(self, table: Table, slots: list[datetime]) -> None:
-        """Compute the views that a table reads."""
-        frozen = self._inputs.frozen(table.name)
-        made = [slot for slot in slots if slot not in frozen]
-        with _explained(table):
-            for part in joined(made, table.slot):
-                self.spool.hold(table, part)
-
-    def _fill(self, table: Table, slots: list[datetime]) -> int:
-        """Days that are frozen come from the lake, as they were; all others from the select."""
-        frozen = self._inputs.frozen(table.name)
-        made = [slot for slot in slots if slot not in frozen]
-        kept = [slot for slot in slots if slot in frozen]
-        return sum(self._insert(table, part) for part in joined(made, table.slot)) + sum(
-            self._insert_frozen(table, part) for part in joined(kept, table.slot)
-        )
-
-    def _stale(self, table: Table, days: list[datetime]) -> _Stale:
+    def _stale(self, table: Table, days: list[datetime]) -> Stale:
         now = self._days(table)
         if table.slot != HOUR:
-            return _Stale(days, days, [day for day in days if day in now], {DAYS: now})
+            return Stale(days, days, [day for day in days if day in now], {DAYS: now})
         hours: dict[datetime | None, str] = {}
         for day in days:
             hours |= timed(self._by_hour(day).of(table.name)) if day in now else {}
         slots = _times(stale(hours, self.records.filled_hours(table.name, days)))
-        return _Stale(
+        return Stale(
             days, slots, [hour for hour in slots if hour in hours], {DAYS: now, HOURS: hours}
         )
 
@@ -333,54 +280,6 @@ class Warehouse:
         )
         return {day_start(day): content for day, content in rows.fetchall()}
 
-    @contextmanager
-    def _filling(self, table: Table) -> Iterator[None]:
-        try:
-            with _explained(table), transaction(self.connection):
-                yield
-        except BaseException:
-            self._definitions.rolled_back()
-            raise
-
-    def _delete(self, table: Table, part: Range) -> None:
-        when = table.time_column
-        self.connection.execute(
-            f"delete from {table.stored} where {when} >= $start and {when} < $end", vars(part)
-        )
-
-    def _insert(self, table: Table, part: Range) -> int:
-        insert = f"insert into {table.stored} by name"
-        if table.query is None:
-            given = self._inputs.rows(table.name, part.start, part.end)
-            self.connection.register("given_rows", given)
-            result = self.connection.execute(f"{insert} select * from given_rows")
-        else:
-            query = self.spool.select(table, part)
-            self._definitions.show(table, part)
-            result = self.connection.execute(f"{insert} {query}", self._arguments(table, part))
-        return int((result.fetchone() or (0,))[0])
-
-    def _insert_frozen(self, table: Table, part: Range) -> int:
-        files = self._inputs.files(table.name, part.start, part.end)
-        result = self.connection.execute(
-            f"insert into {table.stored} by name"
-            " select * from read_parquet($1, hive_partitioning = false)",
-            [[str(file) for file in files]],
-        )
-        return int((result.fetchone() or (0,))[0])
-
-    def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:
-        known = {**self._settings, **vars(within), "day": within.start.date()}
-        return {name: known[name] for name in file.parameters}
-
 
 def _times(slots: Iterable[datetime | None]) -> list[datetime]:
     return sorted(slot for slot in slots if slot)
-
-
-@contextmanager
-def _explained(table: Table) -> Iterator[None]:
-    try:
-        yield
-    except (duckdb.IntegrityError, duckdb.DataError, duckdb.ProgrammingError) as error:
-        raise TableError(f"{table.name}: {error}") from error

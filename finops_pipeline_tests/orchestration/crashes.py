@@ -43,7 +43,7 @@ POINTS = {
     "within the commit": ("_name_files", "return", 1),
     "a source is recorded": ("record", "return", 1),
     "between two tables": ("Warehouse._refresh", "return", 12),
-    "a table is emptied, not filled": ("Warehouse._delete", "return", 2),
+    "a table is emptied, not filled": ("Filler._delete", "return", 2),
     "all tables are filled, none is checked": ("Warehouse.refresh", "return", 1),
     "checked, not published": ("_finish", "return", 1),
     "copied, not renamed": ("copyfile", "return", 1),
