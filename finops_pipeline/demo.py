@@ -50,7 +50,6 @@ team = "sre"
 
 [sharing]
 idle = "by_node"
-shared_namespaces = ["kube-*", "monitoring"]
 
 [[teams]]
 name = "checkout"

@@ -103,8 +103,10 @@ class Sharing(Section):
         " separate",
         default="proportional",
     )
+    # Kubernetes itself, and what the guide in deploy/ installs.
     shared_namespaces: Patterns = key(
-        "Namespaces that all teams use; * is any text, ? any character", default=("kube-*",)
+        "Namespaces that all teams use; * is any text, ? any character",
+        default=("kube-*", "finops", "opencost", "monitoring"),
     )
 
 

@@ -276,6 +276,17 @@ def test_settings_of_compose_can_be_used():
     assert settings.metrics.pushgateway_url == "http://pushgateway:9091"
 
 
+def test_namespaces_of_the_platform_are_shared_unless_the_settings_say_otherwise():
+    manifests = [path.read_text() for path in FILES if path.suffix == ".yaml"]
+    named = re.findall(r"^ *namespace(?:Name)?: (\S+)$", "\n".join(manifests), re.MULTILINE)
+    installed = re.findall(r"--namespace (\S+)", (DEPLOY / "README.md").read_text())
+
+    settings = load(ROOT / "finops.example.toml", {})
+
+    assert {*named, *installed} == {"finops", "opencost", "monitoring"}
+    assert settings.sharing.shared_namespaces == ("kube-*", "finops", "opencost", "monitoring")
+
+
 def test_opencost_gets_the_resolution_that_windows_need():
     values = yaml.safe_load((DEPLOY / "opencost" / "values.yaml").read_text())["opencost"]
 
