@@ -1,6 +1,7 @@
 """Every check finds its mistake, and nothing where there is none."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -242,6 +243,44 @@ def test_a_check_finds_its_mistake(data, name, mistake):
     mistake(data)
 
     assert data.check(name)
+
+
+OTHER = {"cluster": "other"}
+# What a blocking check finds where its table lacks a cluster.
+CLUSTER_LOST = [
+    ("hours_preserve_total", "costs.hourly", {}),
+    ("days_preserve_total", "costs.daily", {}),
+    ("nodes_preserve_total", "costs.node_hourly", {}),
+    ("nodes_and_volumes_preserve_total", "costs.node_daily", {"table_name": "costs.node_daily"}),
+    ("rollups_preserve_total", "costs.container_daily", {"table_name": "costs.container_daily"}),
+    ("rollups_preserve_total", "costs.label_daily", {"label": "app"}),
+    ("attribution_complete", "costs.attributed_daily", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "table", "told"), CLUSTER_LOST)
+def test_a_cluster_that_a_table_lacks_as_a_whole_is_found(data, name, table, told):
+    data.given("raw.asset", {**NODE, **OTHER})
+    data.given("raw.allocation", {**COSTED, **OTHER})
+    sound(data)
+    assert data.check(name) == []
+
+    data.connection.execute(f"delete from {table} where cluster = 'other'")
+
+    (found,) = data.check(name)
+    assert found.items() >= {**OTHER, **told}.items()
+    # Its node alone costs something: 0.04 for CPU and 0.02 for memory.
+    costs = {value for column, value in found.items() if column.endswith("_cost")}
+    assert costs == {None, Decimal("0.06")}
+
+
+@pytest.mark.parametrize(("kept", "count"), [("2026-02-28", 1), ("2026-03-02", 0)])
+def test_containers_are_looked_for_on_the_days_that_are_kept(data, kept, count):
+    sound(data)
+    data.connection.execute("delete from costs.container_daily")
+    data.given("costs.container_daily", {"day": kept, "cluster": "prod"})
+
+    assert len(data.check("rollups_preserve_total")) == count
 
 
 def test_lost_time_is_told_once_for_a_cluster_with_its_cure_until_it_is_mended(data):
