@@ -20,6 +20,13 @@ POOL_LABELS = [
     {"position_count": 0, "label": "gke_nodepool"},
     {"position_count": 1, "label": "eks_nodegroup"},
 ]
+BALANCER = {
+    "cluster": "prod",
+    "asset": "lb",
+    "asset_kind": "load_balancer",
+    "name": "shop/web",
+    "minutes": 15,
+}
 UNPRICED = {**NODE, "source_cpu_cost": None, "source_memory_cost": None}
 
 
@@ -164,19 +171,48 @@ def test_volumes_have_the_price_of_the_list(data, is_preferred, source_cost, exp
 
 
 @pytest.mark.parametrize(
+    ("is_preferred", "source_cost", "storage_cost", "balancer_cost"),
+    [
+        (False, 0.7, "0.5", "0.5"),  # 0.7 - 0.2 as the bill says
+        (True, 0.7, "0.0025", "0.0075"),  # 10 GiB x 0.25 h x 0.001; 0.25 h x 0.03
+        (False, None, "0.0025", "0.0075"),
+    ],
+)
+def test_the_bill_adjusts_the_price_of_the_source_and_not_that_of_the_list(
+    data, is_preferred, source_cost, storage_cost, balancer_cost
+):
+    adjusted = {"source_storage_cost": source_cost, "storage_adjustment_cost": -0.2}
+    total = source_cost and source_cost - 0.2  # of an asset it holds the adjustment
+    data.given("raw.asset", NODE)
+    data.given("raw.asset", {**BALANCER, "source_total_cost": total, "adjustment_cost": -0.2})
+    data.given("raw.allocation", {**CONTAINER, "storage_byte_hours": 2.5 * GIB, **adjusted})
+    data.given("core.price_list", {**LISTED, "is_preferred": is_preferred})
+
+    rows = {row["workload_kind"]: row for row in lines(data)}
+
+    assert rows["Deployment"]["storage_cost"] == Decimal(storage_cost)
+    assert rows["Service"]["load_balancer_cost"] == Decimal(balancer_cost)
+
+
+@pytest.mark.parametrize("is_preferred", [False, True])
+def test_what_the_settings_have_no_price_for_costs_what_the_bill_says(data, is_preferred):
+    adjusted = {"source_storage_cost": 0.7, "storage_adjustment_cost": -0.2}
+    data.given("raw.asset", NODE)
+    data.given("raw.allocation", {**CONTAINER, "storage_byte_hours": 2.5 * GIB, **adjusted})
+    unpriced = {**LISTED, "storage_gib_hour_price": None, "is_preferred": is_preferred}
+    data.given("core.price_list", unpriced)
+
+    container = next(row for row in lines(data) if row["cost_kind"] == "workload")
+
+    assert container["storage_cost"] == Decimal("0.5")
+
+
+@pytest.mark.parametrize(
     ("is_preferred", "source_cost", "expected"),
     [(False, 0.5, "0.5"), (False, None, "0.0075"), (True, 0.5, "0.0075")],
 )
 def test_load_balancers_have_the_price_of_the_list(data, is_preferred, source_cost, expected):
-    balancer = {
-        "cluster": "prod",
-        "asset": "lb",
-        "asset_kind": "load_balancer",
-        "name": "shop/web",
-        "minutes": 15,
-        "source_total_cost": source_cost,
-    }
-    data.given("raw.asset", balancer)
+    data.given("raw.asset", {**BALANCER, "source_total_cost": source_cost})
     data.given("core.price_list", {**LISTED, "is_preferred": is_preferred})
 
     (row,) = lines(data)

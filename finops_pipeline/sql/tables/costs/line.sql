@@ -208,9 +208,14 @@ allocated as (
             else 'workload'
         end as cost_kind,
         storage_byte_hours / 1024 ** 3 * storage_gib_hour_price as storage_list_cost,
+        -- The bill adjusts the source's own price; that of the settings is whole.
         cast(coalesce(
-            if(is_preferred, storage_list_cost, null), volume_cost, source_storage_cost, storage_list_cost, 0
-        ) + coalesce(storage_adjustment_cost, 0) as decimal(28, 10)) as storage_cost,
+            if(is_preferred, storage_list_cost, null),
+            coalesce(volume_cost, source_storage_cost) + coalesce(storage_adjustment_cost, 0),
+            storage_list_cost,
+            storage_adjustment_cost,
+            0
+        ) as decimal(28, 10)) as storage_cost,
         cast(coalesce(source_network_cost, 0)
             + coalesce(network_adjustment_cost, 0) as decimal(28, 10)) as network_cost,
         cast(coalesce(source_shared_cost, 0)
