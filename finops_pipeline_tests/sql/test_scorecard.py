@@ -147,6 +147,23 @@ def test_waste_counts_days_on_which_anything_was_measured(data):
     assert (row["numerator"], row["denominator"]) == (7, 10)  # 6 idle and 1 of 4, of the second day
 
 
+def test_waste_is_a_share_of_the_cost_of_which_the_use_is_known(data):
+    known(data, "prod", "test")
+    # Of 10 for CPU and memory, 4 are measured, and 1 of these is wasted; the volumes cost 3.
+    sums = {"day": IN_WEEK, "cluster": "prod", "total_cost": "13", "resource_cost": "10"}
+    data.given("efficiency.sum_daily", {**sums, "cpu_cost": "4", "cpu_waste_cost": "1"})
+    data.given("costs.daily", cost(IN_WEEK, "13"), cost(IN_WEEK, "6", cost_kind="idle"))
+    # Of the other cluster nothing is measured.
+    data.given("efficiency.sum_daily", {**sums, "cluster": "test"})
+    data.given("costs.daily", cost(IN_WEEK, "5", cost_kind="idle", cluster="test"))
+
+    row = score(data, "waste_share", "last_7_days")
+    unknown = score(data, "waste_share", "last_7_days", "test")
+
+    assert (row["numerator"], row["denominator"], row["value"]) == (7, 10, 0.7)
+    assert (unknown["value"], unknown["reason"]) == (None, "no usage was measured and believed")
+
+
 def test_windows_are_expected_from_the_first_one_on(data):
     known(data, "prod")
     window = {"table_name": "raw.allocation", "cluster": "prod"}

@@ -1,6 +1,8 @@
 -- How each success metric stands, of each cluster and of all, in the last 7 complete UTC days and this month.
 --
--- A value is its numerator over its denominator, of sums. One that is not known says why instead.
+-- A value is its numerator over its denominator, of sums. One that is not known says why instead. What was
+-- not measured counts in neither: waste is a share of the cost of CPU, memory and GPU that is idle or of
+-- measured use, not of all cost.
 
 create view kpis.scorecard (
     metric,      -- attributed_share, labelled_share, cpu_use, memory_use, storage_use, idle_share, ...
@@ -111,11 +113,16 @@ part as (
     from cost
     group by all
     union all
-    select 'waste_share', period, cluster, sum(waste_cost), sum(total_cost)
-    from efficiency.cluster_daily
+    select
+        'waste_share',
+        period,
+        cluster,
+        sum(waste_cost),
+        sum(list_sum([cpu_cost, memory_cost, gpu_cost, idle_cost]))
+    from efficiency.level
     join period on day between first_day and last_day
     -- On a day without a measurement only its idle part is known.
-    where measured_cost_ratio > 0
+    where level = 'cluster' and measured_cost_ratio > 0
     group by all
     union all
     select
