@@ -23,7 +23,12 @@ DAYS = 365
 FIRST = date(2025, 1, 1)
 ROUNDS = 7
 MADE = ["core.calendar", "costs.daily", "costs.attributed_daily"]
-VIEWS = ["costs.complete_daily", "costs.complete_monthly", "costs.team_monthly"]
+VIEWS = [
+    "costs.complete_daily",
+    "costs.complete_monthly",
+    "costs.owner_monthly",
+    "costs.team_monthly",
+]
 # A workload has four containers, a namespace ten workloads, a team two or three namespaces.
 WINDOWS_OF_DAY = f"""
     select 'prod' as cluster, timestamptz '{{day}} 00:00:00+00' + q * interval 15 minutes

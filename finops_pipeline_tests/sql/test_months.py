@@ -65,6 +65,78 @@ def test_a_gap_of_a_month_compares_with_nothing(data):
     assert [row[3] for row in team_months(data)] == [None, None]
 
 
+SEARCH = {"team": "search", "project": "zeus"}
+COMPARED = ("total_cost", "day_count", "previous_cost", "change_ratio", "year_to_date_cost")
+
+
+def months_of(data: Data, part: str, owner: str) -> dict[str, tuple[Any, ...]]:
+    rows = data.fill("core.calendar", f"costs.{part}_monthly")
+    return {
+        f"{row['month']:%Y-%m}": tuple(row[name] for name in COMPARED)
+        for row in rows
+        if row[part] == owner
+    }
+
+
+@pytest.mark.parametrize(("part", "owner"), [("team", "retail"), ("project", "atlas")])
+def test_an_owner_that_stops_costing_anything_is_seen_to_do_so(data, part, owner):
+    given_days(data, "2026-01-01", 90, "1", **SEARCH)
+    given_days(data, "2026-01-01", 31, "2")
+
+    assert months_of(data, part, owner) == {
+        "2026-01": (62, 31, None, None, 62),
+        "2026-02": (0, 0, 62, -1, 62),
+        "2026-03": (0, 0, 0, None, 62),
+    }
+
+
+def test_a_month_without_cost_between_two_is_a_month(data):
+    given_days(data, "2026-01-01", 90, "1", **SEARCH)
+    given_days(data, "2026-01-01", 31, "2")
+    given_days(data, "2026-03-01", 31, "3")
+
+    assert months_of(data, "team", "retail") == {
+        "2026-01": (62, 31, None, None, 62),
+        "2026-02": (0, 0, 62, -1, 62),
+        "2026-03": (93, 31, 0, None, 155),
+    }
+
+
+def test_an_owner_has_no_month_before_its_first_or_where_its_cluster_has_none(data):
+    given_days(data, "2026-01-01", 31, "1", **SEARCH)
+    given_days(data, "2026-02-01", 28, "2")
+    given_days(data, "2026-04-01", 30, "1", **SEARCH)
+    given_days(data, "2026-05-01", 31, "1", **SEARCH, cluster="other")
+
+    assert months_of(data, "team", "retail") == {
+        "2026-02": (56, 28, None, None, 56),
+        "2026-04": (0, 0, None, None, 56),
+    }
+
+
+def test_the_year_to_date_of_who_stopped_ends_with_the_fiscal_year(data, monkeypatch):
+    monkeypatch.setitem(conftest.PARAMETERS, "fiscal_year_start_month", 3)
+    given_days(data, "2026-01-01", 90, "1", **SEARCH)
+    given_days(data, "2026-01-01", 31, "2")
+
+    to_date = [row[-1] for row in months_of(data, "team", "retail").values()]
+
+    assert to_date == [62, 62, 0]
+
+
+def test_owners_of_a_month_add_up_to_its_cluster(data):
+    given_days(data, "2026-01-01", 59, "1", **SEARCH)
+    given_days(data, "2026-01-01", 31, "2")
+    data.fill("core.calendar")
+
+    rows = data.rows(
+        "select month, owner_part, sum(total_cost) as cost from costs.owner_monthly group by all"
+        " order by all"
+    )
+
+    assert [row["cost"] for row in rows] == [93, 93, 28, 28]
+
+
 @pytest.mark.parametrize(("start_month", "to_date"), [(1, [31, 59, 90]), (3, [31, 59, 31])])
 def test_a_year_to_date_begins_with_the_fiscal_year(data, monkeypatch, start_month, to_date):
     monkeypatch.setitem(conftest.PARAMETERS, "fiscal_year_start_month", start_month)

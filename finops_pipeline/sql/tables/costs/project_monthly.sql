@@ -1,6 +1,7 @@
 -- Cost of each project in each calendar month (UTC), its share of idle and shared cost included.
 --
--- The projects of a month add up to what its clusters cost, to the last decimal.
+-- The projects of a month add up to what its clusters cost, to the last decimal. A project has a row for each
+-- month since its first, of no cost where it had none.
 
 create view costs.project_monthly (
     month,             -- first day of the month
@@ -13,50 +14,21 @@ create view costs.project_monthly (
     day_count,         -- days with cost
     is_complete,       -- whether the costs hold every window of the cluster's month
     previous_cost,     -- total_cost of the month before; null without one [currency]
-    change_ratio,      -- change from it, where both months are complete
+    change_ratio,      -- change from it, where both months are complete; null after a month of no cost
     year_to_date_cost  -- total_cost since the fiscal year began, this month included [currency]
 ) as
-with spent as (
-    select
-        cast(date_trunc('month', day) as date) as month,
-        cluster,
-        project,
-        sum(direct_cost) as direct_cost,
-        sum(idle_cost) as idle_cost,
-        sum(shared_cost) as shared_cost,
-        sum(total_cost) as total_cost,
-        count(distinct day) as day_count
-    from costs.attributed_daily
-    group by all
-),
-judged as (
-    select spent.*, complete_monthly.is_complete, calendar.fiscal_year
-    from spent
-    join costs.complete_monthly using (month, cluster)
-    join core.calendar on calendar.day = spent.month
-)
 select
-    judged.month,
-    judged.cluster,
-    judged.project,
-    judged.direct_cost,
-    judged.idle_cost,
-    judged.shared_cost,
-    judged.total_cost,
-    judged.day_count,
-    judged.is_complete,
-    previous.total_cost as previous_cost,
-    if(
-        judged.is_complete and previous.is_complete,
-        judged.total_cost / nullif(previous.total_cost, 0) - 1,
-        null
-    ) as change_ratio,
-    sum(judged.total_cost) over (
-        partition by judged.cluster, judged.project, judged.fiscal_year
-        order by judged.month
-    ) as year_to_date_cost
-from judged
-left join judged as previous
-    on previous.month = judged.month - interval 1 month
-    and previous.cluster = judged.cluster
-    and previous.project = judged.project;
+    month,
+    cluster,
+    owner as project,
+    direct_cost,
+    idle_cost,
+    shared_cost,
+    total_cost,
+    day_count,
+    is_complete,
+    previous_cost,
+    change_ratio,
+    year_to_date_cost
+from costs.owner_monthly
+where owner_part = 'project';

@@ -10,13 +10,6 @@ create view kpis.attribution_monthly (
     total_cost, -- with its share of idle and shared cost [currency]
     cost_ratio  -- of what the cluster cost
 ) as
-with owned as (
-    select month, cluster, 'team' as owner_part, team as owner, total_cost
-    from costs.team_monthly
-    union all
-    select month, cluster, 'project', project, total_cost
-    from costs.project_monthly
-)
 select
     month,
     cluster,
@@ -24,4 +17,4 @@ select
     owner,
     total_cost,
     total_cost / nullif(sum(total_cost) over (partition by month, cluster, owner_part), 0) as cost_ratio
-from owned;
+from costs.owner_monthly;
