@@ -79,6 +79,7 @@ def metadata(
     }
     today = installation.clock().astimezone(UTC).date()
     shown |= trend(warehouse, table, installation.settings.currency)
+    warehouse.refresh_table(warehouse.tables["core.window_daily"])  # says which days are whole
     return shown | movers(warehouse, table, today)
 
 

@@ -95,9 +95,10 @@ def _told(slot: date) -> str:
 
 
 def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
-    """Cost of the last whole day, its change, and who changed most: of daily tables of cost.
+    """Cost of yesterday, its change, and who changed most: of daily tables of cost.
 
-    A change from a day that is not in the table is unknown, and left out.
+    A day of which some cluster lacks windows costs less than it did: it is compared with nothing,
+    and ``not_compared`` says why. ``core.window_daily`` has to be up to date.
     """
     if table.schema != "costs" or table.time_column != "day" or "total_cost" not in table.columns:
         return {}
@@ -110,8 +111,26 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
         f" from {table.stored} where day in (select unnest($days)) group by all",
         {"days": compared},
     )
-    costs = {slot: {r["owner"]: r["cost"] for r in rows if r["day"] == slot} for slot in compared}
-    return _moved(day, [costs[slot] for slot in compared], " / ".join(owners))
+    if not rows:
+        return {}
+    lacking = _lacking(warehouse, compared)
+    whole = [row for row in rows if row["day"] not in lacking]
+    costs = [{r["owner"]: r["cost"] for r in whole if r["day"] == slot} for slot in compared]
+    reasons = {"not_compared": "; ".join(f"{slot}: {why}" for slot, why in lacking.items())}
+    return _moved(day, costs, " / ".join(owners)) | (reasons if lacking else {})
+
+
+def _lacking(warehouse: Warehouse, days: Sequence[date]) -> dict[date, str]:
+    """What was not read of days that are not whole in every cluster."""
+    rows = warehouse.rows(
+        "select day, string_agg(window_count || ' of ' || $all || ' windows of ' || cluster, ', '"
+        " order by cluster) filter (window_count < $all) as lacks"
+        " from core.window_daily where day in (select unnest($days)) group by day",
+        {"days": days, "all": DAY // WINDOW},
+    )
+    found = {row["day"]: row["lacks"] for row in rows}
+    told = {day: found.get(day, "nothing was read") for day in days}
+    return {day: lacks for day, lacks in told.items() if lacks}
 
 
 def _moved(day: date, costs: Sequence[dict[str, Decimal]], owners: str) -> dict[str, Any]:

@@ -28,6 +28,22 @@ def day(number: int, team: str, cost: str, namespace: str = "shop") -> dict[str,
     }  # fmt: skip
 
 
+def read(data: Data, number: int, count: int = 96, cluster: str = "prod") -> None:
+    """Windows of a day that were read; the others of it are absent."""
+    window = {"table_name": "raw.allocation", "cluster": cluster}
+    data.given(
+        "core.window",
+        *(
+            {
+                **window,
+                "window_start": f"2026-03-{number:02} {n // 4:02}:{n % 4 * 15:02}:00+00",
+                "status": "final" if n < count else "absent",
+            }
+            for n in range(96)
+        ),
+    )
+
+
 def texts(svg: str) -> list[str | None]:
     return [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
@@ -104,6 +120,8 @@ def test_movers_are_of_the_last_whole_day(data):
         day(8, "retail", "3"), day(8, "search", "4.5"), day(8, "gone", "0.75"), day(8, "same", "1"),
         day(2, "retail", "7"),
     )  # fmt: skip
+    for number in (2, 8, 9):
+        read(data, number)
 
     shown = movers(data, tables()["costs.daily"], TODAY)
 
@@ -125,7 +143,39 @@ def test_movers_are_of_the_last_whole_day(data):
 
 def test_a_change_from_a_day_that_is_not_there_is_unknown(data):
     data.given("costs.daily", day(9, "retail", "5"))
+    read(data, 9)
 
     shown = movers(data, tables()["costs.daily"], TODAY)
 
-    assert shown == {"last_day": "2026-03-09", "last_day_cost": 5.0}
+    assert shown == {
+        "last_day": "2026-03-09",
+        "last_day_cost": 5.0,
+        "not_compared": "2026-03-08: nothing was read; 2026-03-02: nothing was read",
+    }
+
+
+def test_a_gap_of_yesterday_is_no_saving(data):
+    data.given("costs.daily", day(9, "retail", "1"), day(8, "retail", "3"), day(2, "retail", "7"))
+    for number in (2, 8):
+        read(data, number)
+    read(data, 9, count=32)
+
+    shown = movers(data, tables()["costs.daily"], TODAY)
+
+    assert shown == {"not_compared": "2026-03-09: 32 of 96 windows of prod"}
+
+
+def test_a_gap_of_the_day_before_in_one_of_two_clusters_is_no_growth(data):
+    data.given("costs.daily", day(9, "retail", "5"), day(8, "retail", "3"), day(2, "retail", "7"))
+    for number in (2, 8, 9):
+        read(data, number)
+        read(data, number, cluster="other", count=95 if number == 8 else 96)
+
+    shown = movers(data, tables()["costs.daily"], TODAY)
+
+    assert shown == {
+        "last_day": "2026-03-09",
+        "last_day_cost": 5.0,
+        "change_in_7_days_cost": -2.0,
+        "not_compared": "2026-03-08: 95 of 96 windows of other",
+    }
