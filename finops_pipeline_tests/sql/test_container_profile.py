@@ -105,3 +105,24 @@ def test_workloads_are_named_as_costs_name_them(data, kind, workload):
     assert data.rows("select workload_kind, workload from costs.line") == [
         {name: row[name] for name in ("workload_kind", "workload")}
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "named"),
+    [
+        (("statefulset", "web"), ("deployment", "app"), ("Deployment", "app")),
+        (("deployment", "app"), ("statefulset", "web"), ("StatefulSet", "web")),
+        # What costs.line names it in the newest window: the source no longer knows its controller.
+        (("deployment", "web"), (None, None), ("Pod", "web-1")),
+    ],
+)
+def test_a_pod_is_of_the_workload_that_was_said_last(data, before, since, named):
+    for start, (kind, workload) in zip(windows_before(2), (since, before), strict=True):
+        said = {"window_start": start, "workload_kind": kind, "workload": workload}
+        data.given("raw.allocation", {**REQUESTED, **said})
+        data.given("raw.container_usage", {**MEASURED, "window_start": start})
+
+    (row,) = profile(data)
+
+    assert (row["workload_kind"], row["workload"]) == named
+    assert row["window_count"] == 2

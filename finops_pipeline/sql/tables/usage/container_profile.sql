@@ -35,27 +35,40 @@ with recent as (
     from core.usage_window
     qualify window_start > max(window_start) over (partition by cluster) - interval 14 days
 ),
+-- What OpenCost said last of each pod.
+newest as (
+    select
+        cluster,
+        namespace,
+        pod,
+        unnest(arg_max(
+            {'workload_kind': workload_kind, 'workload': workload},
+            (window_start, coalesce(workload, ''))
+        ))
+    from (
+        select cluster, namespace, pod, workload_kind, workload, max(window_start) as window_start
+        from raw.allocation
+        semi join recent using (cluster, window_start)
+        where pod is not null and not ends_with(allocation, '__')
+        group by all
+    )
+    group by cluster, namespace, pod
+),
 -- As costs.line names workloads.
 pod as (
     select
         cluster,
         namespace,
         pod,
-        max(case
+        case
             when workload is null then 'Pod'
             else coalesce(list_filter(
                 ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job', 'CronJob'],
-                lambda kind: lower(kind) = allocation.workload_kind
+                lambda kind: lower(kind) = newest.workload_kind
             )[1], workload_kind, 'Pod')
-        end) as workload_kind,
-        max(workload) as workload
-    from (
-        select distinct cluster, namespace, pod, workload_kind, workload
-        from raw.allocation
-        semi join recent using (cluster, window_start)
-        where pod is not null and not ends_with(allocation, '__')
-    ) as allocation
-    group by all
+        end as workload_kind,
+        workload
+    from newest
 ),
 measured as (
     select *
