@@ -20,6 +20,7 @@
   x NotPublished           nobody has published anything here yet
   x QueryError             a question to the published file that it cannot answer
   x DeliveryError          a destination did not take what was sent
+    + DeliveryUnavailable    no answer, 429 or a 5xx: worth a retry
 """
 
 
@@ -115,3 +116,7 @@ class QueryError(FinopsError):
 
 class DeliveryError(FinopsError):
     """A destination did not take what was sent."""
+
+
+class DeliveryUnavailable(DeliveryError):
+    """No answer, 429 or a 5xx: worth a retry."""

@@ -5,34 +5,58 @@
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from finops_pipeline.errors import DeliveryError
+import stamina
+
+from finops_pipeline.errors import DeliveryError, DeliveryUnavailable
+
+_ATTEMPTS = 4
+_PATIENCE_SECONDS = 30.0  # nothing is tried after it; whoever waits for a sensor waits 60
 
 
 def post(url: str, message: Mapping[str, str], timeout_seconds: float = 10.0) -> None:
-    """Post a message; any 2xx will do.
+    """Post a message; any 2xx will do. Where nobody answers, it is tried again for half a minute.
+
+    An answer that is lost makes a message arrive twice.
 
     Args:
         url: ``http://`` or ``https://``, as the settings have checked.
         message: the object that is posted.
-        timeout_seconds: for the connection, and again for the answer.
+        timeout_seconds: for the connection, and again for the answer; of each attempt.
 
     Raises:
-        DeliveryError: nobody answers, or the message was refused.
+        DeliveryUnavailable: nobody answers, or with 429 or a 5xx, however often it is tried.
+        DeliveryError: the message was refused.
     """
-    host = urlsplit(url).hostname
     body = json.dumps(message).encode()
     request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  # checked
+    # Not as a decorator: the arguments, which hold the URL, would be logged with each attempt.
+    for attempt in stamina.retry_context(
+        on=DeliveryUnavailable,
+        attempts=_ATTEMPTS,
+        timeout=_PATIENCE_SECONDS,
+        wait_initial=2.0,
+        wait_max=8.0,
+    ):
+        with attempt:
+            _send(request, timeout_seconds)
+
+
+def _send(request: Request, timeout_seconds: float) -> None:
+    host = urlsplit(request.full_url).hostname
     try:
         with urlopen(request, timeout=timeout_seconds):  # noqa: S310
             return
     except HTTPError as error:
         with error:
             said = error.read(200).decode(errors="replace").strip()
-        raise DeliveryError(f"webhook at {host}: status {error.code}: {said}") from None
+        may_pass = error.code == HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500
+        kind = DeliveryUnavailable if may_pass else DeliveryError
+        raise kind(f"webhook at {host}: status {error.code}: {said}") from None
     except (OSError, HTTPException) as error:
-        raise DeliveryError(f"webhook at {host}: no answer: {error}") from None
+        raise DeliveryUnavailable(f"webhook at {host}: no answer: {error}") from None

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from finops_pipeline.destinations import webhook
-from finops_pipeline.errors import DeliveryError
+from finops_pipeline.errors import DeliveryError, DeliveryUnavailable
 from finops_pipeline_tests.servers import Recorded, responding, send
 
 MESSAGE = {"text": "run 1 failed: 'Größe'", "kind": "failed"}
@@ -31,6 +31,54 @@ def test_a_message_is_posted_as_json(status):
         webhook.post(f"{url}/hooks/x?token=y", MESSAGE)
 
     assert seen == [("POST", "/hooks/x?token=y", "application/json", MESSAGE)]
+
+
+def answering_in_turn(*statuses: int | None):
+    """A server that gives one answer after the other, None being none; with what it was sent."""
+    seen, left = [], list(statuses)
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        length = int(handler.headers["Content-Length"])
+        seen.append(json.loads(handler.rfile.read(length)))
+        status = left.pop(0)
+        if status is None:
+            handler.close_connection = True
+        else:
+            send(handler, Recorded(status, "text/plain", b"not now"))
+
+    return seen, responding(respond)
+
+
+@pytest.mark.parametrize("first", [None, 429, 500, 503])
+def test_what_may_pass_is_tried_again(first):
+    seen, server = answering_in_turn(first, 502, 200)
+
+    with server as url:
+        webhook.post(url, MESSAGE)
+
+    assert seen == [MESSAGE] * 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410])
+def test_what_was_refused_is_refused(status):
+    seen, server = answering_in_turn(status, 200)
+
+    with server as url, pytest.raises(DeliveryError, match=f"status {status}: not now"):
+        webhook.post(url, MESSAGE)
+
+    assert seen == [MESSAGE]
+
+
+def test_it_is_tried_four_times_and_never_logs_the_path(caplog, capsys):
+    seen, server = answering_in_turn(503, 503, 503, 503, 200)
+
+    with server as url, pytest.raises(DeliveryUnavailable, match="status 503: not now"):
+        webhook.post(f"{url}/s3cret", MESSAGE)
+
+    assert seen == [MESSAGE] * 4
+    logged = caplog.text + "".join(capsys.readouterr())  # stamina logs by structlog, if it is there
+    assert "status 503" in logged
+    assert "s3cret" not in logged
 
 
 def test_a_refusal_says_why_and_keeps_the_path_secret():

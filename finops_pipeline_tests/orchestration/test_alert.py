@@ -120,6 +120,21 @@ def test_a_webhook_that_does_not_answer_lets_the_sensor_fail(instance, monkeypat
         evaluate(instance, run(instance, "no"))
 
 
+def test_a_webhook_that_is_down_for_a_moment_hears_it_all_the_same(instance, monkeypatch):
+    statuses, heard = [503, 429, 204], []
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        heard.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
+        send(handler, Recorded(statuses[len(heard) - 1], "text/plain", b""))
+
+    with responding(respond) as url:
+        monkeypatch.setenv("FINOPS_CLUSTERS", CLUSTERS)
+        monkeypatch.setenv(VARIABLE, url)
+        evaluate(instance, run(instance, "no"))
+
+    assert [message["kind"] for message in heard] == ["failed"] * 3
+
+
 @pytest.mark.parametrize("name", ["tell_failure", "tell_recovery"])
 def test_it_runs_without_being_switched_on(name):
     assert defs.resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
