@@ -17,8 +17,6 @@ _PAYING = {"team", "environment", "project", "cost_center"}  # who takes idle an
 _WORKLOAD = (*_OWNER, "cost_kind", "workload_kind", "workload")
 _WITH = {"container": _WORKLOAD, "node": (*_OWNER, "cost_kind")}  # what each is known with
 DIMENSIONS = (*_WORKLOAD, *_WITH)
-# Teams and namespaces that are nobody's: no team may be named so.
-RESERVED = ("idle", "shared", "unmounted", "unattributed")
 FILTERS = ("cluster", "team", "namespace")
 # The parts of a cost that a team pays: its own, its share of idle, its share of what all use.
 ATTRIBUTED = "costs.attributed_daily"

@@ -4,7 +4,14 @@ A variable beats the file. Both are strict: what is unknown or wrong is a ``Conf
 names the file or variable and the dotted key. Secrets come from variables or mounted files only.
 """
 
-from finops_pipeline.settings.attribution import Attribution, Budget, Rule, Sharing, Team
+from finops_pipeline.settings.attribution import (
+    RESERVED,
+    Attribution,
+    Budget,
+    Rule,
+    Sharing,
+    Team,
+)
 from finops_pipeline.settings.clusters import Cluster, Price, token_variables
 from finops_pipeline.settings.loading import (
     CONFIG_VARIABLE,
@@ -20,6 +27,7 @@ __all__ = [
     "CONFIG_VARIABLE",
     "DEFAULT_FILE",
     "PREFIX",
+    "RESERVED",
     "Attribution",
     "Budget",
     "Cluster",

@@ -20,7 +20,8 @@ from finops_pipeline.settings.values import (
 )
 
 PARTS = ("team", "environment", "project", "cost_center")  # of an owner
-OURS = ("idle", "shared", "unmounted", "unattributed")  # names of teams that costs have without us
+# Teams that costs have which are nobody's: no team may be named so, in whatever letters.
+RESERVED = ("idle", "shared", "unmounted", "unattributed")
 
 
 def _valid_from() -> Any:
@@ -169,7 +170,7 @@ class Budget(Section):
 
 
 def _not_ours(it: object, team: str | None) -> None:
-    if team in OURS:
+    if team is not None and team.casefold() in RESERVED:
         raise ValueError(f"{it}: {team!r} is a name that costs without a team have: choose another")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from finops_pipeline.settings.attribution import Budget, Rule, Team
 from finops_pipeline.settings.overlap import covers, matches, meet, outlasts
@@ -37,6 +38,12 @@ def doubts(settings: Settings) -> Iterator[Mistake]:
                 f"{it}: no entry of [[teams]] is named {team!r}: add one, or correct the name to"
                 f" one of {', '.join(sorted(known))}",
             )
+    if settings.bill.folder and not Path(settings.bill.folder).is_dir():
+        yield Mistake(
+            ("bill.folder",),
+            f"there is no folder {settings.bill.folder}: mount it, or correct the path; until then"
+            " no bill is read",
+        )
 
 
 def _teams_named(settings: Settings) -> Iterator[tuple[str, Rule | Budget, str]]:

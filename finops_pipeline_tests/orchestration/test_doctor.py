@@ -354,6 +354,14 @@ def test_a_doubtful_rule_is_a_warning_that_names_it(clinic):
     assert "rule 'shop': no entry of [[teams]]" in doubtful.findings()["attribution"].message
 
 
+def test_a_bill_that_is_not_mounted_is_a_warning_on_a_line_of_its_own(clinic, tmp_path):
+    bill = clinic.settings.bill.model_copy(update={"folder": str(tmp_path / "bill")})
+    unmounted = Clinic(clinic.server, clinic.settings.model_copy(update={"bill": bill}))
+
+    assert unmounted.failed() == {"bill"}
+    assert f"{tmp_path / 'bill'} is no folder" in unmounted.findings()["bill"].message
+
+
 def test_page_on_operations_lists_every_line(clinic):
     page = (ROOT / "docs" / "operations.md").read_text()
     section = page.split("## What the doctor looks at\n")[1].split("\n## ")[0]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from finops_pipeline.errors import ConfigError
-from finops_pipeline.settings import load
+from finops_pipeline.settings import load, warnings
 
 CLUSTER = {"opencost_url": "http://oc:9003", "prometheus_url": "http://prom"}
 
@@ -65,6 +65,22 @@ def test_clusters_whose_charges_are_told_apart_are_taken(bills):
 def test_a_charge_that_two_clusters_could_claim_is_refused(bills):
     with pytest.raises(ConfigError, match="a and b have the bill_account 1: tell their charges"):
         load(environ=clusters(*bills))
+
+
+def test_a_folder_that_is_not_there_is_doubted_and_may_be_mounted_later(tmp_path):
+    folder = tmp_path / "bill"
+    settings = load(environ={**clusters({}), "FINOPS_BILL__FOLDER": str(folder)})
+
+    missing = [
+        f"bill.folder: there is no folder {folder}: mount it, or correct the path; until then no"
+        " bill is read"
+    ]
+    assert warnings(settings) == missing
+    folder.write_text("a file")
+    assert warnings(settings) == missing
+    folder.unlink()
+    folder.mkdir()
+    assert warnings(settings) == []
 
 
 def test_tags_without_an_account_are_refused():

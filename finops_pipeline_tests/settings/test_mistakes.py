@@ -74,6 +74,18 @@ WRONG = {
         entry("budgets", "unattributed", *BUDGET),
         "budgets.0: budget of team 'unattributed': 'unattributed' is a name that costs without",
     ),
+    "name of ours in capitals in a rule": (
+        rule("r", "team = 'UnAttributed'"),
+        "attribution.rules.0: rule 'r': 'UnAttributed' is a name that costs without a team have",
+    ),
+    "name of ours in capitals as a team": (
+        entry("teams", "Idle"),
+        "teams.0: team 'Idle': 'Idle' is a name that costs without a team have: choose another",
+    ),
+    "name of ours in capitals in a budget": (
+        entry("budgets", "SHARED", *BUDGET),
+        "budgets.0: budget of team 'SHARED': 'SHARED' is a name that costs without a team have",
+    ),
     "team that is two at once": (
         entry("teams", "a", "valid_until = 2026-03-02") + entry("teams", "a", "owner = 'Ada'"),
         "teams.1: team 'a': an earlier entry of it holds at the same time: let one end",
