@@ -23,6 +23,7 @@ from finops_pipeline.units import MIB
 
 _INSTANT = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"])
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
+_MOST_REASONS = 4  # why windows of a cluster and source are due
 
 
 class _Commands(click.Group):
@@ -282,10 +283,13 @@ def _print_published(connection: duckdb.DuckDBPyConnection) -> None:
 def _print_due(settings: Settings) -> None:
     from finops_pipeline.orchestration.ingest import due_windows
     from finops_pipeline.orchestration.installation import open_installation
+    from finops_pipeline.state.schedule import FAILED
 
     click.echo("\ndue now:")
     with open_installation(settings) as installation:
         for cluster, source, due in due_windows(installation, installation.clock()):
-            reasons = Counter(window.reason for window in due).most_common(3)
-            why = "; ".join(f"{count} {reason}" for reason, count in reasons) or "nothing"
+            # What failed comes first: it wants to be looked at, and is seldom the most.
+            reasons = Counter((it.kind != FAILED, it.reason) for it in due).most_common()
+            shown = sorted(reasons, key=lambda it: it[0][0])[:_MOST_REASONS]
+            why = "; ".join(f"{count} {reason}" for (_, reason), count in shown) or "nothing"
             click.echo(f"  {cluster.name} {source.name}: {why}")

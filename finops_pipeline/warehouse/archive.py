@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -45,6 +44,7 @@ class ArchivedDay:
     path: Path
     size_bytes: int
     file_sha256: str
+    row_count: int
 
 
 class Archive:
@@ -56,8 +56,9 @@ class Archive:
         self._warehouse = warehouse
         self._folder = (warehouse.parent / FOLDER_NAME).absolute()
         self._verified: set[Path] = set()
+        self._known: dict[str, list[ArchivedDay]] = {}  # by table; asked for many times a tick
         connection.execute(TABLES)
-        if not self._select("true"):
+        if not self._named():
             _touch(self._all_files())
 
     def files(self, table: Table, within: Range) -> list[Path]:
@@ -82,9 +83,11 @@ class Archive:
 
     def row_count(self, table: Table) -> int:
         """Rows of a table that lie in files."""
-        query = "select sum(row_count) from internal.archived where table_name = $1"
-        ((count,),) = self._connection.execute(query, [table.name]).fetchall()
-        return count or 0
+        return sum(it.row_count for it in self._days(table, ALWAYS))
+
+    def rolled_back(self) -> None:
+        """A transaction was: what is known is what the database says."""
+        self._known.clear()
 
     def put_away(self, table: Table, before: datetime) -> None:
         """Move the rows of a table that are older than a midnight to files."""
@@ -115,6 +118,7 @@ class Archive:
             " where table_name = $name and day >= $start and day < $end returning path",
             {"name": table_name, **vars(within)},
         )
+        self._known.pop(table_name, None)
         _touch(Path(path) for (path,) in dropped.fetchall())
 
     def broken(self, table: Table) -> list[datetime]:
@@ -127,7 +131,7 @@ class Archive:
 
     def sweep(self, before: datetime) -> None:
         """Delete files that are not named any more, nor were after an instant."""
-        named = {it.path for it in self._select("true")}
+        named = self._named()
         for path in self._all_files():
             if path not in named and path.stat().st_mtime < before.timestamp():
                 path.unlink()
@@ -149,26 +153,30 @@ class Archive:
             "insert into internal.archived values ($1, $2, $3, $4, $5, $6)",
             [table.name, part.start, str(target), target.stat().st_size, digest, row_count],
         )
+        self._known.pop(table.name, None)
 
     def _is_whole(self, it: ArchivedDay) -> bool:
         return _sha256(it.path) == it.file_sha256
 
     def _days(self, table: Table, within: Range) -> list[ArchivedDay]:
-        return self._select(
-            "table_name = $name and day > $start - interval 1 day and day < $end",
-            {"name": table.name, **vars(within)},
-        )
+        if table.name not in self._known:
+            self._known[table.name] = self._read(table.name)
+        return [it for it in self._known[table.name] if within.start - DAY < it.day < within.end]
 
-    def _select(self, condition: str, arguments: dict[str, Any] | None = None) -> list[ArchivedDay]:
+    def _read(self, table_name: str) -> list[ArchivedDay]:
         rows = self._connection.execute(
-            "select day, path, size_bytes, file_sha256 from internal.archived"
-            f" where {condition} order by day",
-            arguments or {},
+            "select day, path, size_bytes, file_sha256, row_count from internal.archived"
+            " where table_name = $1 order by day",
+            [table_name],
         )
         return [
-            ArchivedDay(day.astimezone(UTC), Path(path), size_bytes, file_sha256)
-            for day, path, size_bytes, file_sha256 in rows.fetchall()
+            ArchivedDay(day.astimezone(UTC), Path(path), *rest)
+            for day, path, *rest in rows.fetchall()
         ]
+
+    def _named(self) -> set[Path]:
+        rows = self._connection.execute("select path from internal.archived").fetchall()
+        return {Path(path) for (path,) in rows}
 
     def _all_files(self) -> Iterator[Path]:
         found = self._folder.glob("*/*")

@@ -120,6 +120,7 @@ class Filler:
                 yield
         except BaseException:
             self.definitions.rolled_back()
+            self.archive.rolled_back()
             raise
 
     def _delete(self, table: Table, part: Range) -> None:
