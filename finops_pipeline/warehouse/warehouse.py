@@ -22,6 +22,8 @@ from finops_pipeline.warehouse.records import DAYS, HOURS, Records
 from finops_pipeline.warehouse.spool import Spool, delete_spool
 from finops_pipeline.warehouse.sql_file import NATIVE, SqlFile, Table, tables
 
+_HOURS_A_WEEK = 7 * 24  # of views over the lake; more are not kept in the spool at once
+
 
 @contextmanager
 def open_warehouse(
@@ -170,7 +172,11 @@ class Warehouse:
             return self._filler.rows(file, ALWAYS)
         changed = self.records.hours_since_publication(self._telling(file))
         parts = days(changed) if "day" in file.parameters else joined(changed, HOUR)
-        found = [(part, self._filler.rows(file, part)) for part in parts]
+        found = []
+        for part in parts:
+            found.append((part, self._filler.rows(file, part)))
+            if len(changed) > _HOURS_A_WEEK:
+                self.spool.clear()
         with transaction(self.connection):
             return self.records.findings(file.name, file.version, found)
 

@@ -469,6 +469,24 @@ def test_a_check_looks_at_hours_that_changed_since_the_last_publication(shop, tm
     assert found(shop, looked_at) == [shown(*part) for part in ranges]
 
 
+def test_a_check_of_weeks_sees_every_hour_and_keeps_none_in_the_spool(tmp_path):
+    shop = Shop(tmp_path)
+    hours = [at(hour) for hour in range(8 * 24)]
+    for start in hours:
+        shop.sell(start, apple=1)
+    everything = check(
+        tmp_path, "from costs.line where window_start >= $start and window_start < $end"
+    )
+
+    with shop.open() as warehouse:
+        warehouse.refresh()
+        rows = warehouse.check(everything)
+        spooled = warehouse.rows("from duckdb_tables() where database_name = 'spool'")
+
+    assert {row["window_start"] for row in rows} == {str(start) for start in hours}
+    assert spooled == []
+
+
 def shown(start: datetime, until: datetime) -> dict[str, str]:
     return {"window_start": str(start), "until": str(until)}
 
