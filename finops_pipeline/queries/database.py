@@ -19,6 +19,11 @@ _PUBLISHED = "database_name = 'published' and schema_name not in ('internal', 'm
 _SCHEMAS = f"select schema_name from duckdb_schemas() where {_PUBLISHED}"
 _TABLES = f"select schema_name || '.' || table_name, sql from duckdb_tables() where {_PUBLISHED}"
 _VIEWS = f"select schema_name || '.' || view_name, sql from duckdb_views() where {_PUBLISHED}"
+_MACROS = f"""
+select schema_name || '.' || function_name, parameters, macro_definition
+from duckdb_functions()
+where {_PUBLISHED} and function_type = 'table_macro'
+"""
 _COMMENTS = f"""
 select 'table', schema_name || '.' || table_name, comment from duckdb_tables() where {_PUBLISHED}
 union all
@@ -70,7 +75,11 @@ def _fill(copy: duckdb.DuckDBPyConnection, raw_days: int) -> None:
     for name in sorted(of_the_lake):
         condition = f" where {kept}" if _is_raw(name) else ""
         copy.execute(f"create table {name} as from published.{name}{condition}")
-    _make_views(copy, [sql for name, sql in views.items() if name not in of_the_lake])
+    macros = [
+        f"create macro {name}({', '.join(parameters)}) as table {query}"
+        for name, parameters, query in copy.execute(_MACROS).fetchall()
+    ]
+    _make(copy, [*(sql for name, sql in views.items() if name not in of_the_lake), *macros])
     _comment(copy, of_the_lake)
 
 
@@ -93,18 +102,18 @@ def _kept(copy: duckdb.DuckDBPyConnection, raw_days: int) -> str:
     return f"window_start >= timestamptz '{day - timedelta(days=raw_days)}'"
 
 
-def _make_views(copy: duckdb.DuckDBPyConnection, views: list[str]) -> None:
-    """Each after those it reads: until then their names are unknown."""
-    while views:
-        later = [sql for sql in views if not _is_made(copy, sql)]
-        if len(later) == len(views):
+def _make(copy: duckdb.DuckDBPyConnection, statements: list[str]) -> None:
+    """Views and macros, each after those it reads: until then their names are unknown."""
+    while statements:
+        later = [sql for sql in statements if not _is_made(copy, sql)]
+        if len(later) == len(statements):
             copy.execute(later[0])  # says what is unknown
-        views = later
+        statements = later
 
 
-def _is_made(copy: duckdb.DuckDBPyConnection, view: str) -> bool:
+def _is_made(copy: duckdb.DuckDBPyConnection, statement: str) -> bool:
     try:
-        copy.execute(view)
+        copy.execute(statement)
     except duckdb.CatalogException:
         return False
     return True

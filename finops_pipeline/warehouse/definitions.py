@@ -11,10 +11,12 @@ from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.inputs import Inputs
 from finops_pipeline.warehouse.ranges import ALWAYS, NEVER, Range
 from finops_pipeline.warehouse.records import Records
-from finops_pipeline.warehouse.sql_file import SqlFile, Table
+from finops_pipeline.warehouse.sql_file import SqlFile, Table, reading
 
 # The names of folders would be columns too; files hold all that they say.
 _PLAIN = "hive_partitioning = false"
+
+_WITHIN = "window_start >= start_at and window_start < end_at"
 
 
 class Definitions:
@@ -55,9 +57,23 @@ class Definitions:
             self._connection.execute(table.ddl.replace(table.name, table.stored, 1))
             if table.is_archived:
                 self._show(table, [], NEVER)
+            if table.is_line:
+                self._make_macro(table)
             if not table.is_filed:
                 self._comment([table])
             self._records.define(table.name, table.version)
+
+    def _make_macro(self, line: Table) -> None:
+        """Its rows of a range: unlike the view it reads nothing of the lake that lies outside."""
+        query = (line.query or "").rstrip(";")
+        for table in (self._tables[name] for name in sorted(line.reads)):
+            if table.is_line:
+                query = reading(query, table.name, f"from {table.name}(start_at, end_at)")
+            elif "window_start" in table.columns:
+                query = reading(query, table.name, f"from {table.name} where {_WITHIN}")
+        self._connection.execute(
+            f"create or replace macro {line.name}(start_at, end_at) as table {query}"
+        )
 
     def show(self, file: SqlFile, within: Range) -> None:
         """Let what a select reads of files hold what they say of a range.
@@ -135,6 +151,7 @@ class Definitions:
             ).fetchall()
             for (kind,) in rows:
                 self._connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {stored}")
+        self._connection.execute(f"drop macro table if exists {name}")
         self._records.forget(name)
 
 

@@ -4,7 +4,6 @@ A spool is a database of its own, beside the warehouse and gone when that is clo
 is ever published. Views are spooled by the hour, since tables ask for ranges that overlap.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +15,9 @@ from finops_pipeline.sql_text import quoted
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline.warehouse.definitions import Definitions
 from finops_pipeline.warehouse.ranges import Range, hours, joined
-from finops_pipeline.warehouse.sql_file import SqlFile, Table
+from finops_pipeline.warehouse.sql_file import SqlFile, Table, reading
+
+_WITHIN = "window_start >= '{start}' and window_start < '{end}'"
 
 
 class Spool:
@@ -71,25 +72,17 @@ class Spool:
         """The select of a file, reading what is held of a range instead of views."""
         query = (file.query or "").rstrip(";")
         for view in self._spooled(file):
-            query = _replaced(query, view.name, part)
+            rows = f"from spool.{view.name} where {_WITHIN.format(**vars(part))}"
+            query = reading(query, view.name, rows)
         return query
 
     def _spooled(self, file: SqlFile) -> list[Table]:
-        """The views that a select reads range by range."""
+        """The lines that a select reads range by range."""
         is_view = isinstance(file, Table) and file.is_view
         if not is_view and "start" not in file.parameters:
             return []
         read = (self._tables[name] for name in sorted(file.reads))
-        return [table for table in read if self._is_spooled(table)]
-
-    def _is_spooled(self, table: Table) -> bool:
-        return table.is_view and "window_start" in table.columns and self._reads_lake(table)
-
-    def _reads_lake(self, table: Table) -> bool:
-        return any(
-            self._tables[name].is_raw or self._is_spooled(self._tables[name])
-            for name in table.reads
-        )
+        return [table for table in read if table.is_line]
 
     def _fill(self, view: Table, part: Range) -> None:
         self.hold(view, part)
@@ -110,10 +103,3 @@ def delete_spool(warehouse: Path) -> None:
 
 def _file(warehouse: Path) -> Path:
     return warehouse.with_suffix(".spool")
-
-
-def _replaced(query: str, name: str, part: Range) -> str:
-    rows = (
-        f"(from spool.{name} where window_start >= '{part.start}' and window_start < '{part.end}')"
-    )
-    return re.sub(rf"\b{re.escape(name)}\b", f"{rows} as {name.partition('.')[2]}", query)

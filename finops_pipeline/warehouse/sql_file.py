@@ -122,6 +122,11 @@ class Table(SqlFile):
         return _VIEW.search(self.ddl) is not None
 
     @property
+    def is_line(self) -> bool:
+        """Whether it is a view over the lake whose rows are each made from their window alone."""
+        return self.is_view and self.path.stem == "line"
+
+    @property
     def is_raw(self) -> bool:
         """Whether its rows are the lake's."""
         return self.schema == "raw"
@@ -228,6 +233,12 @@ def read_tables(folder: Path) -> dict[str, Table]:
     left_to_right = sorted(found, key=lambda name: (SCHEMAS.index(found[name].schema), name))
     order = TopologicalSorter({name: sorted(found[name].reads) for name in left_to_right})
     return {name: found[name] for name in order.static_order()}
+
+
+def reading(query: str, table_name: str, rows: str) -> str:
+    """A select that reads some rows, a select too, where it read a whole table."""
+    table = re.compile(rf"\b{re.escape(table_name)}\b")
+    return table.sub(f"({rows}) as {table_name.partition('.')[2]}", query)
 
 
 @cache

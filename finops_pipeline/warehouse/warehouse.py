@@ -67,23 +67,7 @@ class Warehouse:
         self.tables = sql
         self.connection = connect(path)
         try:
-            self.records = Records(self.connection)
-            with transaction(self.connection):
-                self.records.describe(catalog(sql.values(), settings))
-            self.archive = Archive(self.connection, path)
-            self._definitions = Definitions(
-                self.connection, self.records, sql, inputs, self.archive
-            )
-            self.spool = Spool(self.connection, path, sql, self._definitions)
-            self._filler = Filler(
-                self.connection,
-                self.records,
-                self._definitions,
-                self.spool,
-                self.archive,
-                inputs,
-                settings,
-            )
+            self._prepare(inputs, settings)
         except BaseException:  # whatever it was, nobody else could open the file
             self.close()
             raise
@@ -95,6 +79,18 @@ class Warehouse:
         self._written: Counter[str] = Counter()
         self._is_caught_up = False
         self._checked: dict[str, list[dict[str, Any]]] = {}
+
+    def _prepare(self, inputs: Inputs, settings: Mapping[str, Any]) -> None:
+        """What works on the open database."""
+        connection, sql = self.connection, self.tables
+        self.records = Records(connection)
+        with transaction(connection):
+            self.records.describe(catalog(sql.values(), settings))
+        self.archive = Archive(connection, self.path)
+        self._definitions = Definitions(connection, self.records, sql, inputs, self.archive)
+        self.spool = Spool(connection, self.path, sql, self._definitions)
+        kept = (self.records, self._definitions, self.spool, self.archive)
+        self._filler = Filler(connection, *kept, inputs, settings)
 
     def close(self) -> None:
         """Write everything to the file and let go of it; it may then be copied."""

@@ -1,5 +1,5 @@
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
@@ -33,6 +33,15 @@ def bare(published_demo, tmp_path_factory):
     path = tmp_path_factory.mktemp("bare") / "copy.duckdb"
     copy_database(published_demo / "data", path, 0)
     return path
+
+
+def test_a_range_of_a_line_can_be_asked_for_in_the_copy(whole):
+    query = "select count(*) > 0 from costs.line(timestamptz '{}', timestamptz '{}')"
+    with duckdb.connect(str(whole), read_only=True) as copy:
+        ((end,),) = copy.execute("select max(hour) from costs.hourly").fetchall()
+        rows = copy.execute(query.format(end - timedelta(hours=1), end)).fetchall()
+
+    assert rows == [(True,)]
 
 
 @pytest.fixture(scope="module")

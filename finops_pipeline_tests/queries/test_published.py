@@ -8,6 +8,7 @@ import finops_pipeline
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.queries.status import age, is_demo, published_status
+from finops_pipeline.units import WINDOW
 from finops_pipeline.warehouse.sql_file import tables
 
 
@@ -21,6 +22,20 @@ def test_answers_a_select_by_column(connection):
     query = "select 1 as one, $text as text"
 
     assert ask(connection, query, {"text": "a"}).dicts() == [{"one": 1, "text": "a"}]
+
+
+@pytest.mark.parametrize("line", ["costs.line", "efficiency.line"])
+def test_a_range_of_a_line_is_what_the_view_says_of_it(connection, line):
+    query = "select max(hour) - interval 3 hour, max(hour) - interval 1 hour from costs.hourly"
+    start, end = ask(connection, query).rows[0]
+    within = f"from {line} where window_start >= '{start}' and window_start < '{end}'"
+
+    rows = ask(connection, f"from {line}('{start}', '{end}') order by all").rows
+
+    assert {row[0 if line.startswith("eff") else 1] for row in rows} == {
+        start + number * WINDOW for number in range(8)
+    }
+    assert rows == ask(connection, f"{within} order by all").rows
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 -- Every amount once: a container, a node's idle rest, a volume or load balancer nobody mounts, in a window.
 --
+-- Ask for a range as costs.line('2026-11-20', '2026-11-21'), end excluded: it reads no more of the lake;
+-- the view itself, even with a condition, looks through all of it.
+--
 -- Costs are hours x price, cast to decimal once; the other tables only sum them. Usage is null where
 -- Prometheus did not measure it, or is not believed (core.usage_window). Kubecost has more kinds of cost:
 -- shared, external (from outside the cluster), unallocated (to any container), and for the cluster as a whole
