@@ -17,6 +17,8 @@ from finops_pipeline.errors import WarehouseBusy, WarehouseDamaged
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Files stay readable for DuckDB 1.5 even when a later version writes them.
     "storage_compatibility_version": "v1.5.0",
+    # What does not fit is spilled beside the file. By default DuckDB takes most of the machine.
+    "memory_limit": "512MiB",
     # What is not in the wheel would be downloaded.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,

@@ -101,6 +101,17 @@ def test_every_connection_is_in_utc(tmp_path, time_zone):
         assert reading.cursor().execute(query).fetchall() == [("2026-11-01 05:30:00+00", "UTC")]
 
 
+def test_the_warehouse_takes_little_of_the_machine_and_spills_the_rest(tmp_path):
+    everything = "select n, repeat('x', 200) || n as text from range(4_000_000) as numbers(n)"
+    with connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute(f"create table sorted as {everything} order by text")
+        ((limit, count),) = connection.execute(
+            "select current_setting('memory_limit'), count(*) from sorted"
+        ).fetchall()
+
+    assert (limit, count) == ("512.0 MiB", 4_000_000)
+
+
 def test_a_second_reader_in_the_process_may_come_after_settings_are_locked(tmp_path):
     path = tmp_path / "any.duckdb"
     connect(path).close()
