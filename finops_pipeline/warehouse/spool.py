@@ -4,6 +4,7 @@ A spool is a database of its own, beside the warehouse and gone when that is clo
 is ever published. Views are spooled by the hour, since tables ask for ranges that overlap.
 """
 
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -96,9 +97,12 @@ class Spool:
 
 
 def delete_spool(warehouse: Path) -> None:
-    """Delete what a spool has left, be it after a crash; nobody may have it open."""
+    """Delete what a crash may have left, what DuckDB spilled too; nobody may have it open."""
     for file in (_file(warehouse), _file(warehouse).with_suffix(".spool.wal")):
         file.unlink(missing_ok=True)
+    spilled = warehouse.with_suffix(".duckdb.tmp")
+    if spilled.exists():
+        shutil.rmtree(spilled)
 
 
 def _file(warehouse: Path) -> Path:

@@ -538,10 +538,13 @@ def test_a_check_compares_tables_of_one_state(shop, tmp_path):
 def test_nothing_of_the_spool_is_left_in_whatever_folder(tmp_path):
     shop = Shop(tmp_path / "it's a folder")
     (shop.folder / "warehouse.spool").write_text("left by a crash")
+    (shop.folder / "warehouse.duckdb.tmp").mkdir()
+    (shop.folder / "warehouse.duckdb.tmp" / "duckdb_temp_storage-0.tmp").write_text("spilled")
     shop.sell(at(9), apple=1)
 
     assert shop.refresh()["costs.hourly"] == 1
     assert not list(shop.folder.glob("*.spool*"))
+    assert not (shop.folder / "warehouse.duckdb.tmp").exists()
 
 
 def test_a_check_that_names_no_time_looks_at_everything(shop, tmp_path):
