@@ -14,7 +14,7 @@ from finops_pipeline.orchestration import inventory
 from finops_pipeline.orchestration.installation import Installation
 from finops_pipeline.orchestration.record import record
 from finops_pipeline.orchestration.sources import SOURCES, Clients, Source, connected
-from finops_pipeline.orchestration.tidy import compact, sweep
+from finops_pipeline.orchestration.tidy import compact, sweep, unnamed_before
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.belief import is_without_containers
 from finops_pipeline.sources.patience import Patience
@@ -97,7 +97,7 @@ def read_due(
     ledger, now = installation.state.ledger, installation.clock()
     _finish_requests(source, installation, clusters, now)
     compact(installation.lake, ledger, source.tables, now)
-    sweep(installation.lake, ledger, now)
+    sweep(installation.lake, ledger, now, unnamed_before(now, installation.published_path))
     return list(given)
 
 

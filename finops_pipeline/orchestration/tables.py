@@ -21,7 +21,7 @@ from finops_pipeline.orchestration.repair import inspect_share, is_nightly, repa
 from finops_pipeline.orchestration.reports import ALWAYS, PUBLISHED
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.orchestration.schedules import BACKFILL, TICK
-from finops_pipeline.orchestration.tidy import KEPT_AFTER_DROP
+from finops_pipeline.orchestration.tidy import unnamed_before
 from finops_pipeline.state.window import ALL_CLUSTERS, MONTHLY
 from finops_pipeline.warehouse.fingerprints import digest
 from finops_pipeline.warehouse.publish import publish
@@ -164,7 +164,8 @@ def _inspected(installation: Installation) -> Iterator[Warehouse]:
     with installation.warehouse() as warehouse:
         if is_nightly(installation.clock()):
             warehouse.verify()
-            warehouse.archive.sweep(installation.clock() - KEPT_AFTER_DROP)
+            published = installation.published_path
+            warehouse.archive.sweep(unnamed_before(installation.clock(), published))
         yield warehouse
 
 

@@ -1,8 +1,9 @@
 """Keeps the lake tidy: finished days become one file, replaced files go after two days."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.orchestration.record import gather
@@ -32,12 +33,22 @@ def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetim
     return sum(1 for _ in islice(finished, _DAYS_AT_ONCE))
 
 
-def sweep(lake: Lake, ledger: Ledger, now: datetime) -> None:
-    """Delete the files that nothing has named for two days: replaced ones, and a crash's.
+def unnamed_before(now: datetime, published: Path) -> datetime:
+    """What was replaced before this is named by no publication that anybody should still read.
+
+    While nothing can be published, the last publication goes on being read.
+    """
+    if not published.exists():
+        return now - KEPT_AFTER_DROP
+    published_at = datetime.fromtimestamp(published.stat().st_mtime, UTC)
+    return min(now, published_at) - KEPT_AFTER_DROP
+
+
+def sweep(lake: Lake, ledger: Ledger, now: datetime, before: datetime) -> None:
+    """Delete the files that nothing has named since an instant: replaced ones, and a crash's.
 
     Those of a crash are looked for once a night, since it takes a walk through the whole lake.
     """
-    before = now - KEPT_AFTER_DROP
     lake.remove(ledger.forget_files(before))
     if now.hour == NIGHTLY_HOUR:
         lake.sweep(ledger.named_files(), before)

@@ -26,6 +26,19 @@ _RATIOS = {
     "memory_usage_ratio": ("memory_used_byte_hours", "memory_requested_byte_hours"),
 }
 _MOVERS = 3
+_LACKING = """
+select
+    day,
+    string_agg(
+        coalesce(window_count, 0) || ' of ' || $all || ' windows of ' || cluster,
+        ', ' order by cluster
+    ) as lacks
+from (select unnest($days) as day)
+cross join (select distinct cluster from core.window_daily where day in (select unnest($days)))
+left join core.window_daily using (day, cluster)
+where coalesce(window_count, 0) < $all
+group by day
+"""
 
 
 def trend(warehouse: Warehouse, table: Table, currency: str) -> dict[str, Any]:
@@ -121,16 +134,9 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
 
 
 def _lacking(warehouse: Warehouse, days: Sequence[date]) -> dict[date, str]:
-    """What was not read of days that are not whole in every cluster."""
-    rows = warehouse.rows(
-        "select day, string_agg(window_count || ' of ' || $all || ' windows of ' || cluster, ', '"
-        " order by cluster) filter (window_count < $all) as lacks"
-        " from core.window_daily where day in (select unnest($days)) group by day",
-        {"days": days, "all": DAY // WINDOW},
-    )
-    found = {row["day"]: row["lacks"] for row in rows}
-    told = {day: found.get(day, "nothing was read") for day in days}
-    return {day: lacks for day, lacks in told.items() if lacks}
+    """What was not read of days that are not whole in every cluster of any of them."""
+    rows = warehouse.rows(_LACKING, {"days": days, "all": DAY // WINDOW})
+    return {row["day"]: row["lacks"] for row in rows}
 
 
 def _moved(day: date, costs: Sequence[dict[str, Decimal]], owners: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Retention(Section):
         "Days of hourly tables in finops.duckdb itself; older ones lie in files, and read the same",
         "days",
         default=35,
-        ge=1,
+        ge=2,
         le=4000,
     )
     quarter_hourly_days: int = key("Days of costs.quarter_hourly", "days", default=14, ge=1, le=400)

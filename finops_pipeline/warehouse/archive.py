@@ -16,22 +16,23 @@ from finops_pipeline import durable
 from finops_pipeline.errors import WarehouseDamaged
 from finops_pipeline.sql_text import quoted
 from finops_pipeline.units import DAY
-from finops_pipeline.warehouse.ranges import ALWAYS, Range
+from finops_pipeline.warehouse.ranges import ALWAYS, Range, within
 from finops_pipeline.warehouse.sql_file import Table
 
 FOLDER_NAME = "hours"
 TABLES = """
-create table if not exists internal.archived (
+create table internal.archived (
     table_name varchar, day timestamptz, path varchar,
     size_bytes bigint, file_sha256 varchar, row_count bigint
 );
 """
+_IS_THERE = "from duckdb_tables() where schema_name = 'internal' and table_name = 'archived'"
 _NAME_DIGITS = 12
 _SUFFIX = ".parquet"
 _UNFINISHED = ".unfinished"
 # In the order of the columns: equal rows make equal bytes, and names that repeat shrink.
 _COPY = """
-copy (from {rows} where {when} >= $start and {when} < $end order by all)
+copy (from {rows} where {within} order by all)
 to {path} (format parquet, compression zstd)
 """
 
@@ -51,14 +52,14 @@ class Archive:
     """Moves days between the rows of a table and files; transactions are the caller's."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
-        """Beside a new warehouse, files of the one before count as replaced just now."""
+        """Beside a new warehouse, files of the one before count as replaced when it is made."""
         self._connection = connection
         self._warehouse = warehouse
         self._folder = (warehouse.parent / FOLDER_NAME).absolute()
         self._verified: set[Path] = set()
         self._known: dict[str, list[ArchivedDay]] = {}  # by table; asked for many times a tick
-        connection.execute(TABLES)
-        if not self._named():
+        if not connection.execute(_IS_THERE).fetchall():
+            connection.execute(TABLES)
             _touch(self._all_files())
 
     def files(self, table: Table, within: Range) -> list[Path]:
@@ -103,20 +104,16 @@ class Archive:
             WarehouseDamaged: the file does not hold what was written.
         """
         part = Range(day, day + DAY)
-        for path in self.files(table, part):
-            self._connection.execute(
-                f"insert into {table.stored} by name"
-                " select * from read_parquet($1, hive_partitioning = false)",
-                [str(path)],
-            )
-        self.drop(table.name, part)
+        if files := self.files(table, part):
+            insert_files(self._connection, table, files)
+            self.drop(table.name, part)
 
-    def drop(self, table_name: str, within: Range = ALWAYS) -> None:
+    def drop(self, table_name: str, part: Range = ALWAYS) -> None:
         """Forget the files of a table with days that begin in a range."""
         dropped = self._connection.execute(
-            "delete from internal.archived"
-            " where table_name = $name and day >= $start and day < $end returning path",
-            {"name": table_name, **vars(within)},
+            f"delete from internal.archived where table_name = $name and {within('day')}"
+            " returning path",
+            {"name": table_name, **vars(part)},
         )
         self._known.pop(table_name, None)
         _touch(Path(path) for (path,) in dropped.fetchall())
@@ -125,9 +122,9 @@ class Archive:
         """Days of a table whose file is missing or cut."""
         return [it.day for it in self._days(table, ALWAYS) if _size(it.path) != it.size_bytes]
 
-    def changed(self, table: Table) -> list[datetime]:
+    def changed(self, table: Table, part: Range = ALWAYS) -> list[datetime]:
         """Days of a table whose file does not hold what was written; every byte is read."""
-        return [it.day for it in self._days(table, ALWAYS) if not self._is_whole(it)]
+        return [it.day for it in self._days(table, part) if not self._is_whole(it)]
 
     def sweep(self, before: datetime) -> None:
         """Delete files that are not named any more, nor were after an instant."""
@@ -140,14 +137,13 @@ class Archive:
         folder = self._folder / table.name
         durable.make_folder(folder)
         unfinished = folder / f"{part.start:%Y-%m-%d}{_UNFINISHED}"
-        when, path = table.time_column, quoted(unfinished)
-        self._connection.execute(_COPY.format(rows=table.stored, when=when, path=path), vars(part))
+        when, path = within(table.time_column or ""), quoted(unfinished)
+        copy = _COPY.format(rows=table.stored, within=when, path=path)
+        self._connection.execute(copy, vars(part))
         digest = _sha256(unfinished)
         target = folder / f"{part.start:%Y-%m-%d}-{digest[:_NAME_DIGITS]}{_SUFFIX}"
         durable.rename(unfinished, target)
-        deleted = self._connection.execute(
-            f"delete from {table.stored} where {when} >= $start and {when} < $end", vars(part)
-        )
+        deleted = self._connection.execute(f"delete from {table.stored} where {when}", vars(part))
         (row_count,) = deleted.fetchone() or (0,)
         self._connection.execute(
             "insert into internal.archived values ($1, $2, $3, $4, $5, $6)",
@@ -186,6 +182,16 @@ class Archive:
         return WarehouseDamaged(
             f"{self._warehouse} cannot be read: {it.path} has changed or is gone"
         )
+
+
+def insert_files(connection: duckdb.DuckDBPyConnection, table: Table, files: Iterable[Path]) -> int:
+    """Make rows of a table of what lies in files; how many."""
+    result = connection.execute(
+        f"insert into {table.stored} by name"
+        " select * from read_parquet($1, hive_partitioning = false)",
+        [[str(file) for file in files]],
+    )
+    return int((result.fetchone() or (0,))[0])
 
 
 def _sha256(path: Path) -> str:

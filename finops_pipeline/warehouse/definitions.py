@@ -16,7 +16,7 @@ from finops_pipeline.warehouse.sql_file import SqlFile, Table, reading
 # The names of folders would be columns too; files hold all that they say.
 _PLAIN = "hive_partitioning = false"
 
-_WITHIN = "window_start >= start_at and window_start < end_at"
+_IN_MACRO = "window_start >= start_at and window_start < end_at"
 
 
 class Definitions:
@@ -70,7 +70,7 @@ class Definitions:
             if table.is_line:
                 query = reading(query, table.name, f"from {table.name}(start_at, end_at)")
             elif "window_start" in table.columns:
-                query = reading(query, table.name, f"from {table.name} where {_WITHIN}")
+                query = reading(query, table.name, f"from {table.name} where {_IN_MACRO}")
         self._connection.execute(
             f"create or replace macro {line.name}(start_at, end_at) as table {query}"
         )
@@ -103,6 +103,8 @@ class Definitions:
         self._shown.clear()
 
     def _files(self, table: Table, within: Range) -> Sequence[Path]:
+        if table.is_archived and within == ALWAYS:  # all would be read at each tick; nights do
+            return self._archive.named_files(table)[0]
         if table.is_archived:
             return self._archive.files(table, within)
         return self._inputs.files(table.name, within.start, within.end)
@@ -120,8 +122,7 @@ class Definitions:
             names = ", ".join(quoted(file) for file in files)
             select += f" union all by name select * from read_parquet([{names}], {_PLAIN})"
         if files and within != ALWAYS:
-            when = table.time_column
-            select += f" where {when} >= '{within.start}' and {when} < '{within.end}'"
+            select += f" where {within.condition(table.time_column or 'window_start')}"
         if self._shown.get(table.name) != select:  # most tables of a tick ask for the same hours
             self._connection.execute(f"create or replace view {table.name} as {select}")
             self._shown[table.name] = select
@@ -152,6 +153,7 @@ class Definitions:
             for (kind,) in rows:
                 self._connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {stored}")
         self._connection.execute(f"drop macro table if exists {name}")
+        self._archive.drop(name)
         self._records.forget(name)
 
 

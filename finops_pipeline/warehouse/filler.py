@@ -10,11 +10,11 @@ import duckdb
 
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY
-from finops_pipeline.warehouse.archive import Archive
+from finops_pipeline.warehouse.archive import Archive, insert_files
 from finops_pipeline.warehouse.definitions import Definitions, transaction
 from finops_pipeline.warehouse.fingerprints import Slots
 from finops_pipeline.warehouse.inputs import Inputs
-from finops_pipeline.warehouse.ranges import ALWAYS, Range, joined
+from finops_pipeline.warehouse.ranges import ALWAYS, Range, joined, within
 from finops_pipeline.warehouse.records import DAYS, Records
 from finops_pipeline.warehouse.spool import Spool
 from finops_pipeline.warehouse.sql_file import SqlFile, Table
@@ -50,7 +50,7 @@ class Filler:
         """
         self._hold(table, found.filled)
         with self._filling(table):
-            self._bring_back(table, found.days)
+            self._bring_back(table, found)
             for part in joined(found.slots, table.slot):
                 self._delete(table, part)
             written = self._fill(table, found.filled)
@@ -98,11 +98,13 @@ class Filler:
             for part in joined(made, table.slot):
                 self.spool.hold(table, part)
 
-    def _bring_back(self, table: Table, days: list[datetime]) -> None:
+    def _bring_back(self, table: Table, found: Stale) -> None:
         """Make rows of days that lie in files, since some hours of them stay as they are."""
-        if table.is_archived:
-            for day in days:
+        for day in found.days if table.is_archived else []:
+            if day in found.now[DAYS]:
                 self.archive.bring_back(table, day)
+            else:
+                self.archive.drop(table.name, Range(day, day + DAY))
 
     def _fill(self, table: Table, slots: list[datetime]) -> int:
         """Days that are frozen come from the lake, as they were; all others from the select."""
@@ -124,10 +126,8 @@ class Filler:
             raise
 
     def _delete(self, table: Table, part: Range) -> None:
-        when = table.time_column
-        self.connection.execute(
-            f"delete from {table.stored} where {when} >= $start and {when} < $end", vars(part)
-        )
+        when = within(table.time_column or "")
+        self.connection.execute(f"delete from {table.stored} where {when}", vars(part))
 
     def _insert(self, table: Table, part: Range) -> int:
         insert = f"insert into {table.stored} by name"
@@ -143,12 +143,7 @@ class Filler:
 
     def _insert_frozen(self, table: Table, part: Range) -> int:
         files = self.inputs.files(table.name, part.start, part.end)
-        result = self.connection.execute(
-            f"insert into {table.stored} by name"
-            " select * from read_parquet($1, hive_partitioning = false)",
-            [[str(file) for file in files]],
-        )
-        return int((result.fetchone() or (0,))[0])
+        return insert_files(self.connection, table, files)
 
     def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:
         known = {**self.settings, **vars(within), "day": within.start.date()}

@@ -17,9 +17,18 @@ class Range:
     start: datetime
     end: datetime
 
+    def condition(self, column: str) -> str:
+        """That a column of instants or days lies in it."""
+        return f"{column} >= '{self.start}' and {column} < '{self.end}'"
+
     def of(self, instants: Iterable[datetime]) -> list[datetime]:
         """Those of some instants that lie in it."""
         return [instant for instant in instants if self.start <= instant < self.end]
+
+
+def within(column: str) -> str:
+    """That a column lies in the range whose instants are the parameters ``start`` and ``end``."""
+    return f"{column} >= $start and {column} < $end"
 
 
 ALWAYS = Range(datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))

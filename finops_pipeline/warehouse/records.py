@@ -41,6 +41,8 @@ with state as (
     select concat_ws(' ', table_name, slot, fingerprint)
     from internal.fingerprint
     where grain = 'day'
+    union all
+    select file_sha256 from internal.archived
 )
 select md5(string_agg(line, ' ' order by line)) from state
 """

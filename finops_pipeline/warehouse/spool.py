@@ -18,8 +18,6 @@ from finops_pipeline.warehouse.definitions import Definitions
 from finops_pipeline.warehouse.ranges import Range, hours, joined
 from finops_pipeline.warehouse.sql_file import SqlFile, Table, reading
 
-_WITHIN = "window_start >= '{start}' and window_start < '{end}'"
-
 
 class Spool:
     """What the views over the lake answer for the hours that were asked for."""
@@ -73,7 +71,7 @@ class Spool:
         """The select of a file, reading what is held of a range instead of views."""
         query = (file.query or "").rstrip(";")
         for view in self._spooled(file):
-            rows = f"from spool.{view.name} where {_WITHIN.format(**vars(part))}"
+            rows = f"from spool.{view.name} where {part.condition('window_start')}"
             query = reading(query, view.name, rows)
         return query
 

@@ -17,12 +17,14 @@ from finops_pipeline.warehouse.definitions import Definitions, transaction
 from finops_pipeline.warehouse.filler import Filler, Stale, answered
 from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale, timed
 from finops_pipeline.warehouse.inputs import Inputs
-from finops_pipeline.warehouse.ranges import ALWAYS, days, joined
+from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
 from finops_pipeline.warehouse.records import DAYS, HOURS, Records
 from finops_pipeline.warehouse.spool import Spool, delete_spool
 from finops_pipeline.warehouse.sql_file import NATIVE, SqlFile, Table, tables
 
-_HOURS_A_WEEK = 7 * 24  # of views over the lake; more are not kept in the spool at once
+# Of views over the lake; more are not kept in the spool at once.
+_DAYS_A_WEEK = 7
+_HOURS_A_WEEK = _DAYS_A_WEEK * 24
 
 
 @contextmanager
@@ -200,8 +202,6 @@ class Warehouse:
         """Week by week: what is made anew over years need not fit into the database at once."""
         if self.spool.is_read_by(table):
             self._catch_up()
-        if table.is_archived:
-            self._filler.mend(table, self.archive.broken(table))
         changed = self._changed(table)
         for week in joined(changed, DAY):
             self._fill(table, week.of(changed))
@@ -216,17 +216,17 @@ class Warehouse:
             return
         self._is_caught_up = True
         reading = [table for table in self.tables.values() if self.spool.is_read_by(table)]
-        readers = [table for table in reading if self._is_ready(table)]
+        readers = [table for table in reading if self._make_ready(table)]
         changed = {table: self._changed(table) for table in readers}
-        weeks = joined({day for found in changed.values() for day in found}, DAY)
-        for week in weeks if len(weeks) > 1 else []:
+        every = {day for found in changed.values() for day in found}
+        for week in joined(every, DAY) if len(every) > _DAYS_A_WEEK else []:
             for table, found in changed.items():
                 with suppress(TableError):
                     self._fill(table, week.of(found))
             self.spool.clear()
 
-    def _is_ready(self, table: Table) -> bool:
-        """Whether what a table reads is up to date, and the table there."""
+    def _make_ready(self, table: Table) -> bool:
+        """Bring what a table reads up to date, and make the table; whether that is possible."""
         try:
             for name in table.reads:
                 self.refresh_table(self.tables[name])
@@ -236,7 +236,9 @@ class Warehouse:
         return True
 
     def _changed(self, table: Table) -> list[datetime]:
-        """Days on which a growing table is not made from what is there now."""
+        """Days on which a growing table is not made from what is there now, or broken."""
+        if table.is_archived:
+            self._filler.mend(table, self.archive.broken(table))
         return _times(stale(self._days(table), self.records.filled(table.name, DAYS)))
 
     def _fill(self, table: Table, days: list[datetime]) -> None:
@@ -246,14 +248,18 @@ class Warehouse:
 
     def _put_away(self, table: Table) -> None:
         """Move days that have become old from the database to files."""
-        days, kept_days = _times(self._days(table)), self._settings.get(NATIVE)
-        if table.is_archived and days and kept_days:
-            self._filler.put_away(table, days[-1] - timedelta(days=kept_days) + DAY)
+        days = _times(self._days(table))
+        if table.is_archived and days:
+            kept = timedelta(days=self._settings[NATIVE])
+            self._filler.put_away(table, days[-1] - kept + DAY)
 
     def _stale(self, table: Table, days: list[datetime]) -> Stale:
         now = self._days(table)
         if table.slot != HOUR:
             return Stale(days, days, [day for day in days if day in now], {DAYS: now})
+        if table.is_archived:  # their files are about to be read
+            for day in days:
+                self._filler.mend(table, self.archive.changed(table, Range(day, day + DAY)))
         hours: dict[datetime | None, str] = {}
         for day in days:
             hours |= timed(self._by_hour(day).of(table.name)) if day in now else {}

@@ -69,13 +69,47 @@ def test_what_was_refused_is_refused(status):
     assert seen == [MESSAGE]
 
 
-def test_it_is_tried_four_times_and_never_logs_the_path(caplog, capsys):
-    seen, server = answering_in_turn(503, 503, 503, 503, 200)
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_is_no_delivery(status):
+    seen = []
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(handler.command)
+        handler.send_response(status)
+        handler.send_header("Location", "/login")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with responding(respond) as url, pytest.raises(DeliveryError, match=f"status {status}"):
+        webhook.post(url, MESSAGE)
+
+    assert seen == ["POST"]
+
+
+def test_an_answer_that_breaks_off_is_tried_again_as_one_that_does_not():
+    seen = []
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        seen.append(handler.command)
+        handler.send_response(503 if len(seen) == 1 else 200)
+        handler.send_header("Content-Length", "100" if len(seen) == 1 else "0")
+        handler.end_headers()
+        handler.close_connection = True
+
+    with responding(respond) as url:
+        webhook.post(url, MESSAGE)
+
+    assert seen == ["POST", "POST"]
+
+
+def test_it_is_tried_three_times_and_never_logs_the_path(caplog, capsys):
+    seen, server = answering_in_turn(503, 503, 503, 200)
 
     with server as url, pytest.raises(DeliveryUnavailable, match="status 503: not now"):
         webhook.post(f"{url}/s3cret", MESSAGE)
 
-    assert seen == [MESSAGE] * 4
+    assert seen == [MESSAGE] * 3
     logged = caplog.text + "".join(capsys.readouterr())  # stamina logs by structlog, if it is there
     assert "status 503" in logged
     assert "s3cret" not in logged

@@ -17,7 +17,7 @@ from finops_pipeline.orchestration.freeze import freeze_old_days
 from finops_pipeline.orchestration.installation import open_installation
 from finops_pipeline.orchestration.rebuild import rebuild_ledger
 from finops_pipeline.orchestration.repair import repair
-from finops_pipeline.orchestration.tidy import KEPT_AFTER_DROP, sweep
+from finops_pipeline.orchestration.tidy import sweep
 from finops_pipeline.units import DAY
 from finops_pipeline_tests.orchestration.homes import Sources, at, home
 from finops_pipeline_tests.orchestration.test_rebuild import lose_ledger
@@ -223,7 +223,7 @@ def test_a_bill_outlives_raw_rows_ledger_and_installation(made, tmp_path):
     later = NOW + 500 * DAY
     with opened(made, later) as it:
         assert freeze_old_days(it) == []
-        sweep(it.lake, it.state.ledger, later + KEPT_AFTER_DROP + DAY)
+        sweep(it.lake, it.state.ledger, later, later + DAY)
         back_up(it.settings, tmp_path / "backup")
     lose_ledger(made.folder)
     with opened(made, later, is_ledger_lost=True) as it:

@@ -2,7 +2,7 @@
 
 from finops_pipeline.orchestration.freeze import freeze_old_days
 from finops_pipeline.orchestration.rebuild import rebuild_ledger
-from finops_pipeline.orchestration.tidy import KEPT_AFTER_DROP, sweep
+from finops_pipeline.orchestration.tidy import sweep
 from finops_pipeline.units import DAY
 from finops_pipeline_tests.orchestration.homes import DAY as RECORDED
 from finops_pipeline_tests.orchestration.test_rebuild import lose_ledger
@@ -39,7 +39,7 @@ def test_a_frozen_day_stays_when_its_raw_rows_and_the_warehouse_are_gone(made):
         assert made.ask("from costs.hourly") == made.ask("from raw.allocation") == []
 
         it.warehouse_path.unlink()
-        sweep(it.lake, it.state.ledger, MUCH_LATER + KEPT_AFTER_DROP + DAY)
+        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
         assert not [*raw.rglob("*.parquet")]
         it.publish()
         assert daily(made) == before
@@ -66,7 +66,7 @@ def test_frozen_days_are_in_a_rebuilt_ledger(made):
     before = daily(made)
     with opened(made, MUCH_LATER) as it:
         freeze_old_days(it)
-        sweep(it.lake, it.state.ledger, MUCH_LATER + KEPT_AFTER_DROP + DAY)
+        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
     lose_ledger(made.folder)
 
     with opened(made, MUCH_LATER, is_ledger_lost=True) as it:

@@ -18,7 +18,7 @@ from finops_pipeline.errors import StateError
 from finops_pipeline.orchestration.installation import Installation, open_installation
 from finops_pipeline.orchestration.rebuild import rebuild_ledger
 from finops_pipeline.orchestration.record import record
-from finops_pipeline.orchestration.tidy import compact, sweep
+from finops_pipeline.orchestration.tidy import KEPT_AFTER_DROP, compact, sweep
 from finops_pipeline.state.database import State
 from finops_pipeline.state.window import Window
 from finops_pipeline.units import DAY, HOUR, WINDOW
@@ -109,7 +109,7 @@ def play(it, step, source, start, costs, now) -> None:
     if step == "compact":
         compact(it.lake, it.state.ledger, [TABLE], MUCH_LATER)
     if step == "sweep":
-        sweep(it.lake, it.state.ledger, now)
+        sweep(it.lake, it.state.ledger, now, now - KEPT_AFTER_DROP)
 
 
 def test_a_rebuilt_ledger_reads_on_where_the_lost_one_was(tmp_path):

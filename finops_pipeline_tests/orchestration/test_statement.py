@@ -13,7 +13,7 @@ from finops_pipeline.orchestration.rebuild import rebuild_ledger
 from finops_pipeline.orchestration.repair import repair
 from finops_pipeline.orchestration.sources import OPENCOST
 from finops_pipeline.orchestration.statement import close_month, next_month
-from finops_pipeline.orchestration.tidy import KEPT_AFTER_DROP, sweep
+from finops_pipeline.orchestration.tidy import sweep
 from finops_pipeline.units import DAY, day_start, window_start
 from finops_pipeline_tests.orchestration.homes import at
 from finops_pipeline_tests.orchestration.test_bad_days import home_of, pretended
@@ -123,7 +123,7 @@ def test_a_statement_outlives_raw_rows_warehouse_and_ledger(made):
     later = DECEMBER + 450 * DAY
     with opened(made, later) as it:
         assert freeze_old_days(it)
-        sweep(it.lake, it.state.ledger, later + KEPT_AFTER_DROP + DAY)
+        sweep(it.lake, it.state.ledger, later, later + DAY)
         it.warehouse_path.unlink()
     lose_ledger(made.folder)
     with opened(made, later, is_ledger_lost=True) as it:

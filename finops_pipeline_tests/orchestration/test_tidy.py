@@ -1,12 +1,13 @@
 """Finished days become one file; files that nobody names go after two days."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from finops_pipeline.orchestration.record import record
-from finops_pipeline.orchestration.tidy import compact, sweep
+from finops_pipeline.orchestration.tidy import KEPT_AFTER_DROP, compact, sweep, unnamed_before
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline_tests.orchestration.test_record import (
     MUCH_LATER,
@@ -87,15 +88,32 @@ def test_a_compacted_day_takes_a_later_reading(lake, state):
     assert len({window.file for window in ledger_rows(state)}) == 1
 
 
+def swept(lake, state, now) -> None:
+    """As in a tick, right after a publication."""
+    sweep(lake, state.ledger, now, now - KEPT_AFTER_DROP)
+
+
 def test_files_are_swept_two_days_after_they_were_replaced(lake, state):
     record(lake, state.ledger, [reading([0.1])])
     record(lake, state.ledger, [reading([0.2], at=SOON + HOUR)])
     (current,) = {window.file for window in ledger_rows(state)}
 
-    sweep(lake, state.ledger, SOON + HOUR + 2 * DAY)
+    swept(lake, state, SOON + HOUR + 2 * DAY)
     assert len(list(lake.paths())) == 2
-    sweep(lake, state.ledger, SOON + HOUR + 2 * DAY + timedelta(seconds=1))
+    swept(lake, state, SOON + HOUR + 2 * DAY + timedelta(seconds=1))
     assert list(lake.paths()) == [current]
+
+
+def test_files_of_a_publication_stay_for_as_long_as_no_newer_one_takes_its_place(tmp_path):
+    published = tmp_path / "finops.duckdb"
+    assert unnamed_before(SOON, published) == SOON - 2 * DAY
+
+    published.touch()
+    os.utime(published, (SOON.timestamp(),) * 2)
+
+    assert unnamed_before(SOON + HOUR, published) == SOON - 2 * DAY
+    assert unnamed_before(SOON + 30 * DAY, published) == SOON - 2 * DAY
+    assert unnamed_before(SOON - HOUR, published) == SOON - HOUR - 2 * DAY
 
 
 def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):
@@ -103,7 +121,7 @@ def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):
     with pytest.raises(Crash):
         record(left, state.ledger, [reading([0.1])])
 
-    sweep(lake, state.ledger, nightly(datetime.now(UTC) + DAY))
+    swept(lake, state, nightly(datetime.now(UTC) + DAY))
     assert len(list(lake.paths())) == 1
-    sweep(lake, state.ledger, nightly(datetime.now(UTC) + 4 * DAY))
+    swept(lake, state, nightly(datetime.now(UTC) + 4 * DAY))
     assert list(lake.paths()) == []

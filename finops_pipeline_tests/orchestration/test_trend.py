@@ -150,7 +150,7 @@ def test_a_change_from_a_day_that_is_not_there_is_unknown(data):
     assert shown == {
         "last_day": "2026-03-09",
         "last_day_cost": 5.0,
-        "not_compared": "2026-03-08: nothing was read; 2026-03-02: nothing was read",
+        "not_compared": "2026-03-08: 0 of 96 windows of prod; 2026-03-02: 0 of 96 windows of prod",
     }
 
 
@@ -163,6 +163,18 @@ def test_a_gap_of_yesterday_is_no_saving(data):
     shown = movers(data, tables()["costs.daily"], TODAY)
 
     assert shown == {"not_compared": "2026-03-09: 32 of 96 windows of prod"}
+
+
+def test_a_cluster_of_which_nothing_was_read_on_a_day_is_a_gap(data):
+    data.given("costs.daily", day(9, "retail", "55"), day(8, "retail", "3"))
+    for number in (8, 9):
+        read(data, number)
+    read(data, 9, cluster="other")
+
+    shown = movers(data, tables()["costs.daily"], TODAY)
+
+    assert "change_in_1_day_cost" not in shown
+    assert "2026-03-08: 0 of 96 windows of other" in shown["not_compared"]
 
 
 def test_a_gap_of_the_day_before_in_one_of_two_clusters_is_no_growth(data):

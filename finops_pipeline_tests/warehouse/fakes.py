@@ -209,7 +209,11 @@ class Shop:
         self.folder = folder
         self.inputs = FakeInputs(folder / "lake")
         self.inputs.ledger["core.window"] = self._window
-        self.settings: dict[str, Any] = {"tax_percent": 0, "quarter_hourly_days": 14}
+        self.settings: dict[str, Any] = {
+            "tax_percent": 0,
+            "quarter_hourly_days": 14,
+            "native_hourly_days": 35,
+        }
         self.price(apple="1.00", pear="2.00")
         for name, text in SQL.items():
             self.write(name, text)

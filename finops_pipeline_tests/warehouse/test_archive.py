@@ -1,6 +1,7 @@
 """Old days of hourly tables lie in files, and read as if they lay in the database."""
 
 import os
+import shutil
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from finops_pipeline.errors import WarehouseDamaged
 from finops_pipeline.units import DAY
-from finops_pipeline_tests.warehouse.fakes import MONDAY, Shop, at, contents
+from finops_pipeline_tests.warehouse.fakes import MONDAY, SQL, Shop, at, contents
 
 DAYS = [MONDAY + number * DAY for number in range(4)]
 # What an apple a day costs, hour by hour.
@@ -100,12 +101,41 @@ def test_a_changed_select_makes_old_days_anew(shop):
         assert len(contents(warehouse, STORED)) == 2
 
 
-def test_a_table_that_is_no_longer_by_the_hour_leaves_its_files(shop):
-    shop.file("costs.hourly").unlink()
-    shop.file("costs.daily").unlink()
-    shop.file("costs.summary").unlink()
+def test_another_column_makes_old_days_anew(shop):
+    """What lies in the files does not fit the table any more."""
+    shop.write("costs.hourly", SQL["costs.hourly"].replace("name", "item").replace(
+        "item, sum", "name as item, sum"
+    ))  # fmt: skip
+
+    assert shop.refresh()["costs.hourly"] == 4
+
+    assert shop.rows("costs.hourly") == SOLD
+
+
+def test_nothing_of_an_old_version_comes_back(shop):
+    """An hour and a day vanish in the tick that makes the table anew."""
+    shop.sell(at(10), apple=5)
+    shop.refresh()
+    shop.inputs.drop("raw.item", at(10))
+    shop.inputs.drop("raw.item", at(9, DAYS[1]))
+    shop.write("costs.hourly", f"-- Once more.\n{SQL['costs.hourly'].lstrip()}")
+
+    shop.refresh()
+
+    assert shop.rows("costs.hourly") == [SOLD[0], *SOLD[2:]]
+    assert shop.rows("costs.daily")[0] == (MONDAY.date(), Decimal(1))
+
+
+def test_a_table_without_a_file_leaves_none_of_its_days(shop):
+    for name in ("costs.hourly", "costs.daily", "costs.summary"):
+        shop.file(name).unlink()
 
     assert shop.refresh() == {}
+
+    with shop.open() as warehouse:
+        assert warehouse.rows("from internal.archived") == []
+        warehouse.archive.sweep(datetime.now(UTC) + DAY)
+    assert archived(shop) == []
 
 
 def test_questions_about_recent_hours_open_no_file(shop):
@@ -127,6 +157,37 @@ def test_a_day_whose_file_is_missing_or_cut_is_filled_anew(shop, harm):
 
     assert shop.rows("costs.hourly") == SOLD
     assert shop.refresh() == {}
+
+
+def test_lost_files_are_made_anew_week_by_week(tmp_path):
+    shop = Shop(tmp_path)
+    shop.settings["native_hourly_days"] = 2
+    for number in range(20):
+        shop.sell(at(9, MONDAY + number * DAY), apple=1)
+    shop.refresh()
+    before = shop.rows("costs.hourly")
+    shutil.rmtree(tmp_path / "hours")
+    shop.price(apple="2.00", pear="2.00")
+
+    with shop.open() as warehouse:
+        warehouse.refresh()
+        assert warehouse.rows("from duckdb_tables() where database_name = 'spool'") == []
+
+    assert shop.rows("costs.hourly") == [(hour, name, 2 * cost) for hour, name, cost in before]
+
+
+@pytest.mark.parametrize("change", ["an hour", "the day"])
+def test_a_day_that_changes_anyway_may_be_damaged(shop, change):
+    flip_a_byte(archived(shop)[0])
+    if change == "an hour":
+        shop.sell(at(10), apple=4)
+    else:
+        shop.inputs.drop("raw.item", at(9))
+
+    shop.refresh()
+
+    kept = [*SOLD, (at(10), "apple", Decimal(4))] if change == "an hour" else SOLD[1:]
+    assert shop.rows("costs.hourly") == sorted(kept)
 
 
 def test_a_day_with_a_flipped_byte_is_filled_anew_at_night(shop):
@@ -168,17 +229,18 @@ def test_a_replaced_file_stays_for_those_who_read_an_older_publication(shop):
     assert len(shop.rows("costs.hourly")) == 5
 
 
-def test_files_beside_a_new_warehouse_count_as_replaced_just_now(shop):
+def test_files_beside_a_new_warehouse_count_as_replaced_when_it_is_made(shop):
     before = archived(shop)
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
-    for path in before:
-        os.utime(path, (long_ago.timestamp(),) * 2)
     (shop.folder / "warehouse.duckdb").unlink()
+    for again in (False, True):
+        for path in before:
+            os.utime(path, (long_ago.timestamp(),) * 2)
 
-    with shop.open() as warehouse:
-        warehouse.archive.sweep(long_ago + DAY)
+        with shop.open() as warehouse:
+            warehouse.archive.sweep(long_ago + DAY)
 
-    assert archived(shop) == before
+        assert archived(shop) == ([] if again else before)
 
 
 def test_a_crash_while_a_day_is_moved_loses_nothing(shop):

@@ -1,6 +1,7 @@
 """Tables are filled where what they are made from changed, and nowhere else."""
 
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -561,6 +562,9 @@ CHANGES = st.one_of(
     st.tuples(st.just("drop"), STARTS),
     st.tuples(st.just("price"), st.sampled_from(["1.00", "2.50"])),
     st.tuples(st.just("tax_percent"), st.sampled_from([0, 10])),
+    st.tuples(st.just("native_hourly_days"), st.sampled_from([1, 2, 35])),
+    st.tuples(st.just("lose"), st.integers(0, 3)),
+    st.tuples(st.just("cut"), st.integers(0, 3)),
     st.tuples(st.just("file"), st.sampled_from(["costs.line", "costs.hourly", "costs.daily"])),
 )
 
@@ -575,24 +579,32 @@ def change(shop: Shop, kind: str, *values) -> None:
     elif kind == "file":
         text = shop.file(values[0]).read_text()
         shop.write(values[0], f"-- Once more.\n{text}")
-    elif kind == "tax_percent":
+    elif kind in ("tax_percent", "native_hourly_days"):
         shop.settings[kind] = values[0]
+    elif kind in ("lose", "cut"):
+        harm(
+            shop, values[0], Path.unlink if kind == "lose" else lambda path: path.write_bytes(b"P")
+        )
 
 
-@settings(max_examples=12)
-@given(
-    ticks=st.lists(st.lists(CHANGES, min_size=1, max_size=5), min_size=1, max_size=4),
-    native_days=st.sampled_from([1, 2, 35]),
-)
-def test_after_any_changes_tables_are_as_if_filled_from_scratch(ticks, native_days):
+def harm(shop: Shop, number: int, how: Callable[[Path], object]) -> None:
+    """Something befalls a file of old hours, if there are so many."""
+    files = sorted((shop.folder / "hours" / "costs.hourly").glob("*.parquet"))
+    for path in files[number : number + 1]:
+        how(path)
+
+
+@settings(max_examples=25)
+@given(ticks=st.lists(st.lists(CHANGES, min_size=1, max_size=5), min_size=1, max_size=4))
+def test_after_any_changes_tables_are_as_if_filled_from_scratch(ticks):
     with tempfile.TemporaryDirectory() as folder:
         shop = Shop(Path(folder))
-        shop.settings |= {"quarter_hourly_days": 2, "native_hourly_days": native_days}
+        shop.settings |= {"quarter_hourly_days": 2, "native_hourly_days": 1}
         for changes in ticks:
             for kind, *values in changes:
                 change(shop, kind, *values)
             shop.refresh()
-        del shop.settings["native_hourly_days"]
+        shop.settings["native_hourly_days"] = 4000
         shop.refresh("scratch.duckdb")
 
         with shop.open() as grown, shop.open("scratch.duckdb") as scratch:
