@@ -116,7 +116,7 @@ class Archive:
             {"name": table_name, **vars(part)},
         )
         self._known.pop(table_name, None)
-        _touch(Path(path) for (path,) in dropped.fetchall())
+        _touch(self._folder / path for (path,) in dropped.fetchall())
 
     def broken(self, table: Table) -> list[datetime]:
         """Days of a table whose file is missing or cut."""
@@ -134,22 +134,31 @@ class Archive:
                 path.unlink()
 
     def _put_away(self, table: Table, part: Range) -> None:
-        folder = self._folder / table.name
-        durable.make_folder(folder)
-        unfinished = folder / f"{part.start:%Y-%m-%d}{_UNFINISHED}"
-        when, path = within(table.time_column or ""), quoted(unfinished)
-        copy = _COPY.format(rows=table.stored, within=when, path=path)
-        self._connection.execute(copy, vars(part))
-        digest = _sha256(unfinished)
-        target = folder / f"{part.start:%Y-%m-%d}-{digest[:_NAME_DIGITS]}{_SUFFIX}"
-        durable.rename(unfinished, target)
-        deleted = self._connection.execute(f"delete from {table.stored} where {when}", vars(part))
+        path, file_sha256 = self._write(table, part)
+        condition = within(table.time_column or "")
+        deleted = self._connection.execute(
+            f"delete from {table.stored} where {condition}", vars(part)
+        )
         (row_count,) = deleted.fetchone() or (0,)
+        name, size_bytes = path.relative_to(self._folder).as_posix(), path.stat().st_size
         self._connection.execute(
             "insert into internal.archived values ($1, $2, $3, $4, $5, $6)",
-            [table.name, part.start, str(target), target.stat().st_size, digest, row_count],
+            [table.name, part.start, name, size_bytes, file_sha256, row_count],
         )
         self._known.pop(table.name, None)
+
+    def _write(self, table: Table, part: Range) -> tuple[Path, str]:
+        """Copy the rows of a day to a file that is durable when this returns; it and its hash."""
+        folder, day = self._folder / table.name, f"{part.start:%Y-%m-%d}"
+        durable.make_folder(folder)
+        unfinished = folder / f"{day}{_UNFINISHED}"
+        condition = within(table.time_column or "")
+        copy = _COPY.format(rows=table.stored, within=condition, path=quoted(unfinished))
+        self._connection.execute(copy, vars(part))
+        file_sha256 = _sha256(unfinished)
+        path = folder / f"{day}-{file_sha256[:_NAME_DIGITS]}{_SUFFIX}"
+        durable.rename(unfinished, path)
+        return path, file_sha256
 
     def _is_whole(self, it: ArchivedDay) -> bool:
         return _sha256(it.path) == it.file_sha256
@@ -166,13 +175,13 @@ class Archive:
             [table_name],
         )
         return [
-            ArchivedDay(day.astimezone(UTC), Path(path), *rest)
+            ArchivedDay(day.astimezone(UTC), self._folder / path, *rest)
             for day, path, *rest in rows.fetchall()
         ]
 
     def _named(self) -> set[Path]:
         rows = self._connection.execute("select path from internal.archived").fetchall()
-        return {Path(path) for (path,) in rows}
+        return {self._folder / path for (path,) in rows}
 
     def _all_files(self) -> Iterator[Path]:
         found = self._folder.glob("*/*")

@@ -243,6 +243,17 @@ def test_files_beside_a_new_warehouse_count_as_replaced_when_it_is_made(shop):
         assert archived(shop) == ([] if again else before)
 
 
+def test_the_folder_may_be_moved(shop, tmp_path):
+    moved = shop.folder.rename(tmp_path.with_name("moved"))
+    elsewhere = Shop(moved)
+    elsewhere.inputs.windows = shop.inputs.windows
+    elsewhere.settings = shop.settings
+
+    assert elsewhere.refresh() == {}
+
+    assert elsewhere.rows("costs.hourly") == SOLD
+
+
 def test_a_crash_while_a_day_is_moved_loses_nothing(shop):
     shop.sell(at(9, DAYS[-1] + DAY), apple=1)
     with shop.open() as warehouse:
