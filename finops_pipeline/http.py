@@ -138,7 +138,7 @@ def _patience(client: httpx.Client, deadline_seconds: float) -> httpx.Timeout:
 
 def _answer(client: httpx.Client, request: httpx.Request, until: float, max_bytes: int) -> Answer:
     asked = f"{request.method} {_without_secrets(request.url)}"
-    with _typed_errors(asked, until), _cut_off(request, until):
+    with _typed_errors(asked, until), cut_off(request, until):
         response = client.send(request, stream=True)
         with closing(response):
             received_at = datetime.now(UTC)
@@ -149,7 +149,7 @@ def _answer(client: httpx.Client, request: httpx.Request, until: float, max_byte
 
 
 @contextmanager
-def _cut_off(request: httpx.Request, until: float) -> Iterator[None]:
+def cut_off(request: httpx.Request, until: float) -> Iterator[None]:
     """Closes the connection at the deadline.
 
     The timeouts of httpx are those of a single read: one byte now and then, in headers as in the

@@ -18,7 +18,7 @@ from finops_pipeline.settings.clusters import Cluster, token_variables
 from finops_pipeline.settings.mistakes import Mistake, doubts, mistakes
 from finops_pipeline.settings.sections import Alerts
 from finops_pipeline.settings.tree import WEBHOOK, Settings, describe, variable
-from finops_pipeline.settings.values import PREFIX, FilePath
+from finops_pipeline.settings.values import PREFIX, DataFolder
 
 CONFIG_VARIABLE = "FINOPS_CONFIG"
 TOKEN_VARIABLE = re.compile(PREFIX + "CLUSTER_.+_TOKEN")
@@ -80,7 +80,7 @@ def load_data_dir(path: Path | None = None, environ: Mapping[str, str] = os.envi
 class _DataDir(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    data_dir: FilePath = Settings.model_fields["data_dir"].default
+    data_dir: DataFolder = Settings.model_fields["data_dir"].default
 
 
 @dataclass(frozen=True)

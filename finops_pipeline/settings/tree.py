@@ -21,7 +21,7 @@ from finops_pipeline.settings.sections import (
     Nodes,
     Retention,
 )
-from finops_pipeline.settings.values import PREFIX, DatabaseUrl, FilePath, Lenient, key
+from finops_pipeline.settings.values import PREFIX, DatabaseUrl, DataFolder, Lenient, key
 
 # Kubecost merges hours into days, adjusted to the cloud's bill, after 48 h.
 KUBECOST_REREAD_HOURS = 49
@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         default="USD",
         pattern=r"^[A-Z]{3}$",
     )
-    data_dir: FilePath = key(
+    data_dir: DataFolder = key(
         "Folder of the lake, the state database and finops.duckdb", default=Path("data")
     )
     is_demo: bool = key("Mark all data as pretended, wherever it is shown", default=False)

@@ -79,6 +79,13 @@ def _path(path: object) -> object:
     return path
 
 
+def _no_pattern(folder: Path) -> Path:
+    """DuckDB takes names of files for patterns, and reads what belongs to somebody else."""
+    if re.search(r"[*?]", str(folder.absolute())):
+        raise ValueError(f"should have no * and no ? in its path, {folder.absolute()}")
+    return folder
+
+
 def _name(text: str) -> str:
     if not text or text != text.strip() or not text.isprintable():
         raise ValueError("should be visible text, without white space around it")
@@ -123,6 +130,7 @@ Patterns = Annotated[tuple[Pattern, ...], Lenient]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 FilePath = Annotated[Path, Lenient, BeforeValidator(_path)]
+DataFolder = Annotated[FilePath, AfterValidator(_no_pattern)]
 Amount = float | None
 
 

@@ -13,6 +13,7 @@ import duckdb
 import stamina
 
 from finops_pipeline.errors import WarehouseBusy, WarehouseDamaged
+from finops_pipeline.sql_text import quoted
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Files stay readable for DuckDB 1.5 even when a later version writes them.
@@ -24,6 +25,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 _PATIENCE_SECONDS = 30.0
+_LOG_NOT_READ = "replaying WAL"
 _DAMAGE = (
     duckdb.IOException,
     duckdb.FatalException,
@@ -51,7 +53,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """
     try:
         with damage_told(path):
-            connection = _open_patiently(path)
+            connection = _opened(path)
     except duckdb.IOException as error:
         if not _is_taken(error):
             raise
@@ -131,6 +133,27 @@ def locked(path: Path, patience_seconds: float = 300.0) -> Iterator[None]:
 def _is_taken(error: Exception) -> bool:
     """DuckDB lets in one writer, or readers, and does not wait."""
     return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
+
+
+def _opened(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return _open_patiently(path)
+    except duckdb.InternalException as error:
+        if _LOG_NOT_READ not in str(error):
+            raise
+        _take_up_log(path)
+        return _open_patiently(path)
+
+
+def _take_up_log(path: Path) -> None:
+    """Write what a killed process had logged into the file.
+
+    DuckDB 1.5 and 2.0 cannot do so while they open it by name: a comment on a table whose check has
+    a function in it makes them look for a database they have not got yet. Attached, it is there.
+    """
+    with duckdb.connect(config=_CONFIG) as connection:
+        connection.execute(f"attach {quoted(path)} as warehouse")
+        connection.execute("checkpoint warehouse")
 
 
 @stamina.retry(on=_is_taken, attempts=None, timeout=_PATIENCE_SECONDS, wait_max=0.5)

@@ -61,7 +61,7 @@ def _check(warehouse: Warehouse) -> None:
 
 def _publication(warehouse: Warehouse, published: Path) -> Publication:
     """The state of the tables; readers are asked which they have, since a copy may have failed."""
-    state_id = warehouse.records.state_id()
+    state_id = warehouse.records.state_id(published.parent)
     published_at = _published_at(published, state_id)
     if published_at:
         return Publication(state_id, published_at.astimezone(UTC), is_new=False)

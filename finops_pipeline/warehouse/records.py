@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -44,7 +45,7 @@ with state as (
     union all
     select file_sha256 from internal.archived
 )
-select md5(string_agg(line, ' ' order by line)) from state
+select md5($folder || string_agg(line, ' ' order by line)) from state
 """
 _TABLE_STATES = """
 select
@@ -152,9 +153,10 @@ class Records:
         )
         self._connection.unregister("given_slots")
 
-    def state_id(self) -> str:
-        """Changes when the rows or the definition of any table do."""
-        ((state_id,),) = self._connection.execute(_STATE_ID).fetchall()
+    def state_id(self, folder: Path) -> str:
+        """Changes when the rows or the definition of any table do, or the folder of their files."""
+        where = {"folder": str(folder.absolute())}
+        ((state_id,),) = self._connection.execute(_STATE_ID, where).fetchall()
         return str(state_id)
 
     def table_states(self) -> dict[str, str]:

@@ -39,6 +39,17 @@ def test_analysts_without_us_find_them_too(plant):
     assert plant.ask("select comment from duckdb_views() where view_name = 'hourly'")[0][0]
 
 
+def test_after_a_move_readers_are_told_the_new_folder(plant, tmp_path):
+    before = plant.ask("select publication_id from core.installation")
+    moved = Plant(tmp_path.rename(tmp_path.with_name("moved")))
+    moved.inputs.windows = plant.inputs.windows
+
+    assert moved.publish(native_hourly_days=1).is_new
+
+    assert [hour for hour, _ in moved.ask(QUESTION)] == DAYS
+    assert moved.ask("select publication_id from core.installation") != before
+
+
 def test_a_copied_database_has_them_inside(plant, tmp_path):
     target = tmp_path / "copy.duckdb"
     copy_database(tmp_path, target, raw_days=0)

@@ -83,6 +83,12 @@ def test_data_dir_is_known_without_clusters(file):
     assert load_data_dir(file('data_dir = "here"'), {}) == Path("here")
 
 
+@pytest.mark.parametrize("folder", ["/srv/prod*", "/srv/what?", "data/*"])
+def test_a_data_folder_that_is_a_pattern_is_refused(folder):
+    with pytest.raises(ConfigError, match=r"no \* and no \? in its path"):
+        load_data_dir(environ={"FINOPS_DATA_DIR": folder})
+
+
 def test_data_dir_is_checked_without_clusters(file):
     path = file("data_dir = 3")
 

@@ -203,7 +203,7 @@ def test_each_label_adds_up_to_all_cost(data):
     ]
 
 
-@pytest.mark.parametrize("name", ["idle", "shared", "unmounted", "unattributed"])
+@pytest.mark.parametrize("name", ["idle", "shared", "unmounted", "unattributed", "IDLE", "Shared"])
 def test_no_label_claims_the_name_of_what_is_nobodys(data, name):
     row = line(data, labels=f'{{"team": "{name}", "squad": "red"}}')
 

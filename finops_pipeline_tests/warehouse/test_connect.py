@@ -112,6 +112,25 @@ def test_the_warehouse_takes_little_of_the_machine_and_spills_the_rest(tmp_path)
     assert (limit, count) == ("512.0 MiB", 4_000_000)
 
 
+def test_what_a_killed_process_had_logged_is_taken_up(tmp_path):
+    """DuckDB cannot by itself, when a comment follows a check with a function in it."""
+    path = tmp_path / "warehouse.duckdb"
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from finops_pipeline.warehouse.connect import connect\n"
+        "connection = connect(Path(sys.argv[1]))\n"
+        "connection.execute('create table cost (a double check (isfinite(a)), b integer)')\n"
+        "connection.execute(\"comment on column cost.b is 'what'\")\n"
+        "connection.execute('insert into cost values (1, 2)')\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert path.with_suffix(".duckdb.wal").exists()
+
+    with connect(path) as connection:
+        assert connection.execute("from cost").fetchall() == [(1, 2)]
+
+
 def test_a_second_reader_in_the_process_may_come_after_settings_are_locked(tmp_path):
     path = tmp_path / "any.duckdb"
     connect(path).close()

@@ -140,7 +140,7 @@ labelled as (
     where value <> '' and (
         owner_part <> 'team'
         or starts_with(rule, 'shared namespace ')
-        or value not in ('idle', 'shared', 'unmounted', 'unattributed')
+        or lower(value) not in ('idle', 'shared', 'unmounted', 'unattributed')
     )
     group by all
 ),
