@@ -120,7 +120,7 @@ class Filler:
         try:
             with _explained(table), transaction(self.connection):
                 yield
-        except BaseException:
+        except BaseException:  # Ctrl-C too: what was shown and put away is not any more
             self.definitions.rolled_back()
             self.archive.rolled_back()
             raise
