@@ -244,7 +244,7 @@ def test_files_beside_a_new_warehouse_count_as_replaced_when_it_is_made(shop):
 
 
 def test_the_folder_may_be_moved(shop, tmp_path):
-    moved = shop.folder.rename(tmp_path.with_name("moved"))
+    moved = shop.folder.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
     elsewhere = Shop(moved)
     elsewhere.inputs.windows = shop.inputs.windows
     elsewhere.settings = shop.settings
