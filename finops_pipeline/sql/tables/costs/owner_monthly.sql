@@ -18,31 +18,22 @@ create view costs.owner_monthly (
     change_ratio,      -- change from it, where both months are complete; null after a month of no cost
     year_to_date_cost  -- total_cost since the fiscal year began, this month included [currency]
 ) as
-with spent as (
+with owned as (
+    select *, unnest(['team', 'project']) as owner_part, unnest([team, project]) as owner
+    from costs.attributed_daily
+),
+spent as (
     select
         cast(date_trunc('month', day) as date) as month,
         cluster,
-        'team' as owner_part,
-        team as owner,
+        owner_part,
+        owner,
         sum(direct_cost) as direct_cost,
         sum(idle_cost) as idle_cost,
         sum(shared_cost) as shared_cost,
         sum(total_cost) as total_cost,
         count(distinct day) as day_count
-    from costs.attributed_daily
-    group by all
-    union all
-    select
-        cast(date_trunc('month', day) as date) as month,
-        cluster,
-        'project' as owner_part,
-        project as owner,
-        sum(direct_cost) as direct_cost,
-        sum(idle_cost) as idle_cost,
-        sum(shared_cost) as shared_cost,
-        sum(total_cost) as total_cost,
-        count(distinct day) as day_count
-    from costs.attributed_daily
+    from owned
     group by all
 ),
 known_month as (
