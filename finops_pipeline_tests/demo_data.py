@@ -43,12 +43,13 @@ class Clock:
         return self.now
 
 
-def publish(folder: Path, now: datetime | None = None) -> Path:
+def publish(folder: Path, now: datetime | None = None, span: timedelta = SPAN) -> Path:
     """Fill ``folder/data`` beside a ``finops.toml`` and publish it; returns the folder.
 
     Args:
         folder: empty.
         now: end of the data; by default the machine's clock, since queries say current_date.
+        span: of the data; longer than the two hours between the readings.
     """
     end = now or datetime.now(UTC)
     clock = Clock(end)
@@ -59,9 +60,9 @@ def publish(folder: Path, now: datetime | None = None) -> Path:
         quiet = window_start(end - OUTAGE)
         clock.now = end - 2 * HOUR
         with mislabelled(cluster):
-            read(it, end - SPAN, end)
+            read(it, end - span, end)
         clock.now = end
-        read(it, end - SPAN, quiet)
+        read(it, end - span, quiet)
         cluster.faults["/prometheus"] = Answer(b"no Prometheus here", 503, server.TEXT)
         read(it, quiet, end)
         it.publish()
