@@ -15,11 +15,11 @@ import duckdb
 import pyarrow as pa
 
 from bench.figures import tell
+from finops_pipeline.catalog.sql_files import Table, tables
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline.warehouse.fingerprints import Slots
 from finops_pipeline.warehouse.ranges import Range
-from finops_pipeline.warehouse.sql_file import Table, tables
-from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+from finops_pipeline.warehouse.session import Warehouse, open_warehouse
 
 CONTAINERS = 10_000
 MOST_CPU_SECONDS = 1

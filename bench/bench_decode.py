@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.figures import tell
-from finops_pipeline.lake.content import content_sha256
+from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources import opencost
 from finops_pipeline_tests.servers import ANSWERS, body

@@ -18,10 +18,10 @@ from urllib.parse import parse_qs, urlsplit
 from bench.child import serving
 from bench.figures import tell
 from finops_pipeline import http
+from finops_pipeline.ingest import inventory
+from finops_pipeline.installation.recording import record
 from finops_pipeline.lake.files import Lake
-from finops_pipeline.orchestration import inventory
-from finops_pipeline.orchestration.record import record
-from finops_pipeline.sources import kubernetes
+from finops_pipeline.sources.kubernetes import listing
 from finops_pipeline.state.database import open_state
 from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.units import WINDOW
@@ -125,7 +125,7 @@ def read_and_tell(url: str, folder: Path) -> None:
             before = cpu_seconds()
             with http.client(url) as client:
                 at = start + WINDOW + timedelta(minutes=5)
-                reading = kubernetes.read_window(client, "bench", start, at)
+                reading = listing.read_window(client, "bench", start, at)
             record(lake, state.ledger, [inventory.changes(lake, state.ledger, reading)])
             print(cpu_seconds() - before)
     status = Path("/proc/self/status").read_text().splitlines()

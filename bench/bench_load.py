@@ -19,9 +19,9 @@ from bench.bench_tick import CONFIG, cluster
 from bench.child import serving
 from bench.figures import tell
 from finops_pipeline import settings as configuration
-from finops_pipeline.orchestration.ingest import read_due
-from finops_pipeline.orchestration.installation import open_installation
-from finops_pipeline.orchestration.sources import SOURCES
+from finops_pipeline.ingest.windows import read_due
+from finops_pipeline.installation.context import open_installation
+from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.units import DAY, WINDOW, window_start
 from finops_pipeline_tests.servers import body
 

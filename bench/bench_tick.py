@@ -23,11 +23,11 @@ import pyarrow as pa
 from bench.child import serving
 from bench.figures import tell
 from finops_pipeline import settings as configuration
-from finops_pipeline.orchestration.days import read_days
-from finops_pipeline.orchestration.ingest import read_due
-from finops_pipeline.orchestration.installation import Installation, open_installation
-from finops_pipeline.orchestration.record import record
-from finops_pipeline.orchestration.sources import SOURCES, connected
+from finops_pipeline.ingest.days import read_days
+from finops_pipeline.ingest.windows import read_due
+from finops_pipeline.installation.context import Installation, open_installation
+from finops_pipeline.installation.recording import record
+from finops_pipeline.installation.source_registry import SOURCES, connected
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start, windows
 
@@ -156,7 +156,7 @@ def tick(folder: Path, now: datetime) -> float:
 def tick_and_tell(now: datetime) -> None:
     """Print the CPU seconds of this process between its imports and the end of a tick."""
     from finops_pipeline.definitions import defs
-    from finops_pipeline.orchestration.run import run_tick
+    from finops_pipeline.orchestration.in_process import run_tick
 
     imports = Path("imports.txt")
     if imports.exists():

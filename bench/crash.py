@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from bench.figures import tell
 from finops_pipeline.simulation import server
 from finops_pipeline.units import HOUR, WINDOW
-from finops_pipeline_tests.orchestration.crashes import Ticks, home, killed_ticks
+from finops_pipeline_tests.installation.crashes import Ticks, home, killed_ticks
 
 START = datetime(2026, 3, 4, 10, tzinfo=UTC)
 FIRST_TICK = START + HOUR + timedelta(minutes=5)

@@ -22,10 +22,10 @@ from bench.figures import tell
 from finops_pipeline import http
 from finops_pipeline.errors import SourceError
 from finops_pipeline.sources import opencost
-from finops_pipeline.sources.patience import Patience
+from finops_pipeline.sources.retry import Patience
 from finops_pipeline_tests.faults import HUGE, KINDS, PLACES, faulty_server
-from finops_pipeline_tests.orchestration.homes import DAY
-from finops_pipeline_tests.orchestration.trials import CASES, MOST_OVERRUN_SECONDS, ward
+from finops_pipeline_tests.installation.homes import DAY
+from finops_pipeline_tests.installation.trials import CASES, MOST_OVERRUN_SECONDS, ward
 from finops_pipeline_tests.sources.malformed import Question, mutated, questions
 
 BODIES = 1_000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.figures import tell
 from finops_pipeline.units import DAY, WINDOW, windows
-from finops_pipeline_tests.orchestration.pretended import World, world
+from finops_pipeline_tests.installation.pretended import World, world
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TICKS = 2_000

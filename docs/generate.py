@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import settings
-from finops_pipeline.warehouse.records import TABLES as INTERNAL_TABLES
-from finops_pipeline.warehouse.sql_file import SCHEMAS, Table, files, tables
+from finops_pipeline.catalog.sql_files import SCHEMAS, Table, files, tables
+from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
 
 NOTE = "Written by `make docs` from {source}; change it there.\n"
 KINDS = {

@@ -6,18 +6,20 @@ import dagster as dg
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # one per asset with a BackfillPolicy
 
-from finops_pipeline.orchestration import alert, deliver, history, raw, schedules, tables  # noqa: E402
+from finops_pipeline.orchestration import jobs, schedules  # noqa: E402
+from finops_pipeline.orchestration.assets import derived, raw  # noqa: E402
 from finops_pipeline.orchestration.resources import InstallationResource  # noqa: E402
+from finops_pipeline.orchestration.sensors import alerts, metrics, run_history  # noqa: E402
 
 defs = dg.Definitions(
-    assets=[*raw.ASSETS, tables.derived],
-    jobs=[schedules.tick, schedules.backfill_days],
+    assets=[*raw.ASSETS, derived.derived],
+    jobs=[jobs.tick, jobs.backfill_days],
     schedules=[schedules.every_quarter_hour],
     sensors=[
-        deliver.push_metrics,
-        history.trim_history,
-        alert.tell_failure,
-        alert.tell_recovery,
+        metrics.push_metrics,
+        run_history.trim_history,
+        alerts.tell_failure,
+        alerts.tell_recovery,
     ],
     resources={"installation": InstallationResource()},
     executor=dg.in_process_executor,  # a tick of many short steps takes 3.5 s instead of 38 s

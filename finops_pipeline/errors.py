@@ -12,6 +12,7 @@
     + LakeDamaged          it is missing, or its bytes are not those that were written
   x StateError             the state database is damaged, or does not fit this installation
   x DiskFull               there is no room for what is to be written; nothing is lost
+  x DamageRepaired         what was damaged is out of the way: begin again
   x TableError             a table file, or its rows, break the contract
   x WarehouseBusy          another process keeps the warehouse to itself
   x WarehouseDamaged       its file cannot be read: it is made anew from the lake
@@ -84,6 +85,10 @@ class StateError(FinopsError):
 
 class DiskFull(FinopsError):
     """There is no room for what is to be written; nothing that was there is lost."""
+
+
+class DamageRepaired(FinopsError):
+    """What was damaged is out of the way: what met it has to begin again."""
 
 
 class TableError(FinopsError):

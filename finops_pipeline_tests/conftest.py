@@ -15,6 +15,8 @@ import stamina
 
 from finops_pipeline_tests import demo_data, programs
 
+pytest_plugins = ["finops_pipeline_tests.recorded_cluster"]
+
 # A loaded machine is slow for no fault of the code; equal input on every run, everywhere.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)

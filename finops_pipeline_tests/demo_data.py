@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from finops_pipeline import settings as configuration
-from finops_pipeline.demo import OWNERS, kubeconfig
-from finops_pipeline.orchestration.ingest import read_due
-from finops_pipeline.orchestration.installation import Installation, open_installation
-from finops_pipeline.orchestration.sources import SOURCES
+from finops_pipeline.cli.demo import OWNERS, kubeconfig
+from finops_pipeline.ingest.windows import read_due
+from finops_pipeline.installation.context import Installation, open_installation
+from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.simulation import server
 from finops_pipeline.simulation.answer import Answer
 from finops_pipeline.simulation.server import Request, Server, Service

@@ -6,11 +6,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from finops_pipeline.catalog.sql_files import files, tables
 from finops_pipeline.definitions import defs
+from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.orchestration.resources import InstallationResource
-from finops_pipeline.orchestration.sources import SOURCES
-from finops_pipeline.warehouse.sql_file import files, tables
-from finops_pipeline_tests.orchestration.homes import Home, Sources, at, home
+from finops_pipeline_tests.installation.homes import Home, Sources, at, home
 
 GRAPH = Path(__file__).parent / "asset_graph.txt"
 NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens

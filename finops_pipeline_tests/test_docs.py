@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finops_pipeline.warehouse.sql_file import files
+from finops_pipeline.catalog.sql_files import files
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = runpy.run_path(str(DOCS / "generate.py"))["pages"]()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from finops_pipeline.warehouse.sql_file import SCHEMAS, SQL_DIR, SqlFile, files, tables
+from finops_pipeline.catalog.sql_files import SCHEMAS, SQL_DIR, SqlFile, files, tables
 from finops_pipeline_tests.sql.conftest import Data, used
 
 ROOT = Path(__file__).parent.parent
@@ -113,7 +113,7 @@ def test_lock_is_hashed_and_names_no_registry(path):
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
 
 
-@pytest.mark.parametrize("module", ["cli", "sql_child"])
+@pytest.mark.parametrize("module", ["cli.main", "cli.sql_worker"])
 def test_command_line_starts_without_what_is_slow_to_import(module):
     # Dagster takes 2 CPU-seconds, pandas half of one: `finops sql` must not wait for them.
     slow = {"dagster", "pandas", "pyarrow", "numpy", "xlsxwriter"}

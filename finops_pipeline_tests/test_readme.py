@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from finops_pipeline.cli import main
+from finops_pipeline.cli.main import main
 from finops_pipeline.queries.published import ask, open_published
 
 ROOT = Path(__file__).parent.parent

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from bench import soak
 from finops_pipeline.units import WINDOW
-from finops_pipeline_tests.orchestration.pretended import world
+from finops_pipeline_tests.installation.pretended import world
 
 TICKS = 600
 

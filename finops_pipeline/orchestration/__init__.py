@@ -1,6 +1,4 @@
-"""Puts the parts together as Dagster assets, checks, a schedule and a sensor.
+"""Puts the parts together as Dagster assets, checks, jobs, a schedule and sensors.
 
-The only folder that imports dagster. ``ingest``, ``inventory``, ``record``, ``tidy``, ``inputs``,
-``installation``, ``sources`` and ``doctor`` do not: they hold what the assets do, and can be called
-without it.
+Every module here imports dagster; what needs none of it lies in a room below.
 """

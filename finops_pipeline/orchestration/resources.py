@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from finops_pipeline.orchestration.installation import Installation, open_installation, utc_now
+from finops_pipeline.errors import DamageRepaired
+from finops_pipeline.installation.context import Installation, open_installation, utc_now
+from finops_pipeline.operations.repair import repaired
+
+# Each attempt of a step takes at least one damaged file out of its way.
+_MOST_ATTEMPTS = 1000
 
 
 class InstallationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -22,6 +27,19 @@ class InstallationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The installation, closed at the end of the block."""
         with open_installation(clock=self.clock) as installation:
             yield installation
+
+    @contextmanager
+    def open_and_repair(self) -> Iterator[Installation]:
+        """The same for a step that reads lake or warehouse.
+
+        Raises:
+            RetryRequested: something was damaged and is out of the way; the step begins again.
+        """
+        try:
+            with self.open() as installation, repaired(installation):
+                yield installation
+        except DamageRepaired as damage:
+            raise dg.RetryRequested(max_retries=_MOST_ATTEMPTS) from damage
 
     def clock(self) -> datetime:
         """What time it is for this run."""

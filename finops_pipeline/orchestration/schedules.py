@@ -1,35 +1,21 @@
-"""The jobs that can be started, and the schedule that starts the tick."""
+"""The schedule that starts the tick."""
 
 from datetime import UTC
 
 import dagster as dg
 
-from finops_pipeline.orchestration.ingest import days_due
-from finops_pipeline.orchestration.raw import due_tags
-from finops_pipeline.orchestration.reports import reported
+from finops_pipeline.ingest.windows import days_due
+from finops_pipeline.orchestration.asset_selection import reported
+from finops_pipeline.orchestration.assets.raw import due_tags
+from finops_pipeline.orchestration.jobs import TICK, tick
 from finops_pipeline.orchestration.resources import InstallationResource
 
-TICK = "tick"
-BACKFILL = "backfill_days"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
-
-tick = dg.define_asset_job(
-    TICK,
-    selection="*",
-    description="Read every window that is due, bring all tables up to date, publish.",
-)
-backfill_days = dg.define_asset_job(
-    BACKFILL,
-    selection="*",
-    tags={"dagster/priority": "-1"},
-    description="The same for chosen days, however old: lost windows are asked for again, final"
-    " ones are not. What one run has no time for, the next ticks read.",
-)
 
 
 @dg.schedule(

@@ -8,10 +8,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import Days
 from finops_pipeline.queries.published import ask, batches
-from finops_pipeline.warehouse.sql_file import files
 
 _MONTHLY = r"""
 select

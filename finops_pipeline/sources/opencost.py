@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from msgspec import Raw, Struct, field
 
 from finops_pipeline import http
-from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.reading import (
     BOOLEAN,
     NULL,
@@ -33,6 +32,7 @@ from finops_pipeline.sources.reading import (
     stubbornly,
     table,
 )
+from finops_pipeline.sources.retry import Patience
 from finops_pipeline.units import DAY, WINDOW, rfc3339
 
 SCHEMAS = {

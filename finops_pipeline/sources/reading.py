@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from finops_pipeline import http
 from finops_pipeline.errors import SourceClockDiffers, SourceError
-from finops_pipeline.sources.patience import Patience
+from finops_pipeline.sources.retry import Patience
 from finops_pipeline.units import rfc3339
 
 # Windows settle for 5 minutes: beyond that a server has not seen the end of one, or forgets early.

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Engine, String, column, func, insert, inspect
 from sqlalchemy.exc import DatabaseError
 
 from finops_pipeline.errors import StateError
-from finops_pipeline.state.bill import BillFiles
+from finops_pipeline.state.bill_files import BillFiles
 from finops_pipeline.state.connect import connect, writing
-from finops_pipeline.state.contents import Contents
-from finops_pipeline.state.horizon import Horizon
 from finops_pipeline.state.ledger import Ledger
+from finops_pipeline.state.ledger_snapshot import Contents
+from finops_pipeline.state.lookback import Horizon
 from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.state.tables import REVISION, installation
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from finops_pipeline.state.connect import upsert, writing
-from finops_pipeline.state.known import known_windows
+from finops_pipeline.state.known_windows import known_windows
 from finops_pipeline.state.schedule import Due, Schedule, after_end
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
 from finops_pipeline.state.window import (

@@ -13,11 +13,11 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import durable
+from finops_pipeline.catalog.sql_files import Table
 from finops_pipeline.errors import WarehouseDamaged
 from finops_pipeline.sql_text import quoted
 from finops_pipeline.units import DAY
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, within
-from finops_pipeline.warehouse.sql_file import Table
 
 FOLDER_NAME = "hours"
 TABLES = """

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from finops_pipeline.catalog.sql_files import Table
 from finops_pipeline.units import day_start
-from finops_pipeline.warehouse.sql_file import Table
 
 Slots = Mapping[datetime | None, str]
 

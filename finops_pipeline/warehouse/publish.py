@@ -9,11 +9,11 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import durable
+from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.errors import PublicationRefused, WarehouseDamaged
 from finops_pipeline.warehouse.connect import connect_read_only, read_everything
-from finops_pipeline.warehouse.definitions import transaction
-from finops_pipeline.warehouse.sql_file import files
-from finops_pipeline.warehouse.warehouse import Warehouse
+from finops_pipeline.warehouse.schema import transaction
+from finops_pipeline.warehouse.session import Warehouse
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from finops_pipeline.simulation.server import serve
-from finops_pipeline_tests.orchestration.homes import DAY, Sources, at, home
+from finops_pipeline_tests.installation.homes import DAY, Sources, at, home
 from finops_pipeline_tests.state import postgresql
 from finops_pipeline_tests.state.databases import postgresql_server
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from finops_pipeline_tests import servers
-from finops_pipeline_tests.orchestration.homes import CLUSTER, DAY, Home, Sources, Ticked, at, home
+from finops_pipeline_tests.installation.homes import CLUSTER, DAY, Home, Sources, Ticked, at, home
 
 pytestmark = pytest.mark.needs("prometheus", "promtool")
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
+from finops_pipeline.catalog.sql_files import tables
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.database import copy_database
 from finops_pipeline.queries.published import ask, open_published
-from finops_pipeline.warehouse.sql_file import tables
 from finops_pipeline_tests import programs
 
 ASK = """

@@ -5,11 +5,11 @@ import duckdb
 import pytest
 
 import finops_pipeline
+from finops_pipeline.catalog.sql_files import tables
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.queries.status import age, is_demo, published_status
 from finops_pipeline.units import WINDOW
-from finops_pipeline.warehouse.sql_file import tables
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from finops_pipeline.simulation import opencost, prometheus
 from finops_pipeline.simulation.cluster import Cluster
-from finops_pipeline.sources import vitals
+from finops_pipeline.sources import probe
 from finops_pipeline.sources.prometheus import QUERIES
 from finops_pipeline.units import WINDOW, rfc3339
 from finops_pipeline_tests.simulation.conftest import NOW
@@ -52,7 +52,7 @@ def rows(cluster: Cluster, start: datetime) -> dict[tuple[str, ...], dict[str, A
 
 
 def test_every_quantity_of_the_pipeline_is_known():
-    queries = (*QUERIES.values(), vitals.QUERY)
+    queries = (*QUERIES.values(), probe.QUERY)
     asked = {name for quantities in queries for name in quantities}
 
     assert asked == set(prometheus.QUANTITIES)

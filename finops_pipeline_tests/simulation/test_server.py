@@ -12,7 +12,7 @@ import pytest
 
 from finops_pipeline.simulation.answer import TEXT, Answer
 from finops_pipeline.simulation.server import Request, Server, serve
-from finops_pipeline.sources import belief, opencost, prometheus
+from finops_pipeline.sources import opencost, plausibility, prometheus
 from finops_pipeline_tests.simulation.conftest import ANCHOR, NOW
 
 NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
@@ -56,7 +56,7 @@ def test_the_pipeline_reads_and_believes_it(server):
     ):
         reading = opencost.read_window(costs, "demo", NOON, NOW)
         usage = prometheus.read_window(metrics, "demo", NOON, NOW, 'cluster="demo"')
-        judged = belief.judge(reading, prometheus.presence(metrics, "demo", NOON))
+        judged = plausibility.judge(reading, prometheus.presence(metrics, "demo", NOON))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
     assert judged.minutes_ratio == 1.0

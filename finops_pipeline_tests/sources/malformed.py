@@ -20,8 +20,8 @@ from finops_pipeline.errors import SourceError
 from finops_pipeline.simulation.cluster import Cluster
 from finops_pipeline.simulation.server import DEFAULT_SEED, Request, Service
 from finops_pipeline.sources import opencost, prometheus
-from finops_pipeline.sources.patience import Patience
 from finops_pipeline.sources.reading import Reading
+from finops_pipeline.sources.retry import Patience
 from finops_pipeline_tests.sources.recordings import DAY, document
 
 _INSERTED = (

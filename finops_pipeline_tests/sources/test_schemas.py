@@ -6,7 +6,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from finops_pipeline.sources import kubernetes_tables, opencost, prometheus
+from finops_pipeline.sources import opencost, prometheus
+from finops_pipeline.sources.kubernetes import tables as kubernetes_tables
 
 SCHEMAS = opencost.SCHEMAS | prometheus.SCHEMAS | kubernetes_tables.SCHEMAS
 ARROW = {

@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from finops_pipeline.warehouse.records import TABLES as INTERNAL_TABLES
-from finops_pipeline.warehouse.sql_file import SqlFile, files, tables
+from finops_pipeline.catalog.sql_files import SqlFile, files, tables
+from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
 
 PARAMETERS = {
     "start": datetime(2000, 1, 1, tzinfo=UTC),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from finops_pipeline.orchestration.sources import SOURCES
-from finops_pipeline.warehouse.sql_file import files
+from finops_pipeline.catalog.sql_files import files
+from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline_tests.sql.conftest import FIRST_WINDOW, Data
 from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
 

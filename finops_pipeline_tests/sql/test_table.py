@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from finops_pipeline.warehouse.catalog import catalog
-from finops_pipeline.warehouse.sql_file import tables
+from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.table_list import catalog
 from finops_pipeline_tests.sql.conftest import Data
 
 SETTINGS = {"raw_days": 400, "quarter_hourly_days": 14, "container_days": 90}

@@ -7,11 +7,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from finops_pipeline.state.contents import RESTATEMENT_COLUMNS, WINDOW_COLUMNS, Progress
+from finops_pipeline.catalog.sql_files import tables
 from finops_pipeline.state.database import State
+from finops_pipeline.state.ledger_snapshot import RESTATEMENT_COLUMNS, WINDOW_COLUMNS, Progress
 from finops_pipeline.state.window import Key, StoredFile, Window
 from finops_pipeline.units import DAY, HOUR, WINDOW
-from finops_pipeline.warehouse.sql_file import tables
 
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 MIDNIGHT = TEN - 10 * HOUR

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from finops_pipeline.catalog.sql_files import read_tables
 from finops_pipeline.units import DAY
 from finops_pipeline.warehouse.fingerprints import Slots
-from finops_pipeline.warehouse.sql_file import read_tables
-from finops_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+from finops_pipeline.warehouse.session import Warehouse, open_warehouse
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 TUESDAY = MONDAY + DAY

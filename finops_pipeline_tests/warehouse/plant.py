@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 
 from finops_pipeline.sources import opencost, prometheus
-from finops_pipeline.state.contents import RESTATEMENT_COLUMNS, WINDOW_COLUMNS
+from finops_pipeline.state.ledger_snapshot import RESTATEMENT_COLUMNS, WINDOW_COLUMNS
 from finops_pipeline.units import WINDOW
 from finops_pipeline.warehouse.connect import connect_read_only, locked
 from finops_pipeline.warehouse.publish import Publication, publish
-from finops_pipeline.warehouse.warehouse import open_warehouse
+from finops_pipeline.warehouse.session import open_warehouse
 from finops_pipeline_tests.warehouse.fakes import FakeInputs
 
 # Summer time ends in New York: 05:00Z and 06:00Z are both one o'clock there.

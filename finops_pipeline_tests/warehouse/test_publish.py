@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from finops_pipeline.catalog.sql_files import tables
 from finops_pipeline.errors import PublicationRefused, TableError
 from finops_pipeline.units import WINDOW
 from finops_pipeline.warehouse.connect import connect_read_only
-from finops_pipeline.warehouse.sql_file import tables
 from finops_pipeline_tests import programs
 from finops_pipeline_tests.warehouse.plant import FALL_BACK, Plant
 

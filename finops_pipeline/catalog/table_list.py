@@ -1,0 +1,31 @@
+"""What the table files say of themselves, for ``core.table``."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from finops_pipeline.catalog.sql_files import Table
+
+# Name, schema, what a row is, kind, column that says when, days kept, columns.
+Entry = tuple[str, str, str, str, str | None, int | None, int]
+
+
+def catalog(tables: Iterable[Table], settings: Mapping[str, Any]) -> list[Entry]:
+    """An entry per table, in the order of names.
+
+    Args:
+        tables: those of the SQL files.
+        settings: their ``…_days`` say for how long rows are kept.
+    """
+    return sorted(_entry(table, settings) for table in tables)
+
+
+def _entry(table: Table, settings: Mapping[str, Any]) -> Entry:
+    return (
+        table.name,
+        table.schema,
+        table.row_description,
+        table.kind,
+        table.grain_column,
+        settings.get(table.kept_setting or ""),
+        len(table.columns),
+    )

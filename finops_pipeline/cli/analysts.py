@@ -1,0 +1,229 @@
+"""The commands of the command line that answer analysts: sql, costs and export."""
+
+import math
+import re
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from finops_pipeline.cli.printing import DEMO_MARK, PRINTERS, note, print_costs
+from finops_pipeline.cli.sql_worker import Job, answer
+from finops_pipeline.queries.costs import ALL, DIMENSIONS, Days, costs_by, days_before, days_named
+from finops_pipeline.queries.published import open_published
+from finops_pipeline.queries.status import is_demo
+from finops_pipeline.settings import load_data_dir
+from finops_pipeline.units import MIB
+
+if TYPE_CHECKING:
+    from finops_pipeline.queries.export import Export
+
+_MOST_GROUPS = 50  # of a table: what people look at; the others are one row
+_MOST_ROWS = 1_000_000_000
+_STYLE = click.option(
+    "--format", "style", type=click.Choice(list(PRINTERS)), default="table", show_default=True
+)
+_WINDOW = click.option(
+    "--window",
+    default="mtd",
+    show_default=True,
+    help="today, yesterday, 7d (whole days before today), mtd (month to date), last-month,"
+    " 2026-11, or 2026-11-01..2026-11-15.",
+)
+
+
+def _listed(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
+    """The parts of a comma-separated list, each once."""
+    parts = [part.strip() for part in value.split(",")]
+    if not all(parts):
+        raise click.BadParameter("has an empty part")
+    return list(dict.fromkeys(parts))
+
+
+def _day_count(_context: click.Context, _option: click.Parameter, value: str) -> int:
+    found = re.fullmatch(r"(\d{1,4})d", value)
+    if not found:
+        raise click.BadParameter(f"{value!r} is no number of days, such as 7d")
+    return int(found[1])
+
+
+def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # which is in every range
+        raise click.BadParameter("is no number")
+    return value
+
+
+@click.command()
+@click.argument("query")
+@_STYLE
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _MOST_ROWS),
+    default=1_000_000,
+    show_default=True,
+    help="Rows of the answer.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86_400, min_open=True),
+    default=60.0,
+    show_default=True,
+    callback=_number,
+    help="Seconds until it is stopped; a day at most.",
+)
+def sql(query: str, style: str, limit: int, timeout: float) -> None:
+    """Answer QUERY from the published file, which it cannot change.
+
+    A table is for reading: money has 4 decimals, and only the first 200 rows are shown. CSV and
+    JSON hold every row and every digit. The query runs in a process of its own with 1 GiB of
+    memory, which reaches nothing but the published file and the lake.
+    """
+    job = Job(str(load_data_dir()), query, style, limit, timeout)
+    click.echo(answer(job, sys.stdout.buffer), err=True, nl=False)
+
+
+@click.command()
+@click.option(
+    "--by",
+    "dimensions",
+    default="team",
+    show_default=True,
+    callback=_listed,
+    help=f"Comma-separated, of {', '.join(DIMENSIONS)}.",
+)
+@_WINDOW
+@click.option(
+    "--compare",
+    type=click.Choice(["previous", "none"]),
+    default="previous",
+    show_default=True,
+    help="With as many days before; of a month with the month before.",
+)
+@click.option("--cluster", help="Only of this cluster.")
+@click.option("--team", help="Only of this team.")
+@click.option("--namespace", help="Only of this namespace.")
+@_STYLE
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _MOST_ROWS),
+    help="Groups; all others are one row. Of a table 50, unless told.",
+)
+def costs(
+    dimensions: list[str],
+    window: str,
+    compare: str,
+    style: str,
+    limit: int | None,
+    **only: str | None,
+) -> None:
+    """What each team, namespace, ... cost, its share of all, and how that changed.
+
+    A team pays for its workloads (direct) and, as configured, for its share of idle and of shared
+    cost. Days are UTC; today is counted as far as it was read.
+    """
+    days = days_named(window, _today())
+    previous = days_before(window, days) if compare == "previous" else None
+    groups = limit or (_MOST_GROUPS if style == "table" else ALL)
+    with open_published(load_data_dir()) as connection:
+        if is_demo(connection):
+            note(DEMO_MARK)
+        print_costs(costs_by(connection, dimensions, days, previous, only, groups), style)
+
+
+@click.group()
+def export() -> None:
+    """Write costs, or everything, to a file of its own."""
+
+
+@export.command("costs")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["csv", "parquet", "xlsx", "focus"]),
+    default="csv",
+    show_default=True,
+    help="focus is FOCUS 1.4 for FinOps tools: CSV, or Parquet where --out ends so.",
+)
+@_WINDOW
+@click.option(
+    "--level",
+    type=click.Choice(["hourly", "daily", "monthly"]),
+    default="daily",
+    show_default=True,
+    help="What a row is of; with focus always daily.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="By default named after level and days, in the working directory.",
+)
+def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
+    """Write the costs of some days to a file, every row of them.
+
+    In CSV, text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    # Imported here: Arrow takes longer to import than most commands take altogether.
+    from finops_pipeline.destinations.table_file import KINDS, appearing
+    from finops_pipeline.queries.export import exported, must_be_whole
+
+    days = days_named(window, _today())
+    if style == "focus" and level != "daily":
+        raise click.UsageError("FOCUS has charges of days: leave out --level")
+    path = _beside_the_data(out or _default_path(style, level, days))
+    kind = KINDS[_kind_of_file(style, path)]
+    with open_published(load_data_dir()) as connection, appearing(path) as temporary:
+        found = exported(connection, "focus" if style == "focus" else level, days, kind.most_rows)
+        kind.write(temporary, found.rows, found.about)
+        must_be_whole(connection, found, days)
+    _say_exported(path, found)
+
+
+@export.command("database")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option(
+    "--raw",
+    "raw_days",
+    default="7d",
+    show_default=True,
+    callback=_day_count,
+    help="Days of raw rows that it holds; 0d for none.",
+)
+def export_database(out: Path, raw_days: int) -> None:
+    """Copy every table into one DuckDB file that needs no lake beside it."""
+    from finops_pipeline.destinations.table_file import appearing
+    from finops_pipeline.queries.database import copy_database
+
+    with appearing(_beside_the_data(out)) as temporary:
+        copy_database(load_data_dir(), temporary, raw_days)
+    click.echo(f"{out} has {out.stat().st_size / MIB:.1f} MiB")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _default_path(style: str, level: str, days: Days) -> Path:
+    level, ending = ("focus", "csv") if style == "focus" else (level, style)
+    return Path(f"costs-{level}-{days.first}-{days.last}.{ending}")
+
+
+def _beside_the_data(path: Path) -> Path:
+    """Refuse to write among the files that the pipeline lives on."""
+    if path.resolve().is_relative_to(load_data_dir().resolve()):
+        raise click.UsageError(f"{path} lies in the data folder, which is the pipeline's own")
+    return path
+
+
+def _kind_of_file(style: str, path: Path) -> str:
+    if style != "focus":
+        return style
+    return "parquet" if path.suffix.lower() == ".parquet" else "csv"
+
+
+def _say_exported(path: Path, found: "Export") -> None:
+    if "demo" in found.about["data"]:
+        note(DEMO_MARK)
+    total = f"{found.about['total cost']} {found.about['currency']}"
+    click.echo(f"{path} has {found.row_count} rows, together {total}")

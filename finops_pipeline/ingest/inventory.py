@@ -1,0 +1,153 @@
+"""What the Kubernetes API lists becomes changes to what the lake knows.
+
+The first reading of a UTC day stores everything, so that days stand alone and old ones may go; the
+others store what differs from the states before, which are read from the lake and nowhere else.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from finops_pipeline.installation.recording import gather
+from finops_pipeline.lake.files import Lake
+from finops_pipeline.sources.kubernetes import states
+from finops_pipeline.sources.kubernetes.listing import KINDS
+from finops_pipeline.sources.kubernetes.tables import INVENTORY, SCHEMAS, STATES
+from finops_pipeline.sources.reading import Reading
+from finops_pipeline.state.ledger import Ledger
+from finops_pipeline.units import WINDOW
+
+# Files of a day that a reading has to look through before they are put into one.
+_MOST_FILES = 16
+_MISSED = "nobody asked in time, and the Kubernetes API only says what is now"
+
+
+def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:
+    """What to store of a listing: no table at all where nothing changed.
+
+    What could not be listed is taken to be as it was.
+
+    Raises:
+        LakeDamaged: a file with states before is damaged.
+    """
+    start = reading.window_start
+    last = ledger.newest_read(INVENTORY, reading.cluster, before=start)
+    is_first_of_day = last is None or last.date() != start.date()
+    failed = [*_failures(reading)]
+    stored: dict[str, pa.Table] = {}
+    changed: dict[str, set[str]] = defaultdict(set)
+    for name, before in _known(lake, ledger, reading, last).items():
+        now = pa.concat_tables([reading.tables[name], _kept(name, before, failed, start)])
+        different = states.changes(before, now, start)
+        stored[name] = states.whole(before, now, start) if is_first_of_day else different
+        for kind, uids in _uids_by_kind(name, different).items():
+            changed[kind] |= uids
+    tables = {name: rows for name, rows in stored.items() if rows.num_rows}
+    return replace(reading, tables=tables | {INVENTORY: _counted(reading, changed)})
+
+
+def lose_missed(ledger: Ledger, reading: Reading, oldest: datetime) -> None:
+    """Ask no more for windows that passed between the reading before and this one."""
+    last = ledger.newest_read(INVENTORY, reading.cluster, before=reading.window_start)
+    if last and last + WINDOW < reading.window_start:
+        start, end = max(last + WINDOW, oldest), reading.window_start
+        ledger.lose([INVENTORY], reading.cluster, start, end, reading.fetched_at, _MISSED)
+
+
+def note_failures(ledger: Ledger, readings: Iterable[Reading]) -> list[str]:
+    """Keep in the ledger which tables lack a kind that could not be listed; the messages."""
+    messages = []
+    for reading in readings:
+        cluster, start, at = reading.cluster, reading.window_start, reading.fetched_at
+        for table_name, message in _failures_by_table(reading).items():
+            ledger.fail([table_name], cluster, start, at, message)
+            ledger.lose([table_name], cluster, start, start + WINDOW, at, message)
+        messages += sorted(set(_failures(reading).values()))
+    return messages
+
+
+def gather_day(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> None:
+    """Put the files of a table and day into one whenever there are many: each reading reads them.
+
+    Raises:
+        LakeDamaged: a file is damaged.
+    """
+    for reading in readings:
+        cluster, day = reading.cluster, reading.window_start.date()
+        files: dict[str, set[str]] = defaultdict(set)
+        for (name, _), window in ledger.day(SCHEMAS, cluster, day).items():
+            files[name] |= {window.file} if window.file else set()
+        for name in (name for name, paths in files.items() if len(paths) > _MOST_FILES):
+            gather(lake, ledger, name, cluster, day, reading.fetched_at)
+
+
+def _failures(reading: Reading) -> dict[str, str]:
+    """Why kinds could not be listed."""
+    rows = reading.tables[INVENTORY].select(["kind", "failure"]).to_pylist()
+    return {row["kind"]: row["failure"] for row in rows if row["failure"]}
+
+
+def _failures_by_table(reading: Reading) -> dict[str, str]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for kind, message in _failures(reading).items():
+        for table_name in KINDS[kind]:
+            found[table_name].add(message)
+    return {table_name: "; ".join(sorted(messages)) for table_name, messages in found.items()}
+
+
+def _known(
+    lake: Lake, ledger: Ledger, reading: Reading, last: datetime | None
+) -> dict[str, pa.Table]:
+    """The states before a reading, by table: all that was stored on the day of the last one."""
+    paths: dict[str, set[str]] = {name: set() for name in STATES}
+    if last:
+        for (name, start), window in ledger.day(STATES, reading.cluster, last.date()).items():
+            if window.file and start < reading.window_start:
+                paths[name].add(window.file)
+    stored = {
+        name: [lake.read(path, ledger.file_sha256(path)) for path in sorted(files)]
+        for name, files in paths.items()
+    }
+    return {
+        name: states.known(SCHEMAS[name], stored[name], before=reading.window_start)
+        for name in STATES
+    }
+
+
+def _kept(name: str, before: pa.Table, failed: Collection[str], start: datetime) -> pa.Table:
+    """States of the kinds that could not be listed."""
+    kinds = _kinds(name)
+    if len(kinds) > 1:
+        is_kept = pc.is_in(before["workload_kind"], value_set=pa.array(failed, pa.string()))
+        return states.dated(before.filter(is_kept), start)
+    return states.dated(before if kinds[0] in failed else before.slice(0, 0), start)
+
+
+def _uids_by_kind(name: str, rows: pa.Table) -> dict[str, set[str]]:
+    """Objects that rows are about, by kind."""
+    kinds, uids = _kinds(name), rows["uid"].to_pylist()
+    of_rows = rows["workload_kind"].to_pylist() if len(kinds) > 1 else kinds * len(uids)
+    found: dict[str, set[str]] = defaultdict(set)
+    for kind, uid in zip(of_rows, uids, strict=True):
+        found[kind].add(uid)
+    return found
+
+
+def _kinds(name: str) -> list[str]:
+    """Those that a table is made of: one, except for workloads and their templates."""
+    return [kind for kind, tables in KINDS.items() if name in tables]
+
+
+def _counted(reading: Reading, changed: Mapping[str, set[str]]) -> pa.Table:
+    rows = reading.tables[INVENTORY]
+    failed = _failures(reading)
+    counts = [
+        None if kind in failed else float(len(changed.get(kind, ())))
+        for kind in rows["kind"].to_pylist()
+    ]
+    at = rows.schema.get_field_index("changed_count")
+    return rows.set_column(at, rows.schema.field(at), pa.array(counts, pa.float64()))

@@ -1,0 +1,1 @@
+"""Holds what every step works on: settings, lake, ledger, clock and the sources to read."""

@@ -1,0 +1,1 @@
+"""Keeps data safe: compaction, retention, closed months, backups, repair, and the doctor."""

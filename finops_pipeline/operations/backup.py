@@ -1,0 +1,90 @@
+"""A copy of ledger and lake in another folder, and the way back from it.
+
+    <folder>/state.db   the ledger, as it was at one instant
+    <folder>/lake/      every file it names
+
+The ledger is copied first: the files it names stay for two days, whatever is read meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from finops_pipeline.errors import LakeDamaged, StateError
+from finops_pipeline.installation.context import lake_of, open_installation
+from finops_pipeline.lake.files import Lake
+from finops_pipeline.settings import Settings
+from finops_pipeline.state.copying import copied_files, copy_database, database_file
+from finops_pipeline.state.window import StoredFile
+from finops_pipeline.units import DAY
+
+_STATE = "state.db"
+_UNFINISHED = "state.db.new"
+_KEPT = 30 * DAY  # files that the ledger no longer names: it may have lost them by mistake
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a backup or a restore did."""
+
+    file_count: int  # files of the lake that the copy names
+    copied_count: int  # of those, files that were not there yet
+    size_bytes: int  # of all of them
+
+
+def back_up(settings: Settings, folder: Path) -> Copied:
+    """Bring a backup up to date; the pipeline may run meanwhile.
+
+    Only files that are not there yet are copied, and every byte of the others is verified. Until
+    all are there the ledger of the last backup stays: the folder can be restored at any time.
+
+    Raises:
+        StateError: the ledger is damaged, or lies in PostgreSQL and has to be dumped by pg_dump.
+        LakeDamaged: a file is damaged, here and in the backup.
+    """
+    source, target = lake_of(settings), Lake(folder / "lake")
+    copy_database(database_file(settings.database_url()), folder / _UNFINISHED)
+    files = copied_files(folder / _UNFINISHED)
+    copied = sum(_copy(source, target, file) for file in files)
+    (folder / _UNFINISHED).replace(folder / _STATE)
+    target.sweep({file.path for file in files}, datetime.now(UTC) - _KEPT)
+    return Copied(len(files), copied, sum(file.size_bytes for file in files))
+
+
+def restore(settings: Settings, folder: Path) -> Copied:
+    """Put a backup into the empty data folder of an installation; its next tick publishes.
+
+    Everything is verified before the ledger, which comes last, makes it count.
+
+    Raises:
+        StateError: there is data already, no backup, or its ledger is damaged.
+        LakeDamaged: a file of the backup is.
+    """
+    database, target = database_file(settings.database_url()), lake_of(settings)
+    _must_be_new(database, target)
+    if not (folder / _STATE).exists():
+        raise StateError(f"{folder} holds no backup: there is no {_STATE} in it")
+    files = copied_files(folder / _STATE)
+    copied = sum(_copy(Lake(folder / "lake"), target, file) for file in files)
+    copy_database(folder / _STATE, database)
+    with open_installation(settings):
+        return Copied(len(files), copied, sum(file.size_bytes for file in files))
+
+
+def _copy(source: Lake, target: Lake, file: StoredFile) -> bool:
+    """Whether a file had to be copied: it was not there, or not what it should be."""
+    try:
+        target.verify(file.path, file.file_sha256)
+    except LakeDamaged:
+        target.take(source, file.path, file.file_sha256)
+        return True
+    return False
+
+
+def _must_be_new(database: Path, lake: Lake) -> None:
+    for there in (database, *(lake.absolute(path) for path in lake.paths())):
+        if there.exists():
+            raise StateError(
+                f"{there} exists: a backup is put into an empty data folder only; stop the"
+                " pipeline and move the old one away"
+            )

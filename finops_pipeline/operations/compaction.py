@@ -1,0 +1,54 @@
+"""Keeps the lake tidy: finished days become one file, replaced files go after two days."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from finops_pipeline.installation.recording import gather
+from finops_pipeline.lake.files import Lake
+from finops_pipeline.state.ledger import Ledger
+from finops_pipeline.units import DAY
+
+KEPT_AFTER_DROP = 2 * DAY  # a publication may name a file for as long
+# A tick stays short: a longer backlog is worked off over the next ones.
+_DAYS_AT_ONCE = 20
+NIGHTLY_HOUR = 3
+
+
+def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetime) -> int:
+    """Put each finished day of a table and cluster that lies in several files into one.
+
+    A day is finished when none of its windows is absent or read again. A later reading makes a new
+    version of the file.
+
+    Returns:
+        Days compacted.
+
+    Raises:
+        LakeDamaged: a file is damaged.
+    """
+    scattered = ledger.scattered_days(table_names, before=(now - DAY).date())
+    finished = (place for place in scattered if gather(lake, ledger, *place, at=now))
+    return sum(1 for _ in islice(finished, _DAYS_AT_ONCE))
+
+
+def unnamed_before(now: datetime, published: Path) -> datetime:
+    """What was replaced before this is named by no publication that anybody should still read.
+
+    While nothing can be published, the last publication goes on being read.
+    """
+    if not published.exists():
+        return now - KEPT_AFTER_DROP
+    published_at = datetime.fromtimestamp(published.stat().st_mtime, UTC)
+    return min(now, published_at) - KEPT_AFTER_DROP
+
+
+def sweep(lake: Lake, ledger: Ledger, now: datetime, before: datetime) -> None:
+    """Delete the files that nothing has named since an instant: replaced ones, and a crash's.
+
+    Those of a crash are looked for once a night, since it takes a walk through the whole lake.
+    """
+    lake.remove(ledger.forget_files(before))
+    if now.hour == NIGHTLY_HOUR:
+        lake.sweep(ledger.named_files(), before)

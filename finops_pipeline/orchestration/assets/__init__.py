@@ -1,0 +1,1 @@
+"""Defines the assets: raw tables by source, derived tables, the published file."""

@@ -1,0 +1,103 @@
+"""What the Dagster UI shows of a table: columns with comments, a preview, totals and charts."""
+
+from datetime import UTC
+from functools import cache
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from finops_pipeline.catalog.sql_files import SCHEMAS, Table, tables
+from finops_pipeline.installation.context import Installation
+from finops_pipeline.orchestration.metadata.trends import movers, trend
+from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
+from finops_pipeline.warehouse.session import Warehouse
+
+_PREVIEW_ROWS = 5
+_PREVIEW_COLUMNS = 10
+_WIDEST_CELL = 40
+
+
+def key(table_name: str) -> dg.AssetKey:
+    """``costs.daily`` -> ``costs/daily``."""
+    return dg.AssetKey(table_name.split("."))
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """Its columns with their types and comments."""
+    types = _column_types()
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                type=types[table.name, name][0],
+                description=_as_markdown(comment),
+                constraints=dg.TableColumnConstraints(nullable=types[table.name, name][1]),
+            )
+            for name, comment in table.columns.items()
+        ]
+    )
+
+
+@cache
+def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
+    """Type and nullability by table and column, as DuckDB understands the table files."""
+    with duckdb.connect() as connection:
+        connection.execute(INTERNAL_TABLES)
+        for schema in SCHEMAS:
+            connection.execute(f"create schema {schema}")
+        for table in tables().values():
+            connection.execute(table.ddl)
+        rows = connection.execute(
+            "select schema_name || '.' || table_name, column_name, lower(data_type), is_nullable"
+            " from duckdb_columns() where not internal"
+        ).fetchall()
+    return {(table, column): (kind, nullable) for table, column, kind, nullable in rows}
+
+
+def _as_markdown(text: str) -> str:
+    """The UI renders comments: ``__idle__`` would become a bold idle."""
+    return text.replace("_", "\\_").replace("*", "\\*")
+
+
+def metadata(
+    warehouse: Warehouse, table: Table, written: int, installation: Installation
+) -> dict[str, Any]:
+    """Row counts, totals, trend, movers and a preview of a table that was just filled.
+
+    Of a view only how to ask it: its rows would be computed, all of them, to be counted.
+    """
+    ask = dg.MetadataValue.text(f'finops sql "from {table.name} limit 10"')
+    if table.is_view:
+        return {"ask": ask}
+    newest = _newest(table)
+    shown: dict[str, Any] = {
+        "dagster/row_count": warehouse.row_count(table),
+        "rows_written": written,
+        "ask": ask,
+        "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
+    }
+    today = installation.clock().astimezone(UTC).date()
+    shown |= trend(warehouse, table, installation.settings.currency)
+    warehouse.refresh_table(warehouse.tables["core.window_daily"])  # says which days are whole
+    return shown | movers(warehouse, table, today)
+
+
+def _newest(table: Table) -> str:
+    order = f" order by {table.time_column} desc" if table.time_column else ""
+    return f"select * from {table.stored}{order}"
+
+
+def preview(rows: list[dict[str, Any]]) -> str:
+    """Rows as a small Markdown table."""
+    if not rows:
+        return "no rows"
+    names = list(rows[0])[:_PREVIEW_COLUMNS]
+    lines = [names, ["---"] * len(names), *([_cell(row[name]) for name in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    short = text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"
+    return short.replace("__", "\\_\\_")  # else __idle__ would become a bold idle

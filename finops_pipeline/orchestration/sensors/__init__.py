@@ -1,0 +1,1 @@
+"""Defines the sensors: metrics, alerts, and the history of runs."""

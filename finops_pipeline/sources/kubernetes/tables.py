@@ -1,0 +1,544 @@
+"""Rows of the raw tables that the Kubernetes API fills, made of its objects column by column."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from msgspec import Raw, Struct
+
+from finops_pipeline.sources.kubernetes import objects
+from finops_pipeline.sources.kubernetes.quantity import amount
+from finops_pipeline.sources.kubernetes.states import in_order
+from finops_pipeline.sources.reading import (
+    BOOLEAN,
+    INSTANT,
+    NULL,
+    NUMBER,
+    TEXT,
+    raw_json,
+    schema,
+    table,
+)
+
+INVENTORY = "raw.inventory"  # a row per kind in every reading; the other tables hold changes only
+OF_WORKLOADS = ("raw.workload", "raw.pod_template")
+
+_NAMED = {"uid": TEXT, "namespace": TEXT, "name": TEXT}
+_CLUSTER_WIDE = {"uid": TEXT, "name": TEXT}
+_LABELLED = {"labels": TEXT, "annotations": TEXT}
+_LIFE = {"created_at": INSTANT, "is_deleted": BOOLEAN}
+
+
+def _states(columns: Mapping[str, pa.DataType], *more: str) -> pa.Schema:
+    always = {"uid", "namespace", "name", "created_at", "is_deleted", *more}
+    return schema(columns, required=always & columns.keys())
+
+
+SCHEMAS = {
+    "raw.namespace": _states({**_CLUSTER_WIDE, "phase": TEXT, **_LABELLED, **_LIFE}),
+    "raw.node": _states(
+        {
+            **_CLUSTER_WIDE,
+            "provider_id": TEXT,
+            "node_type": TEXT,
+            "region": TEXT,
+            "zone": TEXT,
+            "architecture": TEXT,
+            "operating_system": TEXT,
+            "kubelet_version": TEXT,
+            "is_spot": BOOLEAN,
+            "is_ready": BOOLEAN,
+            "is_schedulable": BOOLEAN,
+            "cpu_capacity_cores": NUMBER,
+            "cpu_allocatable_cores": NUMBER,
+            "memory_capacity_bytes": NUMBER,
+            "memory_allocatable_bytes": NUMBER,
+            "gpu_capacity_count": NUMBER,
+            "gpu_allocatable_count": NUMBER,
+            "pod_allocatable_count": NUMBER,
+            "taints": TEXT,
+            "labels": TEXT,
+            **_LIFE,
+        }
+    ),
+    "raw.pod": _states(
+        {
+            **_NAMED,
+            "node": TEXT,
+            "owner_kind": TEXT,
+            "owner": TEXT,
+            "phase": TEXT,
+            "qos_class": TEXT,
+            "priority_class": TEXT,
+            "cpu_request_cores": NUMBER,
+            "memory_request_bytes": NUMBER,
+            "gpu_request_count": NUMBER,
+            "container_count": NUMBER,
+            "restart_count": NUMBER,
+            "volume_claims": TEXT,
+            "node_selector": TEXT,
+            "tolerations": TEXT,
+            "affinity": TEXT,
+            **_LABELLED,
+            "started_at": INSTANT,
+            **_LIFE,
+        }
+    ),
+    "raw.workload": _states(
+        {
+            **_NAMED,
+            "workload_kind": TEXT,
+            "owner_kind": TEXT,
+            "owner": TEXT,
+            "replica_count": NUMBER,
+            "schedule": TEXT,
+            "is_suspended": BOOLEAN,
+            "strategy": TEXT,
+            "max_unavailable": TEXT,
+            "max_surge": TEXT,
+            "selector": TEXT,
+            "priority_class": TEXT,
+            "node_selector": TEXT,
+            "tolerations": TEXT,
+            "affinity": TEXT,
+            "template_labels": TEXT,
+            **_LABELLED,
+            "completed_at": INSTANT,
+            **_LIFE,
+        },
+        "workload_kind",
+    ),
+    "raw.pod_template": _states(
+        {
+            **_NAMED,
+            "workload_kind": TEXT,
+            "container": TEXT,
+            "container_kind": TEXT,
+            "image": TEXT,
+            "cpu_request_cores": NUMBER,
+            "cpu_limit_cores": NUMBER,
+            "memory_request_bytes": NUMBER,
+            "memory_limit_bytes": NUMBER,
+            "gpu_request_count": NUMBER,
+            "has_liveness_probe": BOOLEAN,
+            "has_readiness_probe": BOOLEAN,
+            "has_startup_probe": BOOLEAN,
+            **_LIFE,
+        },
+        "workload_kind",
+        "container",
+        "container_kind",
+    ),
+    "raw.service": _states(
+        {
+            **_NAMED,
+            "service_kind": TEXT,
+            "selector": TEXT,
+            "load_balancer_addresses": TEXT,
+            **_LABELLED,
+            **_LIFE,
+        }
+    ),
+    "raw.volume": _states(
+        {
+            **_CLUSTER_WIDE,
+            "phase": TEXT,
+            "storage_class": TEXT,
+            "storage_bytes": NUMBER,
+            "volume_claim_namespace": TEXT,
+            "volume_claim": TEXT,
+            "driver": TEXT,
+            "volume_handle": TEXT,
+            "access_modes": TEXT,
+            "reclaim_policy": TEXT,
+            **_LABELLED,
+            **_LIFE,
+        }
+    ),
+    "raw.volume_claim": _states(
+        {
+            **_NAMED,
+            "phase": TEXT,
+            "storage_class": TEXT,
+            "volume": TEXT,
+            "storage_request_bytes": NUMBER,
+            "storage_bytes": NUMBER,
+            "access_modes": TEXT,
+            **_LABELLED,
+            **_LIFE,
+        }
+    ),
+    "raw.storage_class": _states(
+        {
+            **_CLUSTER_WIDE,
+            "provisioner": TEXT,
+            "reclaim_policy": TEXT,
+            "volume_binding_mode": TEXT,
+            "is_expandable": BOOLEAN,
+            "is_default": BOOLEAN,
+            "parameters": TEXT,
+            **_LIFE,
+        }
+    ),
+    "raw.autoscaler": _states(
+        {
+            **_NAMED,
+            "workload_kind": TEXT,
+            "workload": TEXT,
+            "min_replica_count": NUMBER,
+            "max_replica_count": NUMBER,
+            "replica_count": NUMBER,
+            "desired_replica_count": NUMBER,
+            "cpu_target_ratio": NUMBER,
+            "metrics": TEXT,
+            **_LIFE,
+        }
+    ),
+    "raw.disruption_budget": _states(
+        {
+            **_NAMED,
+            "min_available": TEXT,
+            "max_unavailable": TEXT,
+            "selector": TEXT,
+            "allowed_disruption_count": NUMBER,
+            "expected_pod_count": NUMBER,
+            **_LIFE,
+        }
+    ),
+    INVENTORY: schema(
+        {"kind": TEXT, "object_count": NUMBER, "changed_count": NUMBER, "failure": TEXT},
+        required=("kind",),
+    ),
+}
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_SPOT = {
+    "eks.amazonaws.com/capacityType": "SPOT",
+    "karpenter.sh/capacity-type": "spot",
+    "cloud.google.com/gke-spot": "true",
+    "cloud.google.com/gke-preemptible": "true",
+    "kubernetes.azure.com/scalesetpriority": "spot",
+    "node.kubernetes.io/lifecycle": "spot",
+}
+_GPUS = ("nvidia.com/gpu", "amd.com/gpu")
+
+
+# How a column is made from an object: by the path to its field, or by a function.
+_Get = str | Callable[[Any], object]
+
+
+class _ResourceTarget(Struct, rename="camel"):
+    average_utilization: int | None = None
+
+
+class _ResourceMetric(Struct):
+    name: str
+    target: _ResourceTarget
+
+
+class _Metric(Struct):
+    resource: _ResourceMetric | None = None
+
+
+_MAP = msgspec.json.Decoder(dict[str, str])
+_METRICS = msgspec.json.Decoder(list[_Metric])
+
+
+def _map(raw: Raw) -> dict[str, str]:
+    return {} if raw == NULL else _MAP.decode(raw)
+
+
+def _label(name: str) -> Callable[[objects.Object], str | None]:
+    return lambda item: _map(item.metadata.labels).get(name)
+
+
+def _quantity(path: str, *resources: str) -> Callable[[Any], float | None]:
+    """How a column is made of a map of quantities."""
+    quantities = attrgetter(path)
+    return lambda item: _amount(quantities(item), resources)
+
+
+def _amount(quantities: Mapping[str, str], resources: Iterable[str]) -> float | None:
+    """Of the first of some resources that there is; None where there is none."""
+    return next((amount(quantities[name]) for name in resources if name in quantities), None)
+
+
+def _is_spot(node: objects.Node) -> bool:
+    labels = _map(node.metadata.labels)
+    return any(labels.get(name) == value for name, value in _SPOT.items())
+
+
+def _is_ready(node: objects.Node) -> bool | None:
+    """Whether its kubelet says so; None when it has stopped talking."""
+    conditions = {condition.type: condition.status for condition in node.status.conditions}
+    return {"True": True, "False": False}.get(conditions.get("Ready", "Unknown"))
+
+
+def _requested(*resources: str) -> Callable[[objects.Pod], float | None]:
+    """What the scheduler keeps free for a pod; None where nobody asks for any.
+
+    Init containers run one after the other before the rest, sidecars from their turn to the end.
+
+    Source: kubernetes/enhancements, KEP 753, and KEP 2837 for requests of the pod as a whole.
+    """
+
+    def get(pod: objects.Pod) -> float | None:
+        spec = pod.spec
+        of_pod = _amount(spec.resources.requests, resources)
+        of_containers = _containers_request(spec, resources)
+        asked = of_containers if of_pod is None else of_pod
+        overhead = _amount(spec.overhead, resources)
+        return asked if overhead is None else (asked or 0.0) + overhead
+
+    return get
+
+
+def _containers_request(spec: objects.PodSpec, resources: Iterable[str]) -> float | None:
+    sidecars: list[float | None] = []
+    peaks: list[float | None] = []
+    for one in spec.init_containers:
+        asked = _amount(one.resources.requests, resources)
+        peaks.append(_sum([*sidecars, asked]))
+        if one.is_sidecar:
+            sidecars.append(asked)
+    running = [_amount(one.resources.requests, resources) for one in spec.containers]
+    known = [it for it in (*peaks, _sum([*running, *sidecars])) if it is not None]
+    return max(known, default=None)
+
+
+def _sum(amounts: Iterable[float | None]) -> float | None:
+    known = [one for one in amounts if one is not None]
+    return sum(known) if known else None
+
+
+def _claims(pod: objects.Pod) -> Raw:
+    found = [volume.persistent_volume_claim for volume in pod.spec.volumes]
+    return Raw(msgspec.json.encode([claim.claim_name for claim in found if claim]))
+
+
+def _cpu_target(autoscaler: objects.Autoscaler) -> float | None:
+    """Usage over request of CPU that it aims at."""
+    metrics = autoscaler.spec.metrics
+    found = [metric.resource for metric in ([] if metrics == NULL else _METRICS.decode(metrics))]
+    percents = [one.target.average_utilization for one in found if one and one.name == "cpu"]
+    return next((percent / 100 for percent in percents if percent is not None), None)
+
+
+def _text(path: str) -> Callable[[Any], str | None]:
+    """A number or a percentage, as written."""
+    value = attrgetter(path)
+    return lambda item: None if value(item) is None else str(value(item))
+
+
+class _Templated(Struct, gc=False):
+    """A container of a workload's template, beside the workload."""
+
+    workload: objects.Workload
+    container: objects.Container
+    container_kind: str
+
+
+def _templates(workloads: Iterable[objects.Workload]) -> list[_Templated]:
+    """Of those that nobody else manages: the others' templates are copies."""
+    return [
+        _Templated(workload, container, kind)
+        for workload in workloads
+        if workload.controller is None
+        for container, kind in _containers(workload.template.spec)
+    ]
+
+
+def _containers(spec: objects.PodSpec) -> Iterator[tuple[objects.Container, str]]:
+    for one in spec.init_containers:
+        yield one, "sidecar" if one.is_sidecar else "init"
+    for one in spec.containers:
+        yield one, "main"
+
+
+_METADATA: dict[str, _Get] = {
+    "uid": "metadata.uid",
+    "namespace": "metadata.namespace",
+    "name": "metadata.name",
+    "labels": "metadata.labels",
+    "annotations": "metadata.annotations",
+    "created_at": "metadata.created_at",
+}
+_COLUMNS: dict[str, dict[str, _Get]] = {
+    "raw.namespace": {"phase": "status.phase"},
+    "raw.node": {
+        "provider_id": "spec.provider_id",
+        "node_type": _label("node.kubernetes.io/instance-type"),
+        "region": _label("topology.kubernetes.io/region"),
+        "zone": _label("topology.kubernetes.io/zone"),
+        "architecture": "status.node_info.architecture",
+        "operating_system": "status.node_info.operating_system",
+        "kubelet_version": "status.node_info.kubelet_version",
+        "is_spot": _is_spot,
+        "is_ready": _is_ready,
+        "is_schedulable": lambda node: not node.spec.unschedulable,
+        "cpu_capacity_cores": _quantity("status.capacity", "cpu"),
+        "cpu_allocatable_cores": _quantity("status.allocatable", "cpu"),
+        "memory_capacity_bytes": _quantity("status.capacity", "memory"),
+        "memory_allocatable_bytes": _quantity("status.allocatable", "memory"),
+        "gpu_capacity_count": _quantity("status.capacity", *_GPUS),
+        "gpu_allocatable_count": _quantity("status.allocatable", *_GPUS),
+        "pod_allocatable_count": _quantity("status.allocatable", "pods"),
+        "taints": "spec.taints",
+    },
+    "raw.pod": {
+        "node": "spec.node_name",
+        "owner_kind": "owner_kind",
+        "owner": "owner",
+        "phase": "status.phase",
+        "qos_class": "status.qos_class",
+        "priority_class": "spec.priority_class_name",
+        "cpu_request_cores": _requested("cpu"),
+        "memory_request_bytes": _requested("memory"),
+        "gpu_request_count": _requested(*_GPUS),
+        "container_count": lambda pod: len(pod.spec.containers),
+        "restart_count": lambda pod: sum(
+            one.restart_count for one in pod.status.container_statuses
+        ),
+        "volume_claims": _claims,
+        "node_selector": "spec.node_selector",
+        "tolerations": "spec.tolerations",
+        "affinity": "spec.affinity",
+        "started_at": "status.start_time",
+    },
+    "raw.workload": {
+        "owner_kind": "owner_kind",
+        "owner": "owner",
+        "replica_count": "replicas",
+        "schedule": "spec.schedule",
+        "is_suspended": "spec.suspend",
+        "strategy": "strategy.type",
+        "max_unavailable": _text("strategy.rolling_update.max_unavailable"),
+        "max_surge": _text("strategy.rolling_update.max_surge"),
+        "selector": "spec.selector",
+        "priority_class": "template.spec.priority_class_name",
+        "node_selector": "template.spec.node_selector",
+        "tolerations": "template.spec.tolerations",
+        "affinity": "template.spec.affinity",
+        "template_labels": "template.metadata.labels",
+        "completed_at": "status.completion_time",
+    },
+    "raw.pod_template": {
+        "uid": "workload.metadata.uid",
+        "namespace": "workload.metadata.namespace",
+        "name": "workload.metadata.name",
+        "created_at": "workload.metadata.created_at",
+        "container": "container.name",
+        "container_kind": "container_kind",
+        "image": "container.image",
+        "cpu_request_cores": _quantity("container.resources.requests", "cpu"),
+        "cpu_limit_cores": _quantity("container.resources.limits", "cpu"),
+        "memory_request_bytes": _quantity("container.resources.requests", "memory"),
+        "memory_limit_bytes": _quantity("container.resources.limits", "memory"),
+        "gpu_request_count": _quantity("container.resources.requests", *_GPUS),
+        "has_liveness_probe": lambda it: it.container.liveness_probe != NULL,
+        "has_readiness_probe": lambda it: it.container.readiness_probe != NULL,
+        "has_startup_probe": lambda it: it.container.startup_probe != NULL,
+    },
+    "raw.service": {
+        "service_kind": "spec.type",
+        "selector": "spec.selector",
+        "load_balancer_addresses": "status.load_balancer.ingress",
+    },
+    "raw.volume": {
+        "phase": "status.phase",
+        "storage_class": "spec.storage_class_name",
+        "storage_bytes": _quantity("spec.capacity", "storage"),
+        "volume_claim_namespace": "spec.claim_ref.namespace",
+        "volume_claim": "spec.claim_ref.name",
+        "driver": "spec.csi.driver",
+        "volume_handle": "spec.csi.volume_handle",
+        "access_modes": "spec.access_modes",
+        "reclaim_policy": "spec.reclaim_policy",
+    },
+    "raw.volume_claim": {
+        "phase": "status.phase",
+        "storage_class": "spec.storage_class_name",
+        "volume": "spec.volume_name",
+        "storage_request_bytes": _quantity("spec.resources.requests", "storage"),
+        "storage_bytes": _quantity("status.capacity", "storage"),
+        "access_modes": "spec.access_modes",
+    },
+    "raw.storage_class": {
+        "provisioner": "provisioner",
+        "reclaim_policy": "reclaim_policy",
+        "volume_binding_mode": "volume_binding_mode",
+        "is_expandable": "allow_volume_expansion",
+        "is_default": lambda it: _map(it.metadata.annotations).get(_DEFAULT_CLASS) == "true",
+        "parameters": "parameters",
+    },
+    "raw.autoscaler": {
+        "workload_kind": "spec.scale_target_ref.kind",
+        "workload": "spec.scale_target_ref.name",
+        "min_replica_count": "spec.min_replicas",
+        "max_replica_count": "spec.max_replicas",
+        "replica_count": "status.current_replicas",
+        "desired_replica_count": "status.desired_replicas",
+        "cpu_target_ratio": _cpu_target,
+        "metrics": "spec.metrics",
+    },
+    "raw.disruption_budget": {
+        "min_available": _text("spec.min_available"),
+        "max_unavailable": _text("spec.max_unavailable"),
+        "selector": "spec.selector",
+        "allowed_disruption_count": "status.disruptions_allowed",
+        "expected_pod_count": "status.expected_pods",
+    },
+}
+_JSON_LISTS = {
+    "taints",
+    "tolerations",
+    "access_modes",
+    "metrics",
+    "load_balancer_addresses",
+    "volume_claims",
+}
+STATES = tuple(_COLUMNS)  # tables of objects
+
+
+def rows(name: str, kind: str, items: list[Any], cluster: str, start: datetime) -> pa.Table:
+    """Rows of one table, in the order of the objects.
+
+    Args:
+        name: such as ``raw.pod``.
+        kind: as the API calls the objects.
+        items: decoded objects of that kind.
+        cluster: name in the settings.
+        start: first instant of the window they are stored under.
+
+    Raises:
+        ValueError: a required value is missing, or a quantity is none.
+        msgspec.DecodeError: labels or metrics that are not what they should be.
+    """
+    described = _templates(items) if name == "raw.pod_template" else items
+    own = SCHEMAS[name]
+    constant: dict[str, object] = {"is_deleted": False}
+    if name in OF_WORKLOADS:
+        constant["workload_kind"] = kind
+    getters = {**_METADATA, **_COLUMNS[name]}
+    columns = {
+        column.name: [constant[column.name]] * len(described)
+        if column.name in constant
+        else _column(column, getters[column.name], described)
+        for column in list(own)[2:]
+    }
+    return table(own, cluster, start, columns)
+
+
+def _column(column: pa.Field, get: _Get, rows: list[Any]) -> pa.Array | list[object]:
+    values = list(map(attrgetter(get) if isinstance(get, str) else get, rows))
+    if values and isinstance(values[0], Raw):
+        return raw_json(values, "[" if column.name in _JSON_LISTS else "{")
+    return values
+
+
+def together(name: str, pages: list[pa.Table]) -> pa.Table:
+    """Pages of a table as one, in the order of states."""
+    return in_order(pa.concat_tables([SCHEMAS[name].empty_table(), *pages]))

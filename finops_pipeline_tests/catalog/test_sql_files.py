@@ -1,0 +1,128 @@
+"""What a table file says of itself."""
+
+from pathlib import Path
+
+import pytest
+
+from finops_pipeline.catalog.sql_files import SCHEMAS, files, read_tables, tables
+from finops_pipeline.errors import TableError
+from finops_pipeline.units import DAY, HOUR
+from finops_pipeline_tests.warehouse.fakes import SQL, Shop
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The small table files."""
+    Shop(tmp_path)
+    return tmp_path / "sql"
+
+
+def test_a_table_is_its_file(folder):
+    daily = read_tables(folder)["costs.daily"]
+
+    assert (daily.schema, daily.name) == ("costs", "costs.daily")
+    assert daily.description == "Cost by day."
+    assert daily.columns == {"day": "UTC day", "total_cost": "of all items"}
+    assert daily.ddl.startswith("create table costs.daily (")
+    assert (daily.query or "").startswith("select cast(hour as date) as day")
+    assert daily.parameters == {"start", "end"}
+    assert daily.reads == {"costs.hourly"}
+
+
+def test_a_view_is_read_like_a_table(folder):
+    line = read_tables(folder)["costs.line"]
+
+    assert line.is_view
+    assert line.columns["total_cost"] == "count x price"
+    assert line.reads == {"raw.item", "core.price"}
+    assert (line.query or "").startswith("select window_start, name")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_growing", "is_view"),
+    [
+        ("raw.item", True, False),
+        ("core.window", True, False),
+        ("core.price", False, False),
+        ("costs.line", False, True),
+        ("costs.hourly", True, False),
+        ("costs.summary", False, False),
+    ],
+)
+def test_how_a_table_is_filled_follows_from_its_file(folder, name, is_growing, is_view):
+    table = read_tables(folder)[name]
+
+    assert (table.is_growing, table.is_view) == (is_growing, is_view)
+
+
+def test_a_slot_is_an_hour_or_a_day(folder):
+    known = read_tables(folder)
+
+    assert {name: known[name].slot for name in ("core.window", "costs.hourly", "costs.daily")} == {
+        "core.window": HOUR,
+        "costs.hourly": HOUR,
+        "costs.daily": DAY,
+    }
+
+
+def test_a_changed_file_has_another_version(folder):
+    before = {name: table.version for name, table in read_tables(folder).items()}
+    (folder / "costs" / "daily.sql").write_text(SQL["costs.daily"].lstrip() + "\n")
+
+    after = {name: table.version for name, table in read_tables(folder).items()}
+
+    assert [name for name in after if after[name] != before[name]] == ["costs.daily"]
+
+
+def test_every_table_comes_after_those_it_reads():
+    names = list(tables())
+
+    for name, table in tables().items():
+        assert all(names.index(read) < names.index(name) for read in table.reads)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("select 1 as total_cost from costs.weekly", r"summary\.sql reads costs\.weekly: no such"),
+        ("selec 1", "syntax error"),
+        ("insert into costs.daily values (1)", "Only SELECT statements"),
+    ],
+)
+def test_a_broken_file_is_named(folder, query, said):
+    ddl = "-- Broken.\n\ncreate table costs.summary (total_cost double);\n\n"
+    (folder / "costs" / "summary.sql").write_text(f"{ddl}{query};\n")
+
+    with pytest.raises(TableError, match=said):
+        read_tables(folder)
+
+
+def test_a_file_without_a_table_is_named(folder):
+    (folder / "costs" / "summary.sql").write_text("-- Nothing is created here.\n\nselect 1;\n")
+
+    with pytest.raises(TableError, match=r"summary\.sql creates neither a table nor a view"):
+        read_tables(folder)
+
+
+def test_aliases_and_parts_of_a_query_are_no_tables(folder):
+    (folder / "costs" / "summary.sql").write_text("""-- Cost.
+
+create table costs.summary (total_cost double);
+
+with daily as (select * from costs.daily as d)
+select sum(d.total_cost) as total_cost
+from daily as d
+where exists (select 1 from core.price as p where p.name = 'apple');
+""")
+
+    assert read_tables(folder)["costs.summary"].reads == {"costs.daily", "core.price"}
+
+
+def test_checks_and_metrics_are_files_of_their_folder():
+    assert "rows_unique" in files("checks/blocking")
+    assert "rows_unique" not in files("checks")
+    assert all(name.startswith("finops_") for name in files("metrics"))
+
+
+def test_schemas_are_the_folders():
+    assert {table.schema for table in tables().values()} <= set(SCHEMAS)

@@ -1,0 +1,109 @@
+"""Sources that change their mind until they are read for the last time."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+from finops_pipeline.installation.recording import record
+from finops_pipeline.lake.content_hash import content_sha256
+from finops_pipeline.units import DAY, HOUR, WINDOW, windows
+from finops_pipeline_tests.installation.pretended import TABLE, Costs, World, reading, world
+
+MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
+END = MIDNIGHT + 3 * WINDOW
+MINUTE = timedelta(minutes=1)
+LAST_CHANGE = 24 * 60 - 1  # the minute before the last reading
+
+History = list[tuple[int, Costs]]  # age of a window [minutes], and what is said of it from then on
+
+COSTS = st.lists(
+    st.none() | st.integers(-100_000, 10**9).map(lambda n: n / 1e5), min_size=1, max_size=3
+)
+CHANGES = st.lists(st.tuples(st.integers(1, LAST_CHANGE), COSTS), max_size=3)
+HISTORIES = st.lists(
+    st.tuples(COSTS, CHANGES).map(lambda made: [(0, made[0]), *sorted(made[1], key=age)]),
+    min_size=3,
+    max_size=3,
+)
+TICKS = st.lists(st.integers(1, 600), min_size=1, max_size=6)  # minutes from one to the next
+
+
+def age(change: tuple[int, Costs]) -> int:
+    return change[0]
+
+
+def said(histories: list[History], window: datetime, at: datetime) -> Costs:
+    """What a source says of a window at an instant."""
+    history = histories[(window - MIDNIGHT) // WINDOW]
+    place = bisect_right(history, (at - window - WINDOW) // MINUTE, key=age)
+    return history[place - 1][1]
+
+
+@profile(max_examples=100)
+@given(histories=HISTORIES, ticks=TICKS)
+def test_whatever_a_source_says_later_the_last_word_counts_and_every_change_is_kept(
+    histories, ticks
+):
+    first: dict[datetime, Decimal | None] = {}
+    with world(MIDNIGHT + 20 * MINUTE) as it:
+        it.say = lambda window, at: said(histories, window, at)
+        for minutes in [0, *ticks]:
+            it.clock.now += minutes * MINUTE
+            it.tick(MIDNIGHT, END)
+            known = it.windows(MIDNIGHT, END)
+            first = {at: window.total for at, window in known.items()} | first
+        it.clock.now = max(it.clock.now, END + DAY)
+        it.tick(MIDNIGHT, END)
+        known = it.windows(MIDNIGHT, END)
+        first = {at: window.total for at, window in known.items()} | first
+
+        assert {at: (w.status, w.content_sha256) for at, w in known.items()} == {
+            at: ("final", content_sha256(reading(at, at, costs[-1][1]).tables[TABLE]))
+            for at, costs in zip(windows(MIDNIGHT, END), histories, strict=True)
+        }
+        assert explained(it, first) == {at: window.total for at, window in known.items()}
+        assert_equal_readings_change_nothing(it, histories)
+
+
+def explained(it: World, first: Mapping[datetime, Decimal | None]) -> dict[datetime, Decimal]:
+    """What each window said first, and every change since."""
+    with it.installation.state.snapshot() as contents:
+        changes = contents.restatements(MIDNIGHT, END).to_pylist()
+    totals = {at: total or Decimal(0) for at, total in first.items()}
+    for change in changes:
+        totals[change["window_start"]] += change["new_total"] - change["old_total"]
+    return totals
+
+
+def assert_equal_readings_change_nothing(it: World, histories: list[History]) -> None:
+    """No file, no hash that a table is filled for, no restatement; nothing is asked for either."""
+    for _ in range(2):  # the day becomes one file, the others are deleted
+        it.clock.now += 3 * DAY
+        it.tick(MIDNIGHT, END)
+    before, asked = everything(it), len(it.asked)
+    it.clock.now += HOUR
+    it.tick(MIDNIGHT, END)
+    assert (everything(it), len(it.asked)) == (before, asked)
+
+    again = [
+        reading(at, it.clock(), costs[-1][1])
+        for at, costs in zip(windows(MIDNIGHT, END), histories, strict=True)
+    ]
+    record(it.installation.lake, it.installation.state.ledger, again)
+    assert everything(it) == before
+
+
+def everything(it: World) -> tuple[object, ...]:
+    with it.installation.state.snapshot() as contents:
+        return (
+            contents.day_contents(),
+            contents.hour_contents(MIDNIGHT),
+            contents.restatements(MIDNIGHT, END),
+            contents.current_files(TABLE, MIDNIGHT, END),
+            sorted(it.installation.lake.paths()),
+        )

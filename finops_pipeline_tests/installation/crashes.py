@@ -1,0 +1,285 @@
+"""Ticks in processes of their own that are killed, and what must be true of the data afterwards.
+
+One process imports everything and then forks for each tick: a start costs milliseconds. It is the
+work of a tick without Dagster: read each source, then fill, check and publish all tables.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import pandas as pd
+
+from finops_pipeline import settings as configuration
+from finops_pipeline.cli.demo import kubeconfig
+from finops_pipeline.ingest.windows import read_due
+from finops_pipeline.installation.context import Installation, open_installation
+from finops_pipeline.installation.source_registry import SOURCES
+from finops_pipeline.queries.published import ask, open_published
+from finops_pipeline.state.window import Key, Window
+from finops_pipeline.units import WINDOW, windows
+from finops_pipeline_tests import programs
+from finops_pipeline_tests.demo_data import CONFIG
+
+# Where a process dies: a function, whether it is entered or left, and how often before.
+POINTS = {
+    "a file is not yet written": ("_write_durably", "call", 2),
+    "a file is written, its window not current": ("Lake.write", "return", 2),
+    "all files are written, none is current": ("Ledger.commit", "call", 1),
+    "within the commit": ("_name_files", "return", 1),
+    "a source is recorded": ("record", "return", 1),
+    "between two tables": ("Warehouse._refresh", "return", 12),
+    "a table is emptied, not filled": ("Filler._delete", "return", 2),
+    "all tables are filled, none is checked": ("Warehouse.refresh", "return", 1),
+    "checked, not published": ("_finish", "return", 1),
+    "copied, not renamed": ("copyfile", "return", 1),
+    "renamed": ("_replace", "return", 1),
+}
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder with settings and data, read by ticks that may die."""
+
+    folder: Path
+    start: datetime  # of the first window that is read
+
+    @contextmanager
+    def opened(self, now: datetime) -> Iterator[Installation]:
+        """Its installation."""
+        data = {"FINOPS_DATA_DIR": str(self.folder / "data")}
+        given = configuration.load(self.folder / "finops.toml", data)
+        with open_installation(given, lambda: now) as installation:
+            yield installation
+
+    def tick(self, now: datetime) -> None:
+        """All that a tick does, in this process."""
+        with self.opened(now) as installation:
+            for source in SOURCES:
+                read_due(source, installation, self.start, now)
+            installation.publish()
+
+    def known(self, now: datetime) -> dict[Key, Window]:
+        """What the ledger says of every window."""
+        names = [name for source in SOURCES for name in source.tables]
+        days = sorted({at.date() for at in windows(self.start, now)})
+        with self.opened(now) as installation:
+            ledger, found = installation.state.ledger, dict[Key, Window]()
+            for day in days:
+                found |= ledger.day(names, "demo", day)
+        return found
+
+    def costs(self) -> list[dict[str, Any]]:
+        """Every hour and day as published; sums of hours used depend on the order of rows."""
+        exact = "columns(name -> not regexp_matches(name, '_(hours|count)$'))"
+        queries = [f"select {exact} from costs.{name} order by all" for name in ("hourly", "daily")]
+        with open_published(self.folder / "data") as connection:
+            return [row for query in queries for row in ask(connection, query).dicts()]
+
+
+def home(folder: Path, port: int, start: datetime) -> Home:
+    """A new installation that reads the embedded cluster behind a port."""
+    folder.mkdir(parents=True)
+    url = f"http://127.0.0.1:{port}"
+    (folder / "finops.toml").write_text(CONFIG.format(url=url, folder=folder))
+    (folder / "kubeconfig").write_text(kubeconfig(port))
+    return Home(folder, start)
+
+
+class Ticks:
+    """Runs ticks, one at a time, in children that can be killed."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", __name__]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._parent = subprocess.Popen(command, text=True, cwd=programs.ROOT, **pipes)  # type: ignore[call-overload]
+        self._said()  # its imports are done
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._parent.stdin.close()
+        self._parent.wait()
+        self._parent.stdout.close()
+
+    def run(
+        self, home: Home, now: datetime, kill_after: float | None = None, point: str = ""
+    ) -> int:
+        """Run a tick to its end, or to its death.
+
+        Args:
+            home: whose.
+            now: what time it is for it.
+            kill_after: seconds until it is killed, if it is still running then.
+            point: of ``POINTS``: it dies there.
+
+        Returns:
+            0, or minus the number of the signal that ended it.
+        """
+        asked = {"folder": str(home.folder), "start": str(home.start), "now": str(now)}
+        self._parent.stdin.write(json.dumps(asked | {"point": point}) + "\n")
+        self._parent.stdin.flush()
+        pid = int(self._said())
+        if kill_after is not None:
+            time.sleep(kill_after)
+            os.kill(pid, signal.SIGKILL)  # not yet waited for: the number is still its own
+            self._parent.stdin.write("\n")
+        else:
+            self._parent.stdin.write("\n")
+        self._parent.stdin.flush()
+        return int(self._said())
+
+    def _said(self) -> str:
+        line: str = self._parent.stdout.readline()
+        assert line, "the parent of all ticks is gone"
+        return line
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What a kill must not leave: each is a number of windows, and none is right."""
+
+    lost: int
+    torn: int
+    doubled: int
+
+
+def damage(home: Home, before: dict[Key, Window], now: datetime) -> Damage:
+    """Compare lake and ledger with what was acknowledged before a kill."""
+    after = home.known(now)
+    lost = [key for key, old in before.items() if old.file and not _is_kept(old, after.get(key))]
+    rows: Counter[Key] = Counter()
+    with home.opened(now) as installation:
+        files = installation.state.ledger.current_files()
+        for file in files:
+            table = installation.lake.read(file.path, file.file_sha256)  # refuses a torn file
+            name = file.table_name
+            for at in table["window_start"].to_pylist():
+                rows[name, at] += 1
+    paths = {file.path for file in files}
+    held = {key: window.row_count or 0 for key, window in after.items() if window.file in paths}
+    named = {key for key, window in after.items() if window.file}
+    torn = [key for key in named if key not in held or rows[key] < held[key]]
+    doubled = [key for key, count in rows.items() if count > held.get(key, 0)]
+    return Damage(len(lost), len(torn), len(doubled))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was true after a tick was killed."""
+
+    now: datetime
+    damage: Damage
+    start_seconds: float  # until the next process could write
+
+
+def killed_ticks(home: Home, ticks: Ticks, first: datetime, kills: int) -> Iterator[Outcome]:
+    """Ticks a window apart, each killed at a random moment; what was true after each.
+
+    Args:
+        home: not read yet.
+        ticks: run by it.
+        first: when the first tick runs, to its end.
+        kills: how many follow.
+    """
+    moments, now = random.Random(7), first
+    began = time.monotonic()
+    assert ticks.run(home, now) == 0
+    longest = time.monotonic() - began
+    while kills:
+        now += WINDOW
+        before = home.known(now)
+        ended = ticks.run(home, now, kill_after=moments.uniform(0, longest))
+        if ended == 0:  # it was faster: the first tick took longer than others do
+            longest *= 0.9
+            continue
+        assert ended == -signal.SIGKILL
+        kills -= 1
+        began = time.monotonic()
+        with home.opened(now) as installation, installation.warehouse():
+            start_seconds = time.monotonic() - began
+        yield Outcome(now, damage(home, before, now), start_seconds)
+
+
+def _is_kept(old: Window, new: Window | None) -> bool:
+    return new is not None and new.file is not None and new.read_count >= old.read_count
+
+
+def pandas_total(home: Home) -> float:
+    """What the source says that nodes and disks cost, added up without DuckDB."""
+    with home.opened(home.start) as installation:
+        assets = (
+            it.path
+            for it in installation.state.ledger.current_files()
+            if it.table_name == "raw.asset"
+        )
+        files = [*map(installation.lake.absolute, assets)]
+    rows = pd.concat(map(pd.read_parquet, files))
+    return float(rows[rows["asset_kind"] != "load_balancer"]["source_total_cost"].sum())
+
+
+def serve() -> None:
+    """Fork a tick for each line that asks for one."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            _tick_and_exit(asked)
+        print(pid, flush=True)
+        sys.stdin.readline()  # killed, or left alone
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _tick_and_exit(asked: dict[str, str]) -> None:
+    if asked["point"]:
+        die = _dying(*POINTS[asked["point"]])
+        threading.setprofile(die)
+        sys.setprofile(die)
+    start, now = (datetime.fromisoformat(asked[name]) for name in ("start", "now"))
+    status = 1
+    try:
+        Home(Path(asked["folder"]), start).tick(now)
+        status = 0
+    finally:
+        if status:
+            traceback.print_exc()
+        os._exit(status)  # not back into the loop of the parent
+
+
+def _dying(function: str, event: str, times: int) -> Any:
+    """A profiler that kills its process."""
+    left = [times]
+
+    def profile(frame: FrameType, happened: str, _argument: object) -> None:
+        if happened == event and frame.f_code.co_qualname == function:
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return profile
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,34 @@
+"""What the installation hands to SQL."""
+
+from finops_pipeline.catalog.sql_files import files, tables
+from finops_pipeline.installation.context import Installation
+from finops_pipeline.lake.files import Lake
+from finops_pipeline.settings import Settings
+from finops_pipeline.state.database import open_state
+from finops_pipeline.state.schedule import Schedule
+from finops_pipeline.units import HOUR
+from finops_pipeline_tests.sql.conftest import PARAMETERS
+
+CLUSTER = {"name": "prod", "opencost_url": "http://oc:9003", "prometheus_url": "http://prom"}
+OF_A_RANGE = {"start", "end", "day"}
+
+
+def test_sql_may_name_settings_and_finds_each_that_it_names(tmp_path):
+    given = {
+        "sharing": {"idle": "by_node", "shared": "even"},
+        "calendar": {"fiscal_year_start_month": 10},
+    }
+    settings = Settings.model_validate({"clusters": [CLUSTER], **given})
+    schedule = Schedule(HOUR, (HOUR,))
+    with open_state("sqlite://", is_demo=False, currency="USD", schedule=schedule) as state:
+        known = Installation(settings, Lake(tmp_path), state).parameters()
+
+    assert known["idle_sharing"] == "by_node"
+    assert known["shared_sharing"] == "even"
+    assert known["fiscal_year_start_month"] == 10
+    assert known["container_days"] == 90
+    folders = ("checks", "checks/blocking", "metrics")
+    all_files = [*tables().values(), *(file for it in folders for file in files(it).values())]
+    named = {name for file in all_files for name in file.parameters}
+    assert named <= known.keys() | OF_A_RANGE
+    assert PARAMETERS.keys() <= known.keys() | OF_A_RANGE

@@ -1,0 +1,177 @@
+"""A backup is whole whatever happens meanwhile, grows by what is new, and becomes what it was."""
+
+import shutil
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from finops_pipeline import settings as configuration
+from finops_pipeline.errors import LakeDamaged, StateError
+from finops_pipeline.installation.recording import record
+from finops_pipeline.operations.backup import Copied, back_up, restore
+from finops_pipeline.operations.compaction import compact
+from finops_pipeline.settings import Settings
+from finops_pipeline.units import HOUR, WINDOW
+from finops_pipeline_tests.installation.test_recording import (
+    MIDNIGHT,
+    MUCH_LATER,
+    SOON,
+    TABLE,
+    current_content,
+    ledger_rows,
+    quarters,
+    reading,
+)
+from finops_pipeline_tests.operations.test_rebuild_ledger import opened
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    """An installation that has read three windows."""
+    with opened(tmp_path, SOON) as it:
+        for start in quarters(3):
+            record(it.lake, it.state.ledger, [reading([0.1, 0.2], start)])
+        return it.settings
+
+
+def read_one_more(folder: Path, start: datetime, at=SOON) -> None:
+    with opened(folder, SOON) as it:
+        record(it.lake, it.state.ledger, [reading([0.7], start, at)])
+
+
+def held(folder: Path):
+    with opened(folder, SOON) as it:
+        return ledger_rows(it.state), current_content(it.lake, it.state)
+
+
+def elsewhere(folder: Path) -> Settings:
+    """An installation without data, in a folder of its own."""
+    folder.mkdir()
+    file = folder / "finops.toml"
+    text = (folder.parent / "finops.toml").read_text()
+    file.write_text(text.replace(f"{folder.parent}/data", f"{folder}/data"))
+    return configuration.load(file, {})
+
+
+def test_a_restored_installation_is_what_was_backed_up(settings, tmp_path):
+    before = held(tmp_path)
+    done = back_up(settings, tmp_path / "backup")
+
+    other = elsewhere(tmp_path / "other")
+    assert restore(other, tmp_path / "backup") == done
+    assert done.file_count == done.copied_count == 3
+
+    assert held(tmp_path / "other") == before
+
+
+def test_a_second_backup_copies_what_is_new_and_mends_what_is_damaged(settings, tmp_path):
+    back_up(settings, tmp_path / "backup")
+    read_one_more(tmp_path, MIDNIGHT + 3 * WINDOW)
+    assert back_up(settings, tmp_path / "backup").copied_count == 1
+    assert back_up(settings, tmp_path / "backup").copied_count == 0
+
+    damaged = min((tmp_path / "backup" / "lake").rglob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert back_up(settings, tmp_path / "backup").copied_count == 1
+
+
+def test_a_file_that_is_damaged_here_is_kept_in_the_backup(settings, tmp_path):
+    back_up(settings, tmp_path / "backup")
+    damaged = min((tmp_path / "data" / "lake").rglob("*.parquet"))
+    damaged.unlink()
+
+    assert back_up(settings, tmp_path / "backup").copied_count == 0
+
+    restore(elsewhere(tmp_path / "other"), tmp_path / "backup")
+    assert len(held(tmp_path / "other")[0]) == 3
+
+
+def test_what_cannot_be_copied_leaves_the_last_backup_as_it_is(settings, tmp_path):
+    before = held(tmp_path)
+    back_up(settings, tmp_path / "backup")
+    read_one_more(tmp_path, MIDNIGHT + 3 * WINDOW)
+    newest = max((tmp_path / "data" / "lake").rglob("*.parquet"))
+    newest.write_bytes(b"PAR1")
+
+    with pytest.raises(LakeDamaged, match="is damaged"):
+        back_up(settings, tmp_path / "backup")
+
+    restore(elsewhere(tmp_path / "other"), tmp_path / "backup")
+    assert held(tmp_path / "other") == before
+
+
+def test_a_backup_is_whole_while_others_write(settings, tmp_path):
+    stop = threading.Event()
+
+    def write() -> None:
+        with opened(tmp_path, SOON) as it:
+            for hours in range(1, 1000):
+                again = [reading([hours / 8], start, SOON + hours * HOUR) for start in quarters(8)]
+                record(it.lake, it.state.ledger, again)
+                compact(it.lake, it.state.ledger, [TABLE], MUCH_LATER)
+                if stop.is_set():
+                    return
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(5):
+            back_up(settings, tmp_path / "backup")
+            other = tmp_path / f"other{number}"
+            restore(elsewhere(other), tmp_path / "backup")
+            windows, contents = held(other)
+            assert contents == {it.window_start: it.content_sha256 for it in windows}
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_a_backup_replaces_nothing(settings, tmp_path):
+    back_up(settings, tmp_path / "backup")
+
+    with pytest.raises(StateError, match=r"state\.db exists: a backup is put into an empty"):
+        restore(settings, tmp_path / "backup")
+    (tmp_path / "data" / "state.db").unlink()
+    with pytest.raises(StateError, match=r"\.parquet exists"):
+        restore(settings, tmp_path / "backup")
+    shutil.rmtree(tmp_path / "data")
+    assert restore(settings, tmp_path / "backup") == Copied(3, 3, restored_bytes(tmp_path))
+
+
+def restored_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in (folder / "data" / "lake").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("damage", ["state.db", "lake"])
+def test_a_damaged_backup_is_not_restored(settings, tmp_path, damage):
+    back_up(settings, tmp_path / "backup")
+    path = tmp_path / "backup" / damage
+    file = path if path.is_file() else min(path.rglob("*.parquet"))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    other = elsewhere(tmp_path / "other")
+
+    with pytest.raises((StateError, LakeDamaged), match="is damaged"):
+        restore(other, tmp_path / "backup")
+
+    assert not (tmp_path / "other" / "data" / "state.db").exists()
+
+
+def test_a_folder_without_a_backup_is_said_to_be_one(settings, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(StateError, match=r"holds no backup: there is no state\.db"):
+        restore(elsewhere(tmp_path / "other"), tmp_path / "empty")
+
+
+def test_postgresql_is_backed_up_by_its_own_means(settings, tmp_path):
+    url = "postgresql+psycopg2://finops:secret@db/finops"
+    other = configuration.load(tmp_path / "finops.toml", {"FINOPS_STATE_URL": url})
+
+    with pytest.raises(
+        StateError, match=r"pg_dump .* postgresql://finops:\*\*\*@db/finops"
+    ) as refused:
+        back_up(other, tmp_path / "backup")
+
+    assert "secret" not in str(refused.value)

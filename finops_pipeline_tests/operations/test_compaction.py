@@ -1,0 +1,127 @@
+"""Finished days become one file; files that nobody names go after two days."""
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from finops_pipeline.installation.recording import record
+from finops_pipeline.operations.compaction import KEPT_AFTER_DROP, compact, sweep, unnamed_before
+from finops_pipeline.units import DAY, HOUR
+from finops_pipeline_tests.installation.test_recording import (
+    MUCH_LATER,
+    SOON,
+    TABLE,
+    Crash,
+    CrashingLake,
+    current_rows,
+    lake,
+    ledger_rows,
+    quarters,
+    reading,
+)
+from finops_pipeline_tests.state.databases import postgresql_server, state, state_url
+
+__all__ = ["lake", "postgresql_server", "state", "state_url"]
+
+
+def nightly(instant: datetime) -> datetime:
+    return instant.replace(hour=3)
+
+
+def read_quarters(lake, state, count, **when):
+    for start in quarters(count):
+        record(lake, state.ledger, [reading([0.1, 0.2], start, **when)])
+
+
+def read_again_for_the_last_time(lake, state, count):
+    for start in quarters(count):
+        record(lake, state.ledger, [reading([0.1, 0.2], start, at=MUCH_LATER)])
+
+
+def test_a_finished_day_becomes_one_file_with_the_same_rows(lake, state):
+    read_quarters(lake, state, 3)
+    read_again_for_the_last_time(lake, state, 3)
+    before, windows = current_rows(lake, state), ledger_rows(state)
+    assert len({window.file for window in windows}) == 3
+
+    assert compact(lake, state.ledger, [TABLE], MUCH_LATER) == 1
+
+    after = ledger_rows(state)
+    assert len({window.file for window in after}) == 1
+    assert current_rows(lake, state) == before
+    assert [replace(window, file=None) for window in after] == [
+        replace(window, file=None) for window in windows
+    ]
+    assert compact(lake, state.ledger, [TABLE], MUCH_LATER) == 0
+
+
+def test_compaction_recomputes_nothing(lake, state):
+    read_quarters(lake, state, 2)
+    read_again_for_the_last_time(lake, state, 2)
+    with state.snapshot() as contents:
+        before = contents.day_contents()
+
+    compact(lake, state.ledger, [TABLE], MUCH_LATER)
+
+    with state.snapshot() as contents:
+        assert contents.day_contents() == before
+
+
+def test_a_day_that_may_still_change_stays_in_files_of_its_own(lake, state):
+    read_quarters(lake, state, 2)
+
+    assert compact(lake, state.ledger, [TABLE], MUCH_LATER) == 0
+
+    assert len({window.file for window in ledger_rows(state)}) == 2
+
+
+def test_a_compacted_day_takes_a_later_reading(lake, state):
+    read_quarters(lake, state, 2)
+    read_again_for_the_last_time(lake, state, 2)
+    compact(lake, state.ledger, [TABLE], MUCH_LATER)
+
+    record(lake, state.ledger, [reading([0.5], at=MUCH_LATER + HOUR)])
+
+    assert [cost for _, cost in current_rows(lake, state)] == [0.5, 0.1, 0.2]
+    assert len({window.file for window in ledger_rows(state)}) == 1
+
+
+def swept(lake, state, now) -> None:
+    """As in a tick, right after a publication."""
+    sweep(lake, state.ledger, now, now - KEPT_AFTER_DROP)
+
+
+def test_files_are_swept_two_days_after_they_were_replaced(lake, state):
+    record(lake, state.ledger, [reading([0.1])])
+    record(lake, state.ledger, [reading([0.2], at=SOON + HOUR)])
+    (current,) = {window.file for window in ledger_rows(state)}
+
+    swept(lake, state, SOON + HOUR + 2 * DAY)
+    assert len(list(lake.paths())) == 2
+    swept(lake, state, SOON + HOUR + 2 * DAY + timedelta(seconds=1))
+    assert list(lake.paths()) == [current]
+
+
+def test_files_of_a_publication_stay_for_as_long_as_no_newer_one_takes_its_place(tmp_path):
+    published = tmp_path / "finops.duckdb"
+    assert unnamed_before(SOON, published) == SOON - 2 * DAY
+
+    published.touch()
+    os.utime(published, (SOON.timestamp(),) * 2)
+
+    assert unnamed_before(SOON + HOUR, published) == SOON - 2 * DAY
+    assert unnamed_before(SOON + 30 * DAY, published) == SOON - 2 * DAY
+    assert unnamed_before(SOON - HOUR, published) == SOON - HOUR - 2 * DAY
+
+
+def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):
+    left = CrashingLake(lake.root, 1, True)
+    with pytest.raises(Crash):
+        record(left, state.ledger, [reading([0.1])])
+
+    swept(lake, state, nightly(datetime.now(UTC) + DAY))
+    assert len(list(lake.paths())) == 1
+    swept(lake, state, nightly(datetime.now(UTC) + 4 * DAY))
+    assert list(lake.paths()) == []

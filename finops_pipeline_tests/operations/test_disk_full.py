@@ -1,0 +1,77 @@
+"""A full disk: a message that says so, nothing half-written, and the next tick goes on.
+
+Where the machine lets us, a small file system is filled; elsewhere the lake says that it is full.
+"""
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from finops_pipeline.errors import DiskFull
+from finops_pipeline.installation.context import Installation
+from finops_pipeline.lake.files import Lake
+from finops_pipeline.operations.repair import repaired
+from finops_pipeline_tests.installation.homes import Home
+from finops_pipeline_tests.operations.test_repair import (
+    TOTAL,
+    copied,
+    expected,
+    filled,
+    opened,
+    tick,
+)
+
+__all__ = ["expected", "filled"]
+
+FREE_BYTES = [0, 2**16, 2**18, 2**20]  # room for nothing, ledger, lake, warehouse
+
+
+class FullLake(Lake):
+    """One without room."""
+
+    def write(self, *_arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def small(filled, tmp_path) -> Iterator[Home]:
+    """A copy whose data lie on a small disk of their own, where that may be mounted."""
+    data = tmp_path / "data"
+    data.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(data)]
+    with ExitStack() as mounted:
+        if subprocess.run(mount, capture_output=True).returncode == 0:
+            mounted.callback(subprocess.run, ["umount", "--lazy", str(data)], check=True)
+        yield copied(filled, tmp_path)
+
+
+def without_room(made: Home, it: Installation, free_bytes: int) -> Installation:
+    data = made.folder / "data"
+    if not data.is_mount():
+        return replace(it, lake=FullLake(it.lake.root))
+    room = os.statvfs(data)
+    size = max(room.f_bavail * room.f_frsize - free_bytes, 0)
+    (data / "ballast").write_bytes(bytes(size))
+    return it
+
+
+@pytest.mark.parametrize("free_bytes", FREE_BYTES)
+def test_a_full_disk_is_said_and_the_next_tick_goes_on(small, expected, free_bytes):
+    with opened(small) as it:
+        full = without_room(small, it, free_bytes)
+        with pytest.raises(DiskFull, match="is full, .* are free: make room"), repaired(full):
+            tick(full)
+
+        left = {path.suffix for path in (small.folder / "data").rglob("*.tmp")}
+        assert left == set()
+        (small.folder / "data" / "ballast").unlink(missing_ok=True)
+        tick(it)
+
+    assert small.ask(TOTAL) == expected
+    assert not Path(it.quarantine).exists()

@@ -1,0 +1,305 @@
+"""Damage is noticed, moved out of the way and mended; no total is ever wrong without a word."""
+
+import hashlib
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finops_pipeline import settings as configuration
+from finops_pipeline.errors import (
+    FinopsError,
+    LakeDamaged,
+    LakeError,
+    PublicationRefused,
+    StateError,
+    WarehouseDamaged,
+)
+from finops_pipeline.ingest.windows import read_due
+from finops_pipeline.installation.context import Installation, open_installation
+from finops_pipeline.installation.source_registry import SOURCES
+from finops_pipeline.operations.repair import inspect_share, repair
+from finops_pipeline.operations.retention import freeze_old_days
+from finops_pipeline.simulation.server import serve
+from finops_pipeline.units import DAY, WINDOW, window_start
+from finops_pipeline.warehouse.connect import connect_read_only, read_everything
+from finops_pipeline_tests.demo_data import Clock
+from finops_pipeline_tests.ingest.test_bad_days import home_of, pretended
+from finops_pipeline_tests.installation.homes import Home, Sources, at, home
+
+TOTAL = "select sum(total_cost) as cost, sum(window_count) as windows from costs.daily"
+NEWEST = at(1, 5)
+NEXT = at(1, 20)
+CHANCE = random.Random(16)
+
+
+def flip(file: Path) -> None:
+    body = bytearray(file.read_bytes())
+    body[CHANCE.randrange(len(body))] ^= 1 << CHANCE.randrange(8)
+    rewrite(file, bytes(body))
+
+
+def cut(file: Path) -> None:
+    body = file.read_bytes()
+    rewrite(file, body[: CHANCE.randrange(len(body))])
+
+
+def rewrite(file: Path, body: bytes) -> None:
+    file.unlink()  # the published file is read-only
+    file.write_bytes(body)
+
+
+DAMAGES: list[Callable[[Path], None]] = [flip, cut, Path.unlink]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory) -> Iterator[Home]:
+    """An installation whose newest tick was at 01:05; nobody changes it."""
+    with pretended("alpha") as clusters, home_of(tmp_path_factory.mktemp("it"), clusters) as made:
+        with opened(made, NEWEST) as it:
+            tick(it)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def expected(filled, tmp_path_factory) -> list[dict[str, Any]]:
+    """The total after one tick more, where nothing is damaged."""
+    whole = copied(filled, tmp_path_factory.mktemp("whole"))
+    with opened(whole) as it:
+        tick(it)
+    return whole.ask(TOTAL)
+
+
+@pytest.fixture
+def made(filled, tmp_path) -> Home:
+    """A copy, to be damaged."""
+    return copied(filled, tmp_path)
+
+
+def copied(home: Home, folder: Path) -> Home:
+    shutil.copytree(home.folder, folder, dirs_exist_ok=True)
+    settings = folder / "finops.toml"
+    settings.write_text(settings.read_text().replace(str(home.folder), str(folder)))
+    return Home(folder, home.instance)
+
+
+def opened(made: Home, now=NEXT, *, is_ledger_lost=False):
+    given = configuration.load(made.folder / "finops.toml", {})
+    return open_installation(given, lambda: now, is_ledger_lost=is_ledger_lost)
+
+
+def tick(it: Installation) -> None:
+    """What a run does, without Dagster."""
+    for source in SOURCES:
+        read_due(source, it, at(0), window_start(it.clock()))
+    publish(it)
+
+
+def publish(it: Installation) -> None:
+    try:
+        it.publish()
+    except (LakeDamaged, WarehouseDamaged) as damage:
+        repair(it, damage)
+        publish(it)
+
+
+def newest(it: Installation, table: str = "raw.allocation") -> Path:
+    """A file whose hour the next tick computes anew."""
+    files = [file for file in it.state.ledger.current_files() if file.table_name == table]
+    return it.lake.absolute(max(file.path for file in files))
+
+
+def quarantined(made: Home) -> set[str]:
+    folder = made.folder / "data" / "quarantine"
+    return {file.name for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_run_goes_on_without_the_damaged_file_and_the_next_reads_it_again(made, expected):
+    with opened(made) as it:
+        damaged = newest(it)
+    flip(damaged)
+
+    made.tick(NEXT)
+
+    (absent,) = made.ask(
+        "select count(*) as windows, min(reason) as reason from core.window"
+        " where status = 'absent' and table_name = 'raw.allocation' and read_count > 0"
+    )
+    assert absent["windows"] > 0
+    assert "is damaged: its SHA-256 is" in str(absent["reason"])
+    assert made.ask(TOTAL) != expected
+    assert quarantined(made) == {damaged.name}
+    with opened(made) as it:
+        tick(it)
+    assert made.ask(TOTAL) == expected
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("table", ["raw.allocation", "raw.price"])
+def test_a_damaged_lake_file_is_read_again(made, table, damage, expected):
+    with opened(made) as it:
+        damaged = newest(it, table)
+        damage(damaged)
+        tick(it)
+        tick(it)
+
+    assert quarantined(made) == (set() if damage is Path.unlink else {damaged.name})
+    assert made.ask(TOTAL) == expected
+
+
+def test_damage_that_nobody_reads_is_found_within_a_week(made):
+    with opened(made) as it:
+        damaged = newest(it)
+        flip(damaged)
+        found = []
+        for quarter in range(7 * 96):
+            then = at(3) + quarter * WINDOW
+            try:
+                inspect_share(replace(it, clock=lambda then=then: then))
+            except LakeDamaged as damage:
+                found.append(damage.path)
+
+    assert [path.rpartition("/")[2] for path in found] == [damaged.name]
+
+
+def test_windows_that_no_source_can_say_again_are_lost(made):
+    with opened(made, NEXT + 20 * DAY) as it:
+        damaged = newest(it)
+        damaged.unlink()
+        publish(it)
+
+    (row,) = made.ask(
+        "select distinct status, reason from core.window"
+        " where table_name = 'raw.allocation' and file is null"
+    )
+    assert row["status"] == "lost"
+    assert "is missing from the lake" in str(row["reason"])
+
+
+KUBECONFIG = """
+clusters: [{{name: demo, cluster: {{server: "{url}"}}}}]
+users: [{{name: demo, user: {{}}}}]
+contexts: [{{name: demo, context: {{cluster: demo, user: demo}}}}]
+current-context: demo
+"""
+ACCESS = """
+kubernetes_access = "kubeconfig"
+kubeconfig_file = "{folder}/kubeconfig"
+"""
+
+
+def test_a_damaged_file_of_the_inventory_keeps_nothing_from_being_published(tmp_path):
+    clock = Clock(at(0, 20))
+    with (
+        serve(anchor=at(0).date(), clock=clock) as cluster,
+        home(tmp_path, {"demo": Sources(cluster.opencost_url, cluster.prometheus_url)}) as it,
+    ):
+        (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(url=cluster.kubernetes_url))
+        with (tmp_path / "finops.toml").open("a") as settings:
+            settings.write(ACCESS.format(folder=tmp_path))
+        it.tick(clock())
+        (pods,) = (tmp_path / "data" / "lake" / "raw.pod").rglob("*.parquet")
+        rewrite(pods, pods.read_bytes()[:-1])
+        clock.now = at(0, 35)
+
+        it.tick(clock())  # raises what a step raises
+
+        assert quarantined(it) == {pods.name}
+        read = it.ask("select distinct window_start from raw.inventory order by all")
+        assert [row["window_start"] for row in read] == [at(0), at(0, 15)]
+
+
+def test_a_frozen_day_that_is_damaged_is_not_dropped(made):
+    with opened(made, NEXT + 450 * DAY) as it:
+        freeze_old_days(it)
+        frozen = newest(it, "costs.daily")
+        flip(frozen)
+        with pytest.raises(LakeError, match="put it back from the backup"):
+            publish(it)
+        assert frozen.exists()
+
+
+def test_an_unmounted_lake_makes_nothing_absent(made):
+    lake = made.folder / "data" / "lake"
+    lake.rename(made.folder / "elsewhere")
+
+    with opened(made) as it:
+        before = it.state.ledger.current_files()
+        with pytest.raises(StateError, match="see that its volume is mounted"):
+            tick(it)
+        assert set(it.state.ledger.current_files()) >= set(before)
+
+
+def test_a_ledger_that_is_wrong_about_a_file_condemns_no_file(made):
+    with opened(made) as it:
+        file = newest(it)
+    path = made.folder / "data" / "state.db"
+    path.write_bytes(path.read_bytes().replace(digest(file).encode(), b"0" * 64))
+
+    with opened(made) as it, pytest.raises(StateError, match="finops rebuild-ledger"):
+        tick(it)
+
+    assert file.exists()
+
+
+def digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["warehouse.duckdb", "finops.duckdb"])
+def test_a_damaged_database_is_made_anew_by_the_next_tick(made, name, damage, expected):
+    for _ in range(2):
+        damage(made.folder / "data" / name)
+        with opened(made) as it:
+            tick(it)
+
+        assert made.ask(TOTAL) == expected
+
+
+def test_rows_that_the_warehouse_could_not_take_up_are_not_left_behind(made, expected):
+    file = made.folder / "data" / "warehouse.duckdb"
+    body = bytearray(file.read_bytes())
+    body[2533726 % len(body)] ^= 1 << 5  # met when the file is closed, not before
+    rewrite(file, bytes(body))
+
+    with opened(made) as it:
+        tick(it)
+
+    assert made.ask(TOTAL) == expected
+
+
+def test_a_published_file_that_is_damaged_is_replaced_though_nothing_changed(made):
+    with opened(made) as it:
+        tick(it)
+        whole = made.published.read_bytes()
+        for _ in range(8):
+            place = CHANCE.randrange(12288, len(whole))
+            rewrite(made.published, whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            it.publish()
+            with connect_read_only(made.published) as connection:
+                read_everything(connection)
+
+
+def test_a_damaged_state_database_is_refused_or_does_not_matter(made, expected):
+    path = made.folder / "data" / "state.db"
+    whole, data = path.read_bytes(), shutil.copytree(path.parent, made.folder / "before")
+    outcomes = set()
+    for damage in [flip, cut] * 5:
+        damage(path)
+        try:
+            with opened(made) as it:
+                tick(it)
+            outcomes.add(made.ask(TOTAL) == expected)
+        except FinopsError as error:
+            outcomes.add(type(error))
+        shutil.rmtree(path.parent)
+        shutil.copytree(data, path.parent)
+
+    assert outcomes <= {True, StateError, PublicationRefused}
+    assert StateError in outcomes
+    assert whole == path.read_bytes()

@@ -1,0 +1,76 @@
+"""Old days stay in the daily tables, to the last decimal, when their raw rows have gone."""
+
+from finops_pipeline.operations.compaction import sweep
+from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
+from finops_pipeline.operations.retention import freeze_old_days
+from finops_pipeline.units import DAY
+from finops_pipeline_tests.installation.homes import DAY as RECORDED
+from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
+from finops_pipeline_tests.operations.test_repair import NEXT, filled, made, opened
+
+__all__ = ["filled", "made"]
+
+MUCH_LATER = NEXT + 450 * DAY
+KEPT = [
+    "costs.daily",
+    "costs.node_daily",
+    "costs.reconciliation_daily",
+    "costs.volume_daily",
+    "costs.workload_reconciliation_daily",
+    "efficiency.sum_daily",
+    "efficiency.workload_daily",  # a view of it
+]
+
+
+def daily(it):
+    return {name: it.ask(f"from {name} order by all") for name in KEPT}
+
+
+def test_a_frozen_day_stays_when_its_raw_rows_and_the_warehouse_are_gone(made):
+    before = daily(made)
+    assert all(before.values())
+
+    with opened(made, MUCH_LATER) as it:
+        assert freeze_old_days(it) == [RECORDED.date()]
+        raw = it.lake.root / "raw.allocation"
+        assert [*raw.rglob("*.parquet")]  # a publication may still name them
+        it.publish()
+        assert daily(made) == before
+        assert made.ask("from costs.hourly") == made.ask("from raw.allocation") == []
+
+        it.warehouse_path.unlink()
+        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+        assert not [*raw.rglob("*.parquet")]
+        it.publish()
+        assert daily(made) == before
+        assert freeze_old_days(it) == []
+
+
+def test_a_day_that_changed_since_it_was_published_waits(made):
+    with opened(made, MUCH_LATER) as it:
+        oldest = it.state.ledger.current_files()[0]
+        it.state.ledger.discard_file(oldest.path, MUCH_LATER, "it is damaged", {})
+
+        assert freeze_old_days(it) == []
+
+        it.publish()
+        assert freeze_old_days(it) == [RECORDED.date()]
+
+
+def test_a_day_that_is_young_enough_stays_as_it_is(made):
+    with opened(made, NEXT + 399 * DAY) as it:
+        assert freeze_old_days(it) == []
+
+
+def test_frozen_days_are_in_a_rebuilt_ledger(made):
+    before = daily(made)
+    with opened(made, MUCH_LATER) as it:
+        freeze_old_days(it)
+        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+    lose_ledger(made.folder)
+
+    with opened(made, MUCH_LATER, is_ledger_lost=True) as it:
+        rebuild_ledger(it)
+        it.publish()
+
+    assert daily(made) == before

@@ -1,0 +1,193 @@
+"""Charts and movers of a table, as its page in the UI shows them."""
+
+import re
+from base64 import b64decode
+from datetime import date
+from xml.etree import ElementTree
+
+import pytest
+
+from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.orchestration.metadata.charts import Chart
+from finops_pipeline.orchestration.metadata.trends import movers, trend
+from finops_pipeline_tests.sql.conftest import Data
+
+TODAY = date(2026, 3, 10)
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def data() -> Data:
+    return Data()
+
+
+def day(number: int, team: str, cost: str, namespace: str = "shop") -> dict[str, object]:
+    return {
+        "day": f"2026-03-{number:02}", "cluster": "prod", "team": team, "namespace": namespace,
+        "cpu_cost": cost, "total_cost": cost,
+    }  # fmt: skip
+
+
+def read(data: Data, number: int, count: int = 96, cluster: str = "prod") -> None:
+    """Windows of a day that were read; the others of it are absent."""
+    window = {"table_name": "raw.allocation", "cluster": cluster}
+    data.given(
+        "core.window",
+        *(
+            {
+                **window,
+                "window_start": f"2026-03-{number:02} {n // 4:02}:{n % 4 * 15:02}:00+00",
+                "status": "final" if n < count else "absent",
+            }
+            for n in range(96)
+        ),
+    )
+
+
+def texts(svg: str) -> list[str | None]:
+    return [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def lines(svg: str) -> list[str]:
+    return [path.attrib["d"] for path in ElementTree.fromstring(svg).iter(f"{SVG}path")][1:]
+
+
+def test_a_chart_labels_its_axes_with_unit_and_ends():
+    svg = Chart("USD", "first", "last <day>", {"total_cost": [500.0, 1250.0]}).svg()
+
+    assert texts(svg) == ["1.25k", "0", "USD", "first", "last <day>", "total_cost"]
+    assert lines(svg) == ["M62 74.8h0L412 22.0"]  # 110 - 500/1250 x 88
+
+
+def test_what_is_unknown_is_a_gap_and_a_credit_lies_below_zero():
+    svg = Chart("USD", "", "", {"a": [-1.0, None, 1.0], "b": [None, 0.0, None]}).svg()
+
+    assert lines(svg) == ["M62 110.0h0M412 22.0h0", "M237 66.0h0"]
+    assert texts(svg)[:2] == ["1", "-1"]
+
+
+def test_a_chart_in_markdown_holds_itself():
+    chart = Chart("rows", "a", "b", {"row_count": [1.0]})
+
+    found = re.fullmatch(r"!\[row_count\]\(data:image/svg\+xml;base64,([^)]+)\)", chart.markdown())
+
+    assert found
+    assert b64decode(found[1]).decode() == chart.svg()
+
+
+def test_the_newest_thirty_days_are_drawn_with_their_gaps(data):
+    rows = [day(number, "retail", "2") for number in range(1, 32) if number != 20]
+    data.given("costs.daily", {**rows[0], "day": "2025-01-01", "total_cost": 99, "cpu_cost": 99},
+               *rows, day(31, "search", "0.5"))  # fmt: skip
+
+    shown = trend(data, tables()["costs.daily"], "EUR")
+
+    money, counts = re.findall(r"base64,([^)]+)", shown["trend"].value)
+    svg = b64decode(money).decode()
+    assert shown["newest_total_cost"] == 2.5
+    assert texts(svg) == ["2.5", "0", "EUR", "2026-03-02 UTC", "2026-03-31 UTC", "total_cost"]
+    assert lines(svg)[0].count("M") == 2
+    assert len(re.findall("[ML]", lines(svg)[0])) == 29
+    assert texts(b64decode(counts).decode())[0] == "2"
+
+
+def test_a_ratio_of_a_slot_is_that_of_its_sums(data):
+    common = {"day": "2026-03-01", "cluster": "prod", "cpu_requested_core_hours": 1}
+    data.given(
+        "efficiency.sum_daily",
+        {**common, "workload": "a", "cpu_used_core_hours": 1, "total_cost": 1},
+        {**common, "workload": "b", "cpu_used_core_hours": 2, "cpu_requested_core_hours": 5},
+    )
+
+    shown = trend(data, tables()["efficiency.sum_daily"], "EUR")
+
+    assert shown["newest_cpu_usage_ratio"] == 0.5
+    assert "newest_memory_usage_ratio" not in shown
+    assert "newest_cpu_waste_cost" not in shown  # nobody measured it
+
+
+@pytest.mark.parametrize("name", ["core.price_list", "core.window", "costs.daily"])
+def test_nothing_is_drawn_without_money_ratios_or_rows(data, name):
+    assert trend(data, tables()[name], "EUR") == {}
+    assert movers(data, tables()[name], TODAY) == {}
+
+
+def test_movers_are_of_the_last_whole_day(data):
+    data.given(
+        "costs.daily",
+        day(10, "retail", "1000"),  # today is not over
+        day(9, "retail", "5"), day(9, "search", "1.5"), day(9, "new", "0.25"), day(9, "same", "1"),
+        day(8, "retail", "3"), day(8, "search", "4.5"), day(8, "gone", "0.75"), day(8, "same", "1"),
+        day(2, "retail", "7"),
+    )  # fmt: skip
+    for number in (2, 8, 9):
+        read(data, number)
+
+    shown = movers(data, tables()["costs.daily"], TODAY)
+
+    assert shown.pop("movers").value.splitlines()[2:] == [
+        "| search / shop | 1.50 | -3.00 |",
+        "| retail / shop | 5.00 | +2.00 |",
+        "| gone / shop | 0.00 | -0.75 |",
+    ]
+    assert shown == {
+        "last_day": "2026-03-09",
+        "last_day_cost": 7.75,
+        "change_in_7_days_cost": 0.75,
+        "change_in_1_day_cost": -1.5,
+        "mover_1_cost": -3.0,
+        "mover_2_cost": 2.0,
+        "mover_3_cost": -0.75,
+    }
+
+
+def test_a_change_from_a_day_that_is_not_there_is_unknown(data):
+    data.given("costs.daily", day(9, "retail", "5"))
+    read(data, 9)
+
+    shown = movers(data, tables()["costs.daily"], TODAY)
+
+    assert shown == {
+        "last_day": "2026-03-09",
+        "last_day_cost": 5.0,
+        "not_compared": "2026-03-08: 0 of 96 windows of prod; 2026-03-02: 0 of 96 windows of prod",
+    }
+
+
+def test_a_gap_of_yesterday_is_no_saving(data):
+    data.given("costs.daily", day(9, "retail", "1"), day(8, "retail", "3"), day(2, "retail", "7"))
+    for number in (2, 8):
+        read(data, number)
+    read(data, 9, count=32)
+
+    shown = movers(data, tables()["costs.daily"], TODAY)
+
+    assert shown == {"not_compared": "2026-03-09: 32 of 96 windows of prod"}
+
+
+def test_a_cluster_of_which_nothing_was_read_on_a_day_is_a_gap(data):
+    data.given("costs.daily", day(9, "retail", "55"), day(8, "retail", "3"))
+    for number in (8, 9):
+        read(data, number)
+    read(data, 9, cluster="other")
+
+    shown = movers(data, tables()["costs.daily"], TODAY)
+
+    assert "change_in_1_day_cost" not in shown
+    assert "2026-03-08: 0 of 96 windows of other" in shown["not_compared"]
+
+
+def test_a_gap_of_the_day_before_in_one_of_two_clusters_is_no_growth(data):
+    data.given("costs.daily", day(9, "retail", "5"), day(8, "retail", "3"), day(2, "retail", "7"))
+    for number in (2, 8, 9):
+        read(data, number)
+        read(data, number, cluster="other", count=95 if number == 8 else 96)
+
+    shown = movers(data, tables()["costs.daily"], TODAY)
+
+    assert shown == {
+        "last_day": "2026-03-09",
+        "last_day_cost": 5.0,
+        "change_in_7_days_cost": -2.0,
+        "not_compared": "2026-03-08: 95 of 96 windows of other",
+    }

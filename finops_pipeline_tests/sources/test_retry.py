@@ -1,0 +1,164 @@
+"""How long, how often and how soon again, on a clock that only sleeping moves."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.sources.retry import Patience
+
+BUSY = SourceUnavailable("503", 7.0)
+DOWN = SourceUnavailable("502")
+CUT = SourceMalformed("cut")
+WRONG = SourceRejected("404")
+
+
+@dataclass
+class Time:
+    """Passes when somebody sleeps or works."""
+
+    now: float = 100.0
+    slept: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def patience(self, **limits: float) -> Patience:
+        return Patience(**limits, sleep=self.sleep, clock=lambda: self.now)  # type: ignore[arg-type]
+
+
+def failing(*errors: Exception, asked: list[float]) -> Callable[[Callable[[], float]], str]:
+    left = list(errors)
+
+    def ask(seconds_left: Callable[[], float]) -> str:
+        asked.append(seconds_left())
+        if left:
+            raise left.pop(0)
+        return "answer"
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds_left", "expected"),
+    [
+        (BUSY, 60, 7.0),
+        (BUSY, 8, 7.0),
+        (BUSY, 7, False),  # nothing would be left to answer in
+        (SourceUnavailable("429", 0.0), 60, 0.0),
+        (SourceUnavailable("429", math.inf), 60, False),
+        (DOWN, 60, True),
+        (DOWN, 2, False),  # its backoff may take those
+        (CUT, 60, True),
+        (CUT, -1, False),
+        (WRONG, 60, False),
+        (ValueError("a mistake"), 60, False),
+    ],
+)
+def test_whether_and_when_to_ask_again(
+    error: Exception, seconds_left: float, expected: bool | float
+):
+    found = Patience().again(error, seconds_left)
+
+    assert (type(found), found) == (type(expected), expected)
+
+
+@pytest.mark.parametrize(
+    ("errors", "attempts"),
+    [([], 1), ([DOWN], 2), ([CUT, DOWN, CUT], 4), ([BUSY], 2)],
+)
+def test_asks_until_there_is_an_answer(errors: list[Exception], attempts: int):
+    asked: list[float] = []
+
+    assert Patience().ask(failing(*errors, asked=asked)) == "answer"
+    assert len(asked) == attempts
+
+
+@pytest.mark.parametrize(
+    ("errors", "attempts"),
+    [
+        ([DOWN] * 9, 4),
+        ([CUT] * 9, 4),
+        ([WRONG], 1),
+        ([SourceUnavailable("429", 3600.0)], 1),
+        ([ValueError()], 1),
+    ],
+)
+def test_gives_up_with_the_last_error(errors: list[Exception], attempts: int):
+    asked: list[float] = []
+
+    with pytest.raises(type(errors[0])):
+        Patience().ask(failing(*errors, asked=asked))
+    assert len(asked) == attempts
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        ({}, 180),
+        ({"answer_seconds": 3}, 3),
+        ({"total_seconds": 20}, 20),
+        ({"until": 110}, 10),  # the clock begins at 100
+    ],
+)
+def test_an_answer_has_the_least_time_that_anything_leaves(
+    limits: dict[str, float], seconds: float
+):
+    asked: list[float] = []
+
+    Time().patience(**limits).ask(failing(asked=asked))
+
+    assert asked == [seconds]
+
+
+def test_troubled_servers_are_asked_more_slowly_and_faster_again():
+    time, asked = Time(), list[float]()
+    patience = time.patience()
+    pauses = []
+    for errors in ([], [DOWN], [DOWN, BUSY], [CUT], [], [], []):
+        patience.ask(failing(*errors, asked=asked))
+        assert patience.goes_on()
+        pauses.append(patience.pause_seconds)
+
+    # One failure makes a second, and the success after it nothing; two make two seconds and one.
+    assert pauses == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    assert time.slept == [1.0]
+
+
+@given(st.lists(st.sampled_from([[], [DOWN], [DOWN] * 3, [BUSY] * 2, [CUT] * 3]), max_size=40))
+def test_pauses_stay_bounded_and_end_with_the_trouble(history: list[list[Exception]]):
+    patience, asked = Time().patience(), list[float]()
+
+    for errors in history:
+        patience.ask(failing(*errors, asked=asked))
+        assert 0 <= patience.pause_seconds <= 30
+    for _ in range(6):
+        patience.ask(failing(asked=asked))
+
+    assert patience.pause_seconds == 0
+
+
+def test_no_window_is_begun_that_the_tick_has_no_time_for():
+    time = Time()
+    patience = time.patience(until=time.now + 100)
+    begun = 0
+    while patience.goes_on():
+        begun += 1
+        time.now += 30
+
+    assert begun == 3  # the fourth would end after 120 s
+    assert time.now <= patience.until
+
+
+def test_a_pause_longer_than_the_tick_ends_it():
+    time = Time()
+    patience = time.patience(until=time.now + 10)
+    patience.pause_seconds = 11
+
+    assert not patience.goes_on()
+    assert time.slept == []
