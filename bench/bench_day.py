@@ -1,7 +1,7 @@
 """A changed day of a cluster of 10,000 containers: CPU of each table that is filled from it.
 
 The day is made up by SQL, in one file per raw table, as a compacted day is. Every derived
-table is filled once, in order. What many of them read, ``costs.line``, is computed once:
+table is filled once, in order. What many of them read, ``costs.line_item``, is computed once:
 it is no table, and counts by itself.
 """
 
@@ -28,7 +28,7 @@ _SHOWN = 12  # tables that cost most
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 THE_DAY = Range(MIDNIGHT, MIDNIGHT + DAY)
 SETTINGS = {
-    "horizon_days": 14,
+    "lookback_days": 14,
     "native_hourly_days": 35,
     "quarter_hourly_days": 14,
     "container_days": 90,
@@ -114,12 +114,12 @@ class Day:
             for name, query in RAW.items():
                 connection.execute(f"copy ({query}) to '{self._files[name]}' (compression zstd)")
 
-    def day_contents(self, table: str) -> Slots:
+    def day_hashes(self, table: str) -> Slots:
         """One content of one day."""
         slot = MIDNIGHT if table in self._files else None
         return {slot: table}
 
-    def hour_contents(self, table: str, day: datetime) -> Slots:
+    def hour_hashes(self, table: str, day: datetime) -> Slots:
         """One content of each of its hours."""
         if table not in self._files:
             return {None: table}
@@ -151,7 +151,7 @@ def main() -> None:
         path = Path(folder) / "warehouse.duckdb"
         with open_warehouse(path, inputs, SETTINGS) as warehouse:
             spent = {table.name: _filled(warehouse, table) for table in tables().values()}
-    lines = {name for name, table in tables().items() if table.is_line}
+    lines = {name for name, table in tables().items() if table.is_line_item}
     tell("day_10000_containers_lines_cpu_seconds", sum(map(spent.pop, lines)), MOST_LINE_SECONDS)
     for name, seconds in sorted(spent.items(), key=lambda item: -item[1])[:_SHOWN]:
         tell(f"day_10000_containers_{name}_cpu_seconds", seconds, MOST_CPU_SECONDS)
@@ -162,11 +162,11 @@ def _filled(warehouse: Warehouse, table: Table) -> float:
     for name in table.reads:
         warehouse.refresh_table(tables()[name])
     for view in views if table.is_growing else []:
-        warehouse.spool.hold_view(view, THE_DAY)
+        warehouse.line_items.hold_view(view, THE_DAY)
     before = _cpu_seconds()
     warehouse.refresh_table(table)
-    if table.is_line:
-        warehouse.spool.hold_view(table, THE_DAY)
+    if table.is_line_item:
+        warehouse.line_items.hold_view(table, THE_DAY)
     return _cpu_seconds() - before
 
 

@@ -95,7 +95,7 @@ def _recorded(name: str) -> dict[str, Any]:
 
 
 def _page(url: str, recorded: dict[str, dict[str, Any]]) -> bytes:
-    """Recorded objects again and again under new names and uids."""
+    """RecordedCounts objects again and again under new names and uids."""
     parts = urlsplit(url)
     if parts.path in NAMES:
         return json.dumps({"kind": NAMES[parts.path], "metadata": {}, "items": []}).encode()

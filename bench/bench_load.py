@@ -50,7 +50,7 @@ def main() -> None:
     tell("load_clusters_not_read_count", CLUSTERS - told["windows_read"], 0)
     with cluster() as url, TemporaryDirectory() as folder:
         now = window_start(datetime.now(UTC)) + timedelta(minutes=5)
-        text = CONFIG.format(horizon_days=14, url=url)
+        text = CONFIG.format(lookback_days=14, url=url)
         told = measured(Path(folder), text, window_start(now) - GAP, now)
     tell("gap_96_windows_cpu_seconds", told["cpu_seconds"], MOST_GAP_CPU_SECONDS)
 

@@ -39,7 +39,7 @@ CONFIG = """
 is_demo = true
 
 [ingest]
-horizon_days = {horizon_days}
+lookback_days = {lookback_days}
 
 [[clusters]]
 name = "demo"
@@ -93,7 +93,7 @@ def make_history(folder: Path, url: str, days: int, now: datetime) -> None:
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, folder)
     file = folder / "finops.toml"
-    file.write_text(CONFIG.format(url=url, horizon_days=min(days, 35)))
+    file.write_text(CONFIG.format(url=url, lookback_days=min(days, 35)))
     (folder / "kubeconfig").write_text(KUBECONFIG.format(url=url))
     settings = configuration.load(file, {"FINOPS_DATA_DIR": str(folder / "data")})
     with open_installation(settings, lambda: now) as installation:

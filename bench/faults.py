@@ -22,7 +22,7 @@ from bench.figures import tell
 from finops_pipeline import http
 from finops_pipeline.errors import SourceError
 from finops_pipeline.sources import opencost
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline_tests.faults import HUGE, KINDS, PLACES, faulty_server
 from finops_pipeline_tests.installation.homes import DAY
 from finops_pipeline_tests.installation.trials import CASES, MOST_OVERRUN_SECONDS, ward
@@ -110,7 +110,7 @@ def refusable() -> Iterator[None]:
 def read_and_tell_peak(url: str) -> None:
     """Print this process's own peak; ``ru_maxrss`` would hold that of the parent as well."""
     with http.client(f"{url}/opencost") as client, refusable():
-        opencost.read_window(client, "alpha", DAY, DAY, Patience(attempts=1))
+        opencost.read_window(client, "alpha", DAY, DAY, RetryBudget(attempts=1))
     status = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
     print(int(peak) * 1024)

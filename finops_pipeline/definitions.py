@@ -18,8 +18,8 @@ defs = dg.Definitions(
     sensors=[
         metrics.push_metrics,
         run_history.trim_history,
-        alerts.tell_failure,
-        alerts.tell_recovery,
+        alerts.alert_on_failure,
+        alerts.alert_on_recovery,
     ],
     resources={"installation": InstallationResource()},
     executor=dg.in_process_executor,  # a tick of many short steps takes 3.5 s instead of 38 s

@@ -17,7 +17,7 @@ def test_generated_page_says_what_exists(name, text):
 
 def test_comment_of_a_column_stands_on_its_line():
     # A comment inside the select of a view was taken for that of the column above it.
-    lines = PAGES["tables.md"].split("## costs.line\n")[1].split("\n## ")[0]
+    lines = PAGES["tables.md"].split("## costs.line_item\n")[1].split("\n## ")[0]
 
     assert "| `network_cost` | decimal(28,10) | as the source says [currency] |" in lines
 

@@ -122,9 +122,9 @@ class Table(SqlFile):
         return _VIEW.search(self.ddl) is not None
 
     @property
-    def is_line(self) -> bool:
+    def is_line_item(self) -> bool:
         """Whether it is a view over the lake whose rows are each made from their window alone."""
-        return self.is_view and self.path.stem == "line"
+        return self.is_view and self.path.stem == "line_item"
 
     @property
     def is_raw(self) -> bool:

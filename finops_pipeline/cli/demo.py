@@ -29,7 +29,7 @@ data_dir = "{data_dir}"
 is_demo = true
 
 [ingest]
-horizon_days = {days}
+lookback_days = {days}
 
 [[clusters]]
 name = "demo"
@@ -209,7 +209,7 @@ def _anchor(data_dir: Path) -> date:
 
 def chunks(today: date, days: int) -> list[tuple[date, date]]:
     """Ranges of days, both ends included: the newest two, then larger ones back in time."""
-    oldest = today - timedelta(days=days)  # of which the horizon's first hours are a part
+    oldest = today - timedelta(days=days)  # of which the lookback's first hours are a part
     ranges = [(today - timedelta(days=_SEED_DAYS - 1), today)]
     while ranges[-1][0] > oldest:
         last = ranges[-1][0] - timedelta(days=1)

@@ -18,7 +18,7 @@ from finops_pipeline.installation.recording import record
 from finops_pipeline.installation.source_registry import OPENCOST_DAY, Clients, connected
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.reconciliation import COLUMNS, judge_day
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.state.window import FINAL, LOST, Key, Window
 from finops_pipeline.units import DAY, WINDOW, day_start
 
@@ -29,16 +29,16 @@ _BUDGET_RATIO = 0.25  # of the time for windows; a day of 10,000 containers take
 _MOST_AT_ONCE = (
     3  # days of a cluster in a tick: a backlog of 14 is read within a bit more than an hour
 )
-# Days behind the horizon that are looked for, so that they are known to be lost.
+# Days behind the lookback that are looked for, so that they are known to be lost.
 _LOOKED_BACK = 2 * DAY
 _EMPTY = "no window of the day was read"
-_TOO_OLD = "not read before the day was too old to be asked for (ingest.horizon_days)"
+_TOO_OLD = "not read before the day was too old to be asked for (ingest.lookback_days)"
 _FORGOTTEN = "opencost has no row for the day: it has forgotten it"
 
 
 def read_days(
     installation: Installation,
-    patience: Callable[[float], Patience] = Patience,
+    patience: Callable[[float], RetryBudget] = RetryBudget,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Progress]:
     """Read the days that are due, of every cluster, a few at a time.
@@ -69,8 +69,8 @@ def read_days(
 def request_days(installation: Installation, days: Collection[date]) -> None:
     """Ask for days that somebody chose, however old; those given up as lost are asked for again."""
     now = installation.clock()
-    start = installation.horizon_start(now)
-    installation.state.horizon.request(_TABLES, days, start, now)
+    start = installation.lookback_start(now)
+    installation.state.lookback.request(_TABLES, days, start, now)
 
 
 def due_days(installation: Installation, cluster: Cluster) -> list[date]:
@@ -91,10 +91,10 @@ def _failed_at(known: Window | None) -> datetime:
 def _unread(installation: Installation, cluster: Cluster) -> Iterator[tuple[date, Window | None]]:
     """Days whose windows are all final or lost, and what is known of the days themselves."""
     now = installation.clock()
-    first = max(installation.horizon_start(now) - _LOOKED_BACK, installation.raw_start(now))
+    first = max(installation.lookback_start(now) - _LOOKED_BACK, installation.raw_start(now))
     count = (now - day_start(first.date())) // DAY
     recent = {first.date() + n * DAY for n in range(count)}
-    requested = installation.state.horizon.requested(_TABLES)
+    requested = installation.state.lookback.requested(_TABLES)
     older = {day for day in requested if day_start(day) >= installation.raw_start(now)}
     for day in sorted(recent | older):
         known = _known(installation, cluster, day).get((_TABLES[0], day_start(day)))
@@ -116,10 +116,10 @@ def _known(installation: Installation, cluster: Cluster, day: date) -> dict[Key,
 def _is_given_up(installation: Installation, cluster: Cluster, day: date) -> bool:
     now, ledger = installation.clock(), installation.state.ledger
     windows = ledger.day([_WINDOWS], cluster.name, day).values()
-    is_old = day_start(day) + DAY <= installation.horizon_start(now)
+    is_old = day_start(day) + DAY <= installation.lookback_start(now)
     if not any(window.file for window in windows):
         _lose(installation, cluster, day, _EMPTY)
-    elif is_old and day not in installation.state.horizon.requested(_TABLES):
+    elif is_old and day not in installation.state.lookback.requested(_TABLES):
         _lose(installation, cluster, day, _TOO_OLD)
     else:
         return False
@@ -131,7 +131,7 @@ def _lose(installation: Installation, cluster: Cluster, day: date, reason: str) 
     installation.state.ledger.lose(_TABLES, cluster.name, start, start + WINDOW, at, reason)
 
 
-def _read_cluster(installation: Installation, cluster: Cluster, patience: Patience) -> Progress:
+def _read_cluster(installation: Installation, cluster: Cluster, patience: RetryBudget) -> Progress:
     progress = Progress(cluster.name)
     days = due_days(installation, cluster)[:_MOST_AT_ONCE]
     if not days:
@@ -172,12 +172,12 @@ def _windows(installation: Installation, cluster: Cluster, day: date) -> pa.Tabl
 
 
 def _finish_requests(installation: Installation) -> None:
-    horizon = installation.state.horizon
-    requested = horizon.requested(_TABLES)
+    lookback = installation.state.lookback
+    requested = lookback.requested(_TABLES)
     open_days = {
         day
         for day in requested
         for cluster in installation.settings.clusters
         if not _is_over(_known(installation, cluster, day).values())
     }
-    horizon.finish(_TABLES, requested - open_days)
+    lookback.finish(_TABLES, requested - open_days)

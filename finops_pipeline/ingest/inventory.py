@@ -12,7 +12,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.installation.recording import gather
+from finops_pipeline.installation.recording import merge_day
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources.kubernetes import states
 from finops_pipeline.sources.kubernetes.listing import KINDS
@@ -70,7 +70,7 @@ def note_failures(ledger: Ledger, readings: Iterable[Reading]) -> list[str]:
     return messages
 
 
-def gather_day(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> None:
+def merge_small_files(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> None:
     """Put the files of a table and day into one whenever there are many: each reading reads them.
 
     Raises:
@@ -82,7 +82,7 @@ def gather_day(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> None:
         for (name, _), window in ledger.day(SCHEMAS, cluster, day).items():
             files[name] |= {window.file} if window.file else set()
         for name in (name for name, paths in files.items() if len(paths) > _MOST_FILES):
-            gather(lake, ledger, name, cluster, day, reading.fetched_at)
+            merge_day(lake, ledger, name, cluster, day, reading.fetched_at)
 
 
 def _failures(reading: Reading) -> dict[str, str]:

@@ -14,11 +14,11 @@ from finops_pipeline.ingest import inventory
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
 from finops_pipeline.installation.source_registry import SOURCES, Clients, Source, connected
-from finops_pipeline.operations.compaction import compact, sweep, unnamed_before
+from finops_pipeline.operations.compaction import compact, sweep, unreferenced_before
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.plausibility import is_without_containers
 from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import FAILED, Due
 from finops_pipeline.units import DAY, WINDOW, day_start, rfc3339, window_start
@@ -29,7 +29,7 @@ MOST_CLUSTERS_AT_ONCE = 8  # answers of 10,000 containers take 40 MB apiece whil
 # People look at the newest window: a gap that is filled does not keep it waiting for longer.
 _MOST_BEFORE_NEWEST = 4
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # before Kubernetes
-_TOO_OLD = "not read before it was too old to be asked for (ingest.horizon_days)"
+_TOO_OLD = "not read before it was too old to be asked for (ingest.lookback_days)"
 _FORGOTTEN = "{source} has no row for it, but has some for later windows: it has forgotten it"
 _MOST_ROWS_HELD = 1_000_000  # over all clusters, about 300 MB; they share files otherwise
 
@@ -66,7 +66,7 @@ def read_due(
     installation: Installation,
     start: datetime,
     end: datetime,
-    patience: Callable[[float], Patience] = Patience,
+    patience: Callable[[float], RetryBudget] = RetryBudget,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Progress]:
     """Read the windows of ``[start, end)`` that are due, of every cluster, in the tick's budget.
@@ -97,7 +97,7 @@ def read_due(
     ledger, now = installation.state.ledger, installation.clock()
     _finish_requests(source, installation, clusters, now)
     compact(installation.lake, ledger, source.tables, now)
-    sweep(installation.lake, ledger, now, unnamed_before(now, installation.published_path))
+    sweep(installation.lake, ledger, now, unreferenced_before(now, installation.published_path))
     return list(given)
 
 
@@ -108,8 +108,8 @@ def request(source: Source, installation: Installation, days: Collection[date]) 
     """
     if not source.heartbeat:
         now = installation.clock()
-        start = installation.horizon_start(now)
-        installation.state.horizon.request(source.in_each_window, days, start, now)
+        start = installation.lookback_start(now)
+        installation.state.lookback.request(source.in_each_window, days, start, now)
 
 
 def due_windows(
@@ -142,9 +142,9 @@ def _due(
     if source.heartbeat:  # it knows nothing of the windows before the newest one
         newest = window_start(now - state.ledger.schedule.settle) - WINDOW
         return state.ledger.due(*asked, max(start, newest), end)
-    oldest = installation.horizon_start(now)
+    oldest = installation.lookback_start(now)
     due = state.ledger.due(*asked, max(start, oldest), end)
-    for first in map(day_start, sorted(state.horizon.requested(source.in_each_window))):
+    for first in map(day_start, sorted(state.lookback.requested(source.in_each_window))):
         until = min(end, first + DAY, oldest)
         due += state.ledger.due(*asked, max(start, first), until)
     # After three failures nothing else is asked for: what failed before must come last over all.
@@ -156,10 +156,10 @@ def _read_cluster(
     installation: Installation,
     cluster: Cluster,
     within: tuple[datetime, datetime],
-    patience: Patience,
+    patience: RetryBudget,
 ) -> Progress:
     ledger, progress = installation.state.ledger, Progress(cluster.name)
-    _move_horizon(source, installation, cluster)
+    _advance_lookback(source, installation, cluster)
     due = _due(source, installation, cluster, installation.clock(), within)
     windows = _with_newest(source, installation, cluster, within, due)
     try:
@@ -171,7 +171,7 @@ def _read_cluster(
                 progress.add(batch)
                 if source.heartbeat:
                     progress.failures += inventory.note_failures(ledger, batch)
-                    inventory.gather_day(installation.lake, ledger, batch)
+                    inventory.merge_small_files(installation.lake, ledger, batch)
     except SourceError as error:  # no connection could even be tried
         progress.failures.append(str(error))
         for window in due[:1]:
@@ -183,19 +183,19 @@ def _read_cluster(
 def _finish_requests(
     source: Source, installation: Installation, clusters: Iterable[Cluster], now: datetime
 ) -> None:
-    horizon = installation.state.horizon
-    if requested := horizon.requested(source.in_each_window):
+    lookback = installation.state.lookback
+    if requested := lookback.requested(source.in_each_window):
         due = (_due(source, installation, one, now, (_LONG_AGO, now)) for one in clusters)
         days = {window.window_start.date() for windows in due for window in windows}
-        horizon.finish(source.in_each_window, requested - days)
+        lookback.finish(source.in_each_window, requested - days)
 
 
-def _move_horizon(source: Source, installation: Installation, cluster: Cluster) -> None:
+def _advance_lookback(source: Source, installation: Installation, cluster: Cluster) -> None:
     """Give up the windows that have become too old to be asked for."""
     if not source.heartbeat:
         now = installation.clock()
-        start, horizon = installation.horizon_start(now), installation.state.horizon
-        horizon.move(source.in_each_window, cluster.name, start, now, _TOO_OLD)
+        start, lookback = installation.lookback_start(now), installation.state.lookback
+        lookback.move(source.in_each_window, cluster.name, start, now, _TOO_OLD)
 
 
 def _with_newest(
@@ -278,7 +278,7 @@ def _to_be_stored(source: Source, installation: Installation, reading: Reading) 
     if not source.heartbeat:
         return reading
     inventory.lose_missed(
-        installation.state.ledger, reading, installation.horizon_start(reading.fetched_at)
+        installation.state.ledger, reading, installation.lookback_start(reading.fetched_at)
     )
     return inventory.changes(installation.lake, installation.state.ledger, reading)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from finops_pipeline import settings as configuration
 from finops_pipeline.errors import StateError
-from finops_pipeline.installation.ledger_data import LedgerInputs
+from finops_pipeline.installation.ledger_data import LedgerData
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.queries.published import FILE_NAME
 from finops_pipeline.settings import Settings
@@ -56,9 +56,9 @@ class Installation:
         """What must stand beside every figure that is shown: that a demo is pretended."""
         return {"demo": "pretended data of the embedded cluster"} if self.settings.is_demo else {}
 
-    def horizon_start(self, now: datetime) -> datetime:
+    def lookback_start(self, now: datetime) -> datetime:
         """First instant whose window is still asked for."""
-        return window_start(now) - timedelta(days=self.settings.ingest.horizon_days)
+        return window_start(now) - timedelta(days=self.settings.ingest.lookback_days)
 
     def raw_start(self, now: datetime) -> datetime:
         """First instant of the days whose raw rows are kept."""
@@ -88,15 +88,15 @@ class Installation:
         return {name: value for section in sections for name, value in section} | sharing
 
     @contextmanager
-    def _inputs(self) -> Iterator[LedgerInputs]:
+    def _inputs(self) -> Iterator[LedgerData]:
         now = self.clock()
         with self.state.snapshot() as contents:
-            yield LedgerInputs(
+            yield LedgerData(
                 contents,
                 self.lake,
                 self.settings,
                 self.state.installation,
-                (self.horizon_start(now), now),
+                (self.lookback_start(now), now),
             )
 
 

@@ -14,7 +14,7 @@ from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.settings import Price, Settings, as_opencost_writes_it
 from finops_pipeline.state.database import Installation as Identity
-from finops_pipeline.state.ledger_snapshot import Contents
+from finops_pipeline.state.ledger_snapshot import LedgerSnapshot
 from finops_pipeline.state.window import RAW
 from finops_pipeline.units import GB, GIB, MONTH_HOURS
 from finops_pipeline.warehouse.fingerprints import Slots
@@ -22,27 +22,27 @@ from finops_pipeline.warehouse.fingerprints import Slots
 _FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2200))
 
 
-class LedgerInputs:
+class LedgerData:
     """One unchanging view of everything the tables are made from."""
 
     def __init__(
         self,
-        contents: Contents,
+        contents: LedgerSnapshot,
         lake: Lake,
         settings: Settings,
         identity: Identity,
-        horizon: tuple[datetime, datetime],
+        lookback: tuple[datetime, datetime],
     ) -> None:
         """Args: a snapshot of the ledger, and the range of windows that are asked for."""
         self._contents = contents
         self._lake = lake
         self._settings = settings
         self._identity = identity
-        self._horizon = horizon
+        self._lookback = lookback
         self._made: dict[str, pa.Table] = {}
         self._verified: set[str] = set()
 
-    def day_contents(self, table: str) -> Slots:
+    def day_hashes(self, table: str) -> Slots:
         """Content hash by day of a table of the lake or the ledger; by None if it does not grow.
 
         Of a table whose rows hold for some days, by None and by the days that were read.
@@ -53,17 +53,17 @@ class LedgerInputs:
             return self._dated(table, {day: day for day in self._days()})
         if table in _SMALL:
             return {None: _content(self._small(table))}
-        return _slots(self._contents.day_contents().get(table, {}))
+        return _slots(self._contents.day_hashes().get(table, {}))
 
-    def hour_contents(self, table: str, day: datetime) -> Slots:
+    def hour_hashes(self, table: str, day: datetime) -> Slots:
         """The same by the hours of one day."""
         if table in _MARKED:
             return _slots(self._contents.hour_marks(day))
         if table in _DATED:
             return self._dated(table, {hour: day for hour in self._hours(day)})
         if table in _SMALL:
-            return self.day_contents(table)
-        return _slots(self._contents.hour_contents(day).get(table, {}))
+            return self.day_hashes(table)
+        return _slots(self._contents.hour_hashes(day).get(table, {}))
 
     def files(self, table: str, start: datetime, end: datetime) -> list[Path]:
         """Current lake files of a raw table that hold windows of ``[start, end)``, verified.
@@ -91,7 +91,7 @@ class LedgerInputs:
 
     def frozen(self, table: str) -> Slots:
         """Content hash by day of the frozen days of a table: their raw rows may be gone."""
-        return _slots(self._contents.day_contents().get(table, {}))
+        return _slots(self._contents.day_hashes().get(table, {}))
 
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
         """Rows of a table of the ledger; all of them when it does not grow."""
@@ -116,10 +116,10 @@ class LedgerInputs:
 
     def _days(self) -> set[datetime]:
         """Days of which something was read and is still there."""
-        return _of_raw(self._contents.day_contents())
+        return _of_raw(self._contents.day_hashes())
 
     def _hours(self, day: datetime) -> set[datetime]:
-        return _of_raw(self._contents.hour_contents(day))
+        return _of_raw(self._contents.hour_hashes(day))
 
     def _clusters(self) -> pa.Table:
         instant = pa.timestamp("us", "UTC")
@@ -130,7 +130,7 @@ class LedgerInputs:
             if source.is_asked(cluster)
             for progress in [
                 self._contents.progress(
-                    source.tables, cluster.name, *self._horizon, source.in_each_window
+                    source.tables, cluster.name, *self._lookback, source.in_each_window
                 )
             ]
         ]
@@ -292,19 +292,19 @@ _BILL_FILES = pa.schema(
 _MARKED = {"core.window", "core.restatement"}
 OF_LEDGER = {*_MARKED, "core.cluster"}
 # Tables of a few rows that are made anew each time, once they are asked for.
-_SMALL: dict[str, Callable[[LedgerInputs], pa.Table]] = {
-    "core.attribution_rule": LedgerInputs._attribution_rules,
-    "core.bill_account": LedgerInputs._bill_accounts,
-    "core.bill_file": LedgerInputs._bill_files,
-    "core.budget": LedgerInputs._budgets,
-    "core.cluster": LedgerInputs._clusters,
-    "core.cost_label": LedgerInputs._cost_labels,
-    "core.installation": LedgerInputs._installation,
-    "core.label_key": LedgerInputs._label_keys,
-    "core.node_pool_label": LedgerInputs._node_pool_labels,
-    "core.price_list": LedgerInputs._price_list,
-    "core.shared_namespace": LedgerInputs._shared_namespaces,
-    "core.team": LedgerInputs._teams,
+_SMALL: dict[str, Callable[[LedgerData], pa.Table]] = {
+    "core.attribution_rule": LedgerData._attribution_rules,
+    "core.bill_account": LedgerData._bill_accounts,
+    "core.bill_file": LedgerData._bill_files,
+    "core.budget": LedgerData._budgets,
+    "core.cluster": LedgerData._clusters,
+    "core.cost_label": LedgerData._cost_labels,
+    "core.installation": LedgerData._installation,
+    "core.label_key": LedgerData._label_keys,
+    "core.node_pool_label": LedgerData._node_pool_labels,
+    "core.price_list": LedgerData._price_list,
+    "core.shared_namespace": LedgerData._shared_namespaces,
+    "core.team": LedgerData._teams,
 }
 # Those of them whose rows hold for some days, and change no other days of what is made from them;
 # and their columns that no cost is made of: the rows are in order, and who is written to is a view.

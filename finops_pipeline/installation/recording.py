@@ -35,7 +35,7 @@ _NOT_IN_FILE = {"file", "failed_at", "failure"}  # what a file cannot know of it
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedCounts:
     """What readings brought, counted over windows of a table."""
 
     window_count: int = 0  # read, those that say the same as before among them
@@ -44,7 +44,7 @@ class Recorded:
     file_count: int = 0  # files written
 
 
-def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> Recorded:
+def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> RecordedCounts:
     """Store what sources said of windows of one cluster and UTC day.
 
     Files come first and are durable before one commit names them: a crash leaves the old state or
@@ -59,7 +59,7 @@ def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> Recorded:
     """
     said = _latest(readings)
     if not said:
-        return Recorded()
+        return RecordedCounts()
     cluster, day = _only_place(said.values())
     rows = {key: reading.tables[key[0]] for key, reading in said.items()}
     windows = {key: _window(said[key], key[0], rows[key], ledger.schedule) for key in sorted(rows)}
@@ -73,7 +73,7 @@ def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> Recorded:
     raise StateError(f"{cluster}, {day}: other processes keep writing the same windows")
 
 
-def gather(
+def merge_day(
     lake: Lake, ledger: Ledger, table_name: str, cluster: str, day: date, at: datetime
 ) -> bool:
     """Put the windows of a finished day into one file; what they say stays as it is.
@@ -235,8 +235,8 @@ def _json(value: object) -> object:
 
 def _recorded(
     before: Mapping[Key, Window], read: Mapping[Key, Window], files: Sequence[LakeFile]
-) -> Recorded:
+) -> RecordedCounts:
     old = {key: window.content_sha256 for key, window in before.items()}
     changed = [window for key, window in read.items() if window.content_sha256 != old.get(key)]
     rows = sum(window.row_count or 0 for window in changed)
-    return Recorded(len(read), len(changed), rows, len(files))
+    return RecordedCounts(len(read), len(changed), rows, len(files))

@@ -18,7 +18,7 @@ from finops_pipeline.sources.kubernetes import listing
 from finops_pipeline.sources.kubernetes import tables as kubernetes_tables
 from finops_pipeline.sources.prometheus import Presence
 from finops_pipeline.sources.reading import Reading
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Clients:
     cluster: Cluster
     opencost: httpx.Client
     prometheus: httpx.Client
-    patience: Patience = field(default_factory=Patience)
+    patience: RetryBudget = field(default_factory=RetryBudget)
     gone: list[SourceError] = field(default_factory=list)
 
 
@@ -67,7 +67,7 @@ class Source:
 
 
 @contextmanager
-def connected(cluster: Cluster, patience: Patience | None = None) -> Iterator[Clients]:
+def connected(cluster: Cluster, patience: RetryBudget | None = None) -> Iterator[Clients]:
     """Connections to the servers of a cluster, closed at the end.
 
     Args:
@@ -84,7 +84,7 @@ def connected(cluster: Cluster, patience: Patience | None = None) -> Iterator[Cl
             f"cluster {cluster.name}: its settings do not work: {error}"
         ) from error
     with costs, measures:
-        yield Clients(cluster, costs, measures, patience or Patience())
+        yield Clients(cluster, costs, measures, patience or RetryBudget())
 
 
 def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from finops_pipeline.installation.recording import gather
+from finops_pipeline.installation.recording import merge_day
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.units import DAY
@@ -29,11 +29,11 @@ def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetim
         LakeDamaged: a file is damaged.
     """
     scattered = ledger.scattered_days(table_names, before=(now - DAY).date())
-    finished = (place for place in scattered if gather(lake, ledger, *place, at=now))
+    finished = (place for place in scattered if merge_day(lake, ledger, *place, at=now))
     return sum(1 for _ in islice(finished, _DAYS_AT_ONCE))
 
 
-def unnamed_before(now: datetime, published: Path) -> datetime:
+def unreferenced_before(now: datetime, published: Path) -> datetime:
     """What was replaced before this is named by no publication that anybody should still read.
 
     While nothing can be published, the last publication goes on being read.

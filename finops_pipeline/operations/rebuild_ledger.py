@@ -12,7 +12,7 @@ from finops_pipeline.errors import LakeDamaged, StateError
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import FACTS
 from finops_pipeline.lake.files import Lake, LakeFile, place
-from finops_pipeline.state.window import PROVISIONAL, StoredFile, Window
+from finops_pipeline.state.window import CURRENT_NAMES, PROVISIONAL, StoredFile, Window
 
 _INSTANTS = ("window_start", "fetched_at", "next_read_at")
 
@@ -91,7 +91,7 @@ def _versions(told: Told) -> dict[datetime, tuple[datetime, int]]:
 def _told(lake: Lake, paths: Iterable[str], damaged: list[str]) -> Iterator[Told]:
     for path in paths:
         try:
-            file = lake.recognise(path)
+            file = _by_current_name(lake.recognise(path))
         except LakeDamaged:
             damaged.append(path)
         else:
@@ -103,4 +103,9 @@ def _window(facts: Mapping[str, Any], path: str) -> Window:
     """What :func:`record.record` wrote into a file."""
     instants = {name: facts[name] and datetime.fromisoformat(facts[name]) for name in _INSTANTS}
     total = None if facts["total"] is None else Decimal(facts["total"])
-    return Window(**{**facts, **instants, "total": total, "file": path})
+    name = CURRENT_NAMES.get(facts["table_name"], facts["table_name"])
+    return Window(**{**facts, **instants, "table_name": name, "total": total, "file": path})
+
+
+def _by_current_name(file: LakeFile) -> LakeFile:
+    return replace(file, table_name=CURRENT_NAMES.get(file.table_name, file.table_name))

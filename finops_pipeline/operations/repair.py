@@ -41,7 +41,7 @@ def repaired(installation: Installation) -> Iterator[None]:
         StateError: the state database is damaged, or most of the lake is missing.
     """
     try:
-        with _fullness_told(installation), installation.state.told():
+        with _translate_full_disk(installation), installation.state.told():
             yield
     except (LakeDamaged, WarehouseDamaged) as damage:
         repair(installation, damage)
@@ -49,7 +49,7 @@ def repaired(installation: Installation) -> Iterator[None]:
 
 
 @contextmanager
-def _fullness_told(installation: Installation) -> Iterator[None]:
+def _translate_full_disk(installation: Installation) -> Iterator[None]:
     try:
         yield
     except (OSError, duckdb.Error, StateError) as error:
@@ -142,7 +142,7 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
     if path.startswith(BILL):
         installation.state.bill.forget()  # what is in its folder is read again
     installation.lake.move_out(path, installation.quarantine / "lake" / path)
-    first = installation.horizon_start(now)
+    first = installation.lookback_start(now)
     again = [source for source in (*SOURCES, OPENCOST_DAY) if not source.heartbeat]
     oldest = {name: first for source in again for name in source.tables}
     installation.state.ledger.discard_file(path, now, str(damage), oldest)

@@ -115,7 +115,7 @@ def ask(
     Raises:
         QueryError: it is wrong, or asks for more than the published file and the lake.
     """
-    with _explained():
+    with _translate_errors():
         _must_only_read(connection, query)
         cursor = connection.execute(query, dict(arguments or {}))
         return Answer([column[0] for column in cursor.description or []], cursor.fetchall())
@@ -127,7 +127,7 @@ def stream(connection: duckdb.DuckDBPyConnection, query: str) -> Stream:
     Raises:
         QueryError: as for :func:`ask`.
     """
-    with _explained():
+    with _translate_errors():
         _must_only_read(connection, query)
         cursor = connection.execute(query)
         return Stream([column[0] for column in cursor.description or []], _rows(cursor))
@@ -135,7 +135,7 @@ def stream(connection: duckdb.DuckDBPyConnection, query: str) -> Stream:
 
 def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while True:
-        with _explained():
+        with _translate_errors():
             rows = cursor.fetchmany(_AT_ONCE)
         if not rows:
             return
@@ -150,7 +150,7 @@ def batches(
     Raises:
         QueryError: as for :func:`ask`.
     """
-    with _explained():
+    with _translate_errors():
         _must_only_read(connection, query)
         return connection.execute(query, dict(arguments)).to_arrow_reader(_AT_ONCE)
 
@@ -161,13 +161,13 @@ def frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pd.DataFrame":
     Raises:
         QueryError: as for :func:`ask`.
     """
-    with _explained():
+    with _translate_errors():
         _must_only_read(connection, query)
         return connection.execute(query).df()
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """DuckDB's message as one sentence: no lines that point into the query, no general advice."""
     try:
         yield

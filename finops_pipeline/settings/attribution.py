@@ -135,7 +135,7 @@ class Team(Section):
         return f"team {self.name!r}"
 
     @model_validator(mode="after")
-    def _can_be_told_apart(self) -> Self:
+    def _has_own_name(self) -> Self:
         _not_ours(self, self.name)
         _holds_a_day(self)
         return self

@@ -184,7 +184,7 @@ def token_variables(cluster: str) -> tuple[str, str]:
     return f"{stem}_TOKEN", f"{stem}_PROMETHEUS_TOKEN"
 
 
-def told_apart(clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
+def refuse_twins(clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
     """The clusters, when no two of them are or share what each needs for itself.
 
     Raises:

@@ -1,6 +1,7 @@
 """Reads ``finops.toml`` and ``FINOPS_…`` variables. What is wrong is named with where it stands."""
 
 import difflib
+import logging
 import os
 import re
 import tomllib
@@ -16,6 +17,7 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 from finops_pipeline.errors import ConfigError
 from finops_pipeline.settings.clusters import Cluster, token_variables
 from finops_pipeline.settings.mistakes import Mistake, doubts, mistakes
+from finops_pipeline.settings.renamed import rename_keys, rename_variables
 from finops_pipeline.settings.sections import Alerts
 from finops_pipeline.settings.tree import WEBHOOK, Settings, describe, variable
 from finops_pipeline.settings.values import PREFIX, DataFolder
@@ -42,18 +44,20 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
 
     Args:
         path: settings file; without it FINOPS_CONFIG, then ``finops.toml`` where we are, if any.
-        environ: variables; one named ``FINOPS_INGEST__HORIZON_DAYS`` beats ``ingest.horizon_days``.
+        environ: variables: ``FINOPS_INGEST__LOOKBACK_DAYS`` beats ``ingest.lookback_days``.
 
     Raises:
         ConfigError: nothing is configured, or a key, value or variable is unknown or wrong.
     """
-    given = _gather(path, environ)
+    given = _collect(path, environ)
+    for warning in given.warnings:
+        logging.getLogger(__name__).warning(warning)
     if given.file is None and "clusters" not in given.values:
         raise ConfigError(NO_CONFIGURATION)
     try:
         settings = Settings.model_validate(given.values)
     except ValidationError as error:
-        raise _explained(error, given) from None  # pydantic's own text shows secrets
+        raise _config_error(error, given) from None  # pydantic's own text shows secrets
     if found := list(mistakes(settings)):
         raise ConfigError("\n".join(_told(mistake, given) for mistake in found))
     return _with_webhook(_with_tokens(settings, environ), given)
@@ -70,11 +74,11 @@ def load_data_dir(path: Path | None = None, environ: Mapping[str, str] = os.envi
     Raises:
         ConfigError: the file cannot be read, a variable is unknown, or ``data_dir`` is wrong.
     """
-    given = _gather(path, environ)
+    given = _collect(path, environ)
     try:
         return _DataDir.model_validate(given.values).data_dir
     except ValidationError as error:
-        raise _explained(error, given) from None  # pydantic's own text shows secrets
+        raise _config_error(error, given) from None  # pydantic's own text shows secrets
 
 
 class _DataDir(BaseModel):
@@ -90,6 +94,7 @@ class _Given:
     file: Path | None
     values: dict[str, Any]
     variables: frozenset[str]
+    warnings: list[str]  # of names that are no longer used
 
 
 class _Variable(EnvSettingsSource):
@@ -103,9 +108,11 @@ class _Variable(EnvSettingsSource):
         return self._given
 
 
-def _gather(path: Path | None, environ: Mapping[str, str]) -> _Given:
+def _collect(path: Path | None, environ: Mapping[str, str]) -> _Given:
     file = _file(path, environ)
     values = _read(file) if file else {}
+    warnings = rename_keys(values, str(file))
+    environ, of_variables = rename_variables(environ)
     names = {key.variable for key in describe()} & environ.keys()
     _refuse_unknown(environ)
     for name in sorted(names):
@@ -114,7 +121,7 @@ def _gather(path: Path | None, environ: Mapping[str, str]) -> _Given:
             table = values.get(key)
             both = isinstance(table, dict) and isinstance(value, dict)
             values[key] = {**cast(dict[str, Any], table), **value} if both else value
-    return _Given(file, values, frozenset(names))
+    return _Given(file, values, frozenset(names), [*warnings, *of_variables])
 
 
 def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -231,7 +238,7 @@ def _with_webhook(settings: Settings, given: _Given) -> Settings:
     return settings.model_copy(update={"alerts": read})
 
 
-def _explained(error: ValidationError, given: _Given) -> ConfigError:
+def _config_error(error: ValidationError, given: _Given) -> ConfigError:
     """Pydantic's findings, one a line: where the value is from, its dotted key, what is wrong."""
     return ConfigError("\n".join(_finding(detail, given) for detail in error.errors()))
 

@@ -20,7 +20,7 @@ class Mistake:
 def mistakes(settings: Settings) -> Iterator[Mistake]:
     """What the settings cannot be used with."""
     yield from _endless_windows(settings)
-    yield from _horizon_beyond_raw(settings)
+    yield from _lookback_beyond_raw(settings)
     for number, rule in enumerate(settings.attribution.rules):
         for message in _of_rule(number, settings):
             yield Mistake((f"attribution.rules.{number}",), f"{rule}: {message}")
@@ -57,24 +57,24 @@ def _teams_named(settings: Settings) -> Iterator[tuple[str, Rule | Budget, str]]
 
 
 def _endless_windows(settings: Settings) -> Iterator[Mistake]:
-    """A horizon that windows leave before they are read for the last time."""
+    """A lookback that windows leave before they are read for the last time."""
     ingest = settings.ingest
     last = max([*ingest.reread_hours, *settings.last_reread_hours().values()])
-    if ingest.horizon_days * 24 <= last + 1:
+    if ingest.lookback_days * 24 <= last + 1:
         yield Mistake(
-            ("ingest.horizon_days", "ingest.reread_hours"),
-            f"{ingest.horizon_days} days are too short for ingest.reread_hours, whose last is"
+            ("ingest.lookback_days", "ingest.reread_hours"),
+            f"{ingest.lookback_days} days are too short for ingest.reread_hours, whose last is"
             f" {last}: windows would never become final",
         )
 
 
-def _horizon_beyond_raw(settings: Settings) -> Iterator[Mistake]:
+def _lookback_beyond_raw(settings: Settings) -> Iterator[Mistake]:
     """Windows that are asked for and would have expired."""
-    horizon_days, raw_days = settings.ingest.horizon_days, settings.retention.raw_days
-    if raw_days < horizon_days:
+    lookback_days, raw_days = settings.ingest.lookback_days, settings.retention.raw_days
+    if raw_days < lookback_days:
         yield Mistake(
-            ("retention.raw_days", "ingest.horizon_days"),
-            f"{raw_days} days are less than the {horizon_days} of ingest.horizon_days: what has"
+            ("retention.raw_days", "ingest.lookback_days"),
+            f"{raw_days} days are less than the {lookback_days} of ingest.lookback_days: what has"
             " expired would be read again",
         )
 

@@ -18,7 +18,7 @@ from finops_pipeline.settings.values import (
 class Ingest(Section):
     """When windows are read."""
 
-    horizon_days: int = key(
+    lookback_days: int = key(
         "How far back missing windows are filled", "days", default=14, ge=1, le=400
     )
     settle_minutes: int = key(

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from finops_pipeline.settings.attribution import Attribution, Budget, Rule, Sharing, Team
-from finops_pipeline.settings.clusters import Cluster, Price, token_variables, told_apart
+from finops_pipeline.settings.clusters import Cluster, Price, refuse_twins, token_variables
 from finops_pipeline.settings.sections import (
     Alerts,
     Bill,
@@ -78,8 +78,8 @@ class Settings(BaseSettings):
 
     @field_validator("clusters")
     @classmethod
-    def _told_apart(cls, clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
-        return told_apart(clusters)
+    def _refuse_twins(cls, clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
+        return refuse_twins(clusters)
 
     def last_reread_hours(self) -> dict[str, int]:
         """Age of one reading more, of the clusters that have one [hours]."""
@@ -108,7 +108,7 @@ LISTS: dict[str, type[BaseModel]] = {
 class Key:
     """One setting, as the documentation names it."""
 
-    key: str  # "ingest.horizon_days"; of a cluster: "clusters[].name"
+    key: str  # "ingest.lookback_days"; of a cluster: "clusters[].name"
     variable: str  # that sets it
     default: object  # None also when it has to be given: see is_required
     is_required: bool

@@ -25,14 +25,14 @@ from finops_pipeline.sources.reading import (
     NUMBER,
     TEXT,
     Reading,
-    parsed,
-    punctual,
+    ask_with_retries,
+    check_clock,
+    parse_answer,
     raw_json,
     schema,
-    stubbornly,
     table,
 )
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import DAY, WINDOW, rfc3339
 
 SCHEMAS = {
@@ -280,7 +280,7 @@ def read_window(
     cluster: str,
     start: datetime,
     fetched_at: datetime,
-    patience: Patience | None = None,
+    patience: RetryBudget | None = None,
 ) -> Reading:
     """``raw.allocation`` and ``raw.asset`` of one window, read together.
 
@@ -302,14 +302,16 @@ def read_window(
     def ask(seconds_left: Callable[[], float]) -> Reading:
         parameters = {**window, "includeIdle": "true"}
         told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
-        allocations = parsed(punctual(told), lambda body: allocation_rows(body, cluster, start))
+        allocations = parse_answer(
+            check_clock(told), lambda body: allocation_rows(body, cluster, start)
+        )
         clock_difference = told.clock_difference
         told = http.get(client, "/assets", window, deadline_seconds=seconds_left())
-        assets = parsed(punctual(told), lambda body: asset_rows(body, cluster, start))
+        assets = parse_answer(check_clock(told), lambda body: asset_rows(body, cluster, start))
         tables = {"raw.allocation": allocations, "raw.asset": assets}
         return Reading(cluster, start, fetched_at, tables, clock_difference=clock_difference)
 
-    return stubbornly(cluster, ask, patience)
+    return ask_with_retries(cluster, ask, patience)
 
 
 def read_day(
@@ -317,7 +319,7 @@ def read_day(
     cluster: str,
     start: datetime,
     fetched_at: datetime,
-    patience: Patience | None = None,
+    patience: RetryBudget | None = None,
 ) -> Reading:
     """``raw.source_daily`` of one UTC day, asked for in one piece; read once, so it is final.
 
@@ -339,12 +341,12 @@ def read_day(
 
     def ask(seconds_left: Callable[[], float]) -> Reading:
         told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
-        rows = parsed(punctual(told), lambda body: day_rows(body, cluster, start))
+        rows = parse_answer(check_clock(told), lambda body: day_rows(body, cluster, start))
         tables = {"raw.source_daily": rows}
         ahead = told.clock_difference
         return Reading(cluster, start, fetched_at, tables, clock_difference=ahead, is_final=True)
 
-    return stubbornly(cluster, ask, patience)
+    return ask_with_retries(cluster, ask, patience)
 
 
 def day_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from finops_pipeline import http
 from finops_pipeline.errors import SourceError
 from finops_pipeline.sources import prometheus
-from finops_pipeline.sources.reading import parsed
+from finops_pipeline.sources.reading import parse_answer
 from finops_pipeline.units import rfc3339
 
 _SECONDS = 20.0  # somebody waits for the answer
@@ -33,7 +33,7 @@ QUERY = {name: f"count({selector})" for name, selector in SERIES.items()} | {"co
 
 
 @dataclass(frozen=True)
-class Vitals:
+class Probe:
     """What a server says of itself.
 
     Args:
@@ -77,18 +77,18 @@ class _Vector(Struct):
     data: _Data
 
 
-def of_opencost(client: httpx.Client) -> Vitals:
+def probe_opencost(client: httpx.Client) -> Probe:
     """Version and clock of an OpenCost or Kubecost.
 
     Raises:
         SourceError: it does not answer as one.
     """
     answer = http.get(client, "/installInfo", {}, deadline_seconds=_SECONDS)
-    info = parsed(answer, msgspec.json.Decoder(_InstallInfo).decode)
-    return Vitals(info.version, answer.clock_difference)
+    info = parse_answer(answer, msgspec.json.Decoder(_InstallInfo).decode)
+    return Probe(info.version, answer.clock_difference)
 
 
-def of_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Vitals:
+def probe_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Probe:
     """Version, clock and series of a Prometheus, or of another server that speaks its language.
 
     Args:
@@ -101,19 +101,19 @@ def of_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Vitals:
     """
     form = {"query": prometheus.query(QUERY, matchers), "time": rfc3339(now)}
     answer = http.post(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
-    counts = parsed(answer, _counts)
-    return Vitals(_prometheus_version(client), answer.clock_difference, counts)
+    counts = parse_answer(answer, _counts)
+    return Probe(_prometheus_version(client), answer.clock_difference, counts)
 
 
-def of_kubernetes(client: httpx.Client) -> Vitals:
+def probe_kubernetes(client: httpx.Client) -> Probe:
     """Version and clock of a Kubernetes API.
 
     Raises:
         SourceError: it does not answer as one.
     """
     answer = http.get(client, "/version", {}, deadline_seconds=_SECONDS)
-    version = parsed(answer, msgspec.json.Decoder(_Version).decode)
-    return Vitals(version.git_version, answer.clock_difference)
+    version = parse_answer(answer, msgspec.json.Decoder(_Version).decode)
+    return Probe(version.git_version, answer.clock_difference)
 
 
 def _counts(body: bytes) -> dict[str, float]:
@@ -127,6 +127,6 @@ def _counts(body: bytes) -> dict[str, float]:
 def _prometheus_version(client: httpx.Client) -> str | None:
     try:
         answer = http.get(client, "/api/v1/status/buildinfo", {}, deadline_seconds=_SECONDS)
-        return parsed(answer, msgspec.json.Decoder(_BuildInfo).decode).data.version
+        return parse_answer(answer, msgspec.json.Decoder(_BuildInfo).decode).data.version
     except SourceError:  # Thanos and proxies have no such page
         return None

@@ -23,13 +23,13 @@ from finops_pipeline.sources.reading import (
     NUMBER,
     TEXT,
     Reading,
-    parsed,
-    punctual,
+    ask_with_retries,
+    check_clock,
+    parse_answer,
     schema,
-    stubbornly,
     table,
 )
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import HOUR, WINDOW, rfc3339
 
 SCHEMAS = {
@@ -336,7 +336,7 @@ def read_window(
     start: datetime,
     fetched_at: datetime,
     matchers: str = "",
-    patience: Patience | None = None,
+    patience: RetryBudget | None = None,
 ) -> Reading:
     """``raw.container_usage``, ``raw.volume_usage`` and ``raw.price`` of one window.
 
@@ -362,7 +362,7 @@ def read_window(
     def ask(seconds_left: Callable[[], float]) -> list[_Read]:
         return [_read(client, name, cluster, start, matchers, seconds_left()) for name in _ROWS]
 
-    read = stubbornly(cluster, ask, patience)
+    read = ask_with_retries(cluster, ask, patience)
     warnings = [warning for one in read for warning in one.warnings]
     return Reading(
         cluster,
@@ -380,7 +380,7 @@ def presence(
     cluster: str,
     start: datetime,
     matchers: str = "",
-    patience: Patience | None = None,
+    patience: RetryBudget | None = None,
 ) -> Presence:
     """What Prometheus saw of one window, to judge OpenCost's answer by.
 
@@ -397,9 +397,11 @@ def presence(
 
     def ask(seconds_left: Callable[[], float]) -> _Told:
         answer = _fetch(client, QUERIES["presence"], start, matchers, seconds_left())
-        return parsed(answer, lambda body: _values(body, QUERIES["presence"], _container, start))
+        return parse_answer(
+            answer, lambda body: _values(body, QUERIES["presence"], _container, start)
+        )
 
-    told = stubbornly(cluster, ask, patience)
+    told = ask_with_retries(cluster, ask, patience)
     found, nobody = told.found, ("", "", "")
     return Presence(
         running_sample_count=found["running_sample_count"],
@@ -431,8 +433,10 @@ def _read(
     seconds_left: float,
 ) -> _Read:
     answer = _fetch(client, QUERIES[name], start, matchers, seconds_left)
-    told = parsed(answer, lambda body: _values(body, QUERIES[name], _KEYS[name], start))
-    rows = parsed(answer, lambda _: table(SCHEMAS[name], cluster, start, _ROWS[name](told.found)))
+    told = parse_answer(answer, lambda body: _values(body, QUERIES[name], _KEYS[name], start))
+    rows = parse_answer(
+        answer, lambda _: table(SCHEMAS[name], cluster, start, _ROWS[name](told.found))
+    )
     return _Read(rows, told.warnings, answer.clock_difference)
 
 
@@ -445,7 +449,7 @@ def _fetch(
 ) -> http.Answer:
     form = {"query": query(quantities, matchers), "time": rfc3339(start + WINDOW)}
     send = http.get if len(form["query"]) < _LONGEST_URL else http.post
-    return punctual(send(client, "/api/v1/query", form, deadline_seconds=seconds_left))
+    return check_clock(send(client, "/api/v1/query", form, deadline_seconds=seconds_left))
 
 
 def _values(

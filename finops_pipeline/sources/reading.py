@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from finops_pipeline import http
 from finops_pipeline.errors import SourceClockDiffers, SourceError
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import rfc3339
 
 # Windows settle for 5 minutes: beyond that a server has not seen the end of one, or forgets early.
@@ -61,10 +61,10 @@ class Reading:
     is_final: bool = False
 
 
-def stubbornly(
+def ask_with_retries(
     cluster: str,
     ask: Callable[[Callable[[], float]], _Got],
-    patience: Patience | None = None,
+    patience: RetryBudget | None = None,
 ) -> _Got:
     """Ask until an answer is complete and right, as far as patience goes.
 
@@ -77,12 +77,12 @@ def stubbornly(
         SourceError: of the last attempt.
     """
     try:
-        return (patience or Patience()).ask(ask)
+        return (patience or RetryBudget()).ask(ask)
     except SourceError as error:
         raise type(error)(f"cluster {cluster}: {error}") from error
 
 
-def punctual(answer: http.Answer) -> http.Answer:
+def check_clock(answer: http.Answer) -> http.Answer:
     """The answer, if the clock of its server and ours agree.
 
     Raises:
@@ -97,7 +97,7 @@ def punctual(answer: http.Answer) -> http.Answer:
     return answer
 
 
-def parsed(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
+def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
     """What an answer says.
 
     Args:

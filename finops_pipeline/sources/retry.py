@@ -20,7 +20,7 @@ _Got = TypeVar("_Got")
 
 
 @dataclass
-class Patience:
+class RetryBudget:
     """Asks again what failed, and troubled servers more slowly; remembers for one tick.
 
     Args:

@@ -15,8 +15,8 @@ from finops_pipeline.errors import StateError
 from finops_pipeline.state.bill_files import BillFiles
 from finops_pipeline.state.connect import connect, writing
 from finops_pipeline.state.ledger import Ledger
-from finops_pipeline.state.ledger_snapshot import Contents
-from finops_pipeline.state.lookback import Horizon
+from finops_pipeline.state.ledger_snapshot import LedgerSnapshot
+from finops_pipeline.state.lookback import Lookback
 from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.state.tables import REVISION, installation
 
@@ -46,18 +46,18 @@ class State:
         """Made by :func:`open_state`."""
         self.installation = installation
         self.ledger = Ledger(engine, schedule)
-        self.horizon = Horizon(engine, self.ledger)
+        self.lookback = Lookback(engine, self.ledger)
         self.bill = BillFiles(engine)
         self._engine = engine
 
     @contextmanager
-    def snapshot(self) -> Iterator[Contents]:
+    def snapshot(self) -> Iterator[LedgerSnapshot]:
         """One unchanging view of the ledger, however many questions are asked of it."""
         engine = self._engine
         if engine.dialect.name != "sqlite":  # where every transaction is a snapshot
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with engine.connect() as connection:
-            yield Contents(connection)
+            yield LedgerSnapshot(connection)
 
     def told(self) -> AbstractContextManager[None]:
         """Within the block, what the driver says of the database is a ``StateError``."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
-from finops_pipeline.state.schedule import Known
+from finops_pipeline.state.schedule import KnownWindow
 from finops_pipeline.state.tables import ledger
 from finops_pipeline.state.window import ABSENT
 
@@ -28,7 +28,7 @@ def known_windows(
     cluster: str,
     start: datetime,
     end: datetime,
-) -> dict[datetime, Known]:
+) -> dict[datetime, KnownWindow]:
     """What is known of the windows of ``[start, end)``; those never tried are not in it."""
     is_absent = ledger.c.status == ABSENT
     query = (
@@ -43,6 +43,6 @@ def known_windows(
         .group_by(ledger.c.window_start)
     )
     return {
-        window_start: Known(read_count == len(table_names), *last)
+        window_start: KnownWindow(read_count == len(table_names), *last)
         for window_start, read_count, *last in connection.execute(query)
     }

@@ -67,7 +67,7 @@ def _once(question: _Question) -> _Question:
     """Answer from memory when asked again: every table of the warehouse asks the same."""
 
     @wraps(question)
-    def answer(self: "Contents", *day: datetime) -> Any:
+    def answer(self: "LedgerSnapshot", *day: datetime) -> Any:
         key = (question.__name__, *day)
         if key not in self.answers:
             self.answers[key] = question(self, *day)
@@ -87,7 +87,7 @@ class Progress:
     last_failure: str | None = None  # what it said
 
 
-class Contents:
+class LedgerSnapshot:
     """One unchanging view of the ledger; made by ``State.snapshot``."""
 
     def __init__(self, connection: Connection) -> None:
@@ -96,7 +96,7 @@ class Contents:
         self.answers: dict[tuple[object, ...], Any] = {}  # given so far; the view does not change
 
     @_once
-    def day_contents(self) -> dict[str, dict[datetime, str]]:
+    def day_hashes(self) -> dict[str, dict[datetime, str]]:
         """Hash of what was read, by table and first instant of the day, over all clusters.
 
         It differs when rows of a window do, or when a window is read for the first time; not when
@@ -121,8 +121,8 @@ class Contents:
         return {day_start(day): "-".join(map(str, values)) for day, *values in rows}
 
     @_once
-    def hour_contents(self, day: datetime) -> dict[str, dict[datetime, str]]:
-        """The same as ``day_contents`` by first instant of the hour, within one day."""
+    def hour_hashes(self, day: datetime) -> dict[str, dict[datetime, str]]:
+        """The same as ``day_hashes`` by first instant of the hour, within one day."""
         key = (ledger.c.table_name, ledger.c.window_start, ledger.c.cluster)
         sha = ledger.c.content_sha256
         query = select(*key, sha).where(_within(ledger, day, day + DAY), sha.is_not(None))
@@ -187,7 +187,7 @@ class Contents:
         Args:
             table_names: what the source fills.
             cluster: whose.
-            start: first instant of the horizon, on the grid; older windows are not looked at.
+            start: first instant of the lookback, on the grid; older windows are not looked at.
             end: first instant after it.
             in_each_window: tables that every reading fills, if those are not all.
         """

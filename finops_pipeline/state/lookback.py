@@ -1,4 +1,4 @@
-"""How far back windows are asked for: a horizon that moves on, and older days on request."""
+"""How far back windows are asked for: a lookback that moves on, and older days on request."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
@@ -9,12 +9,12 @@ from sqlalchemy import Column, Connection, Engine, delete, func, select
 from finops_pipeline.state.connect import upsert, writing
 from finops_pipeline.state.known_windows import known_windows
 from finops_pipeline.state.ledger import Ledger
-from finops_pipeline.state.schedule import Known
-from finops_pipeline.state.tables import horizon, ledger, requested_day
+from finops_pipeline.state.schedule import KnownWindow
+from finops_pipeline.state.tables import ledger, lookback, requested_day
 from finops_pipeline.units import DAY, day_start, windows
 
 
-class Horizon:
+class Lookback:
     """What may still be asked for; each call is a transaction or a few."""
 
     def __init__(self, engine: Engine, ledger: Ledger) -> None:
@@ -37,7 +37,7 @@ class Horizon:
             reason: why the others are lost.
         """
         with self._engine.connect() as connection:
-            remembered = _least(connection, horizon.c.start, table_names, cluster)
+            remembered = _least(connection, lookback.c.start, table_names, cluster)
             tried = _least(connection, ledger.c.window_start, table_names, cluster)
             # What lies before the first window that was ever tried is nobody's loss.
             passed = max(remembered or tried, tried) if tried else start
@@ -52,7 +52,7 @@ class Horizon:
             self._remember(table_names, cluster, start)
 
     def requested(self, table_names: Sequence[str]) -> set[date]:
-        """UTC days that are asked for although they lie before the horizon."""
+        """UTC days that are asked for although they lie before the lookback."""
         query = select(requested_day.c.day).where(requested_day.c.table_name.in_(table_names))
         with self._engine.connect() as connection:
             return set(connection.execute(query).scalars())
@@ -65,7 +65,7 @@ class Horizon:
         Args:
             table_names: what one source fills together.
             days: UTC days.
-            start: of the horizon; days behind it are asked for anyway and not remembered.
+            start: of the lookback; days behind it are asked for anyway and not remembered.
             at: when.
         """
         for day in sorted(days):
@@ -90,7 +90,7 @@ class Horizon:
         place = {"cluster": cluster, "start": start}
         rows = [{"table_name": name, **place} for name in table_names]
         with writing(self._engine) as connection:
-            upsert(connection, horizon, rows, ["start"])
+            upsert(connection, lookback, rows, ["start"])
 
 
 def _least(
@@ -103,5 +103,5 @@ def _least(
     return found
 
 
-def _is_open(known: Mapping[datetime, Known], at: datetime) -> bool:
+def _is_open(known: Mapping[datetime, KnownWindow], at: datetime) -> bool:
     return at not in known or not known[at].is_read or known[at].next_read_at is not None

@@ -12,7 +12,7 @@ AGAIN = "to be read again"
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownWindow:
     """What the ledger knows of a window, over all tables of one source."""
 
     is_read: bool  # every table is provisional, final or lost
@@ -60,7 +60,7 @@ class Schedule:
         return next((point for point in points if point > read_at), None)
 
     def due(
-        self, now: datetime, known: Mapping[datetime, Known], start: datetime, end: datetime
+        self, now: datetime, known: Mapping[datetime, KnownWindow], start: datetime, end: datetime
     ) -> list[Due]:
         """Windows of ``[start, end)`` to be read now, in the order to serve them.
 
@@ -87,20 +87,20 @@ def after_end(window_start: datetime, instant: datetime) -> str:
     return f"after {hours:.3g} h"
 
 
-def _is_waiting(known: Known, now: datetime) -> bool:
+def _is_waiting(known: KnownWindow, now: datetime) -> bool:
     return known.is_read and known.next_read_at is not None and known.next_read_at <= now
 
 
-def _failed_at(known: Known | None) -> datetime:
+def _failed_at(known: KnownWindow | None) -> datetime:
     """When it was tried in vain; long ago when it was not."""
     return (known and known.failed_at) or datetime.min.replace(tzinfo=UTC)
 
 
-def _missing(window_start: datetime, known: Known | None) -> Due:
+def _missing(window_start: datetime, known: KnownWindow | None) -> Due:
     failure = known.failure if known else None
     return Due(window_start, FAILED, failure) if failure else Due(window_start, MISSING)
 
 
-def _again(window_start: datetime, known: Known) -> Due:
+def _again(window_start: datetime, known: KnownWindow) -> Due:
     point = known.next_read_at or window_start
     return Due(window_start, AGAIN, after_end(window_start, point))

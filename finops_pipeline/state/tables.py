@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from finops_pipeline.state.types import Exact, Instant
 
-REVISION = "0003"  # newest migration; known here so that opening need not import alembic
+REVISION = "0004"  # newest migration; known here so that opening need not import alembic
 
 metadata = MetaData()
 
@@ -106,8 +106,8 @@ restatement = Table(
     comment="Changes of a window's content between two readings",
 )
 
-horizon = Table(
-    "horizon",
+lookback = Table(
+    "lookback",
     metadata,
     Column("table_name", String, primary_key=True),
     Column("cluster", String, primary_key=True),
@@ -121,7 +121,7 @@ requested_day = Table(
     Column("table_name", String, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("requested_at", Instant, nullable=False),
-    comment="UTC days before the horizon that are asked for until each window is read or lost",
+    comment="UTC days before the lookback that are asked for until each window is read or lost",
 )
 
 bill_file = Table(

@@ -14,6 +14,8 @@ RAW = "raw."  # what the names of tables begin with that sources fill; others ar
 # they are kept for good.
 BILL, STATEMENT = MONTHLY = ("raw.bill", "raw.statement")
 ALL_CLUSTERS = "(all)"  # no name of a cluster
+# By the names that tables had in files of the lake, which stay as they were written.
+CURRENT_NAMES = {"efficiency.sum_daily": "efficiency.workload_usage_daily"}
 
 Key = tuple[str, datetime]  # table and window, of the cluster at hand
 Day = tuple[str, str, date]  # table, cluster and UTC day

@@ -66,7 +66,7 @@ where grain = 'hour'
 """
 
 
-class Records:
+class Bookkeeping:
     """The schema ``internal``: nobody else's business, in the published file neither."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:

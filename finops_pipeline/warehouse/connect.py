@@ -52,7 +52,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         WarehouseDamaged: it is no database, or one whose bytes have changed.
     """
     try:
-        with damage_told(path):
+        with translate_damage(path):
             connection = _opened(path)
     except duckdb.IOException as error:
         if not _is_taken(error):
@@ -77,7 +77,7 @@ def read_everything(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def damage_told(path: Path) -> Iterator[None]:
+def translate_damage(path: Path) -> Iterator[None]:
     """DuckDB keeps a checksum of every block: what it says of one that changed, as our error.
 
     Raises:

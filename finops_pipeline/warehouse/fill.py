@@ -12,12 +12,12 @@ from finops_pipeline.catalog.sql_files import SqlFile, Table
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY
 from finops_pipeline.warehouse.archive import Archive, insert_files
-from finops_pipeline.warehouse.bookkeeping import DAYS, Records
+from finops_pipeline.warehouse.bookkeeping import DAYS, Bookkeeping
 from finops_pipeline.warehouse.fingerprints import Slots
-from finops_pipeline.warehouse.line_cache import Spool
+from finops_pipeline.warehouse.line_item_cache import LineItemCache
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, joined, within
 from finops_pipeline.warehouse.schema import Definitions, transaction
-from finops_pipeline.warehouse.source_data import Inputs
+from finops_pipeline.warehouse.source_data import SourceData
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Filler:
     """Fills tables of an open database, one after those it reads."""
 
     connection: duckdb.DuckDBPyConnection
-    records: Records
+    records: Bookkeeping
     definitions: Definitions
-    spool: Spool
+    line_items: LineItemCache
     archive: Archive
-    inputs: Inputs
+    inputs: SourceData
     settings: Mapping[str, Any]  # what a select may name after a dollar sign
 
     def fill(self, table: Table, found: Stale) -> int:
@@ -85,18 +85,18 @@ class Filler:
 
     def rows(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
         """What the select of a file answers for a range."""
-        self.spool.hold(file, part)
+        self.line_items.hold(file, part)
         self.definitions.show(file, part)
-        query = self.spool.select(file, part)
+        query = self.line_items.select(file, part)
         return answered(self.connection, query, self._arguments(file, part))
 
     def _hold(self, table: Table, slots: list[datetime]) -> None:
         """Compute the views that a table reads."""
         frozen = self.inputs.frozen(table.name)
         made = [slot for slot in slots if slot not in frozen]
-        with _explained(table):
+        with _translate_errors(table):
             for part in joined(made, table.slot):
-                self.spool.hold(table, part)
+                self.line_items.hold(table, part)
 
     def _bring_back(self, table: Table, found: Stale) -> None:
         """Make rows of days that lie in files, since some hours of them stay as they are."""
@@ -118,7 +118,7 @@ class Filler:
     @contextmanager
     def _filling(self, table: Table) -> Iterator[None]:
         try:
-            with _explained(table), transaction(self.connection):
+            with _translate_errors(table), transaction(self.connection):
                 yield
         except BaseException:  # Ctrl-C too: what was shown and put away is not any more
             self.definitions.rolled_back()
@@ -136,7 +136,7 @@ class Filler:
             self.connection.register("given_rows", given)
             result = self.connection.execute(f"{insert} select * from given_rows")
         else:
-            query = self.spool.select(table, part)
+            query = self.line_items.select(table, part)
             self.definitions.show(table, part)
             result = self.connection.execute(f"{insert} {query}", self._arguments(table, part))
         return int((result.fetchone() or (0,))[0])
@@ -160,7 +160,7 @@ def answered(
 
 
 @contextmanager
-def _explained(table: Table) -> Iterator[None]:
+def _translate_errors(table: Table) -> Iterator[None]:
     try:
         yield
     except (duckdb.IntegrityError, duckdb.DataError, duckdb.ProgrammingError) as error:

@@ -9,9 +9,9 @@ import duckdb
 from finops_pipeline.catalog.sql_files import SqlFile, Table, reading
 from finops_pipeline.sql_text import quoted
 from finops_pipeline.warehouse.archive import Archive
-from finops_pipeline.warehouse.bookkeeping import Records
+from finops_pipeline.warehouse.bookkeeping import Bookkeeping
 from finops_pipeline.warehouse.ranges import ALWAYS, NEVER, Range
-from finops_pipeline.warehouse.source_data import Inputs
+from finops_pipeline.warehouse.source_data import SourceData
 
 # The names of folders would be columns too; files hold all that they say.
 _PLAIN = "hive_partitioning = false"
@@ -25,9 +25,9 @@ class Definitions:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        records: Records,
+        records: Bookkeeping,
         tables: Mapping[str, Table],
-        inputs: Inputs,
+        inputs: SourceData,
         archive: Archive,
     ) -> None:
         """Schemas and the shape of raw tables are made at once; what has no file is dropped."""
@@ -57,7 +57,7 @@ class Definitions:
             self._connection.execute(table.ddl.replace(table.name, table.stored, 1))
             if table.is_archived:
                 self._show(table, [], NEVER)
-            if table.is_line:
+            if table.is_line_item:
                 self._make_macro(table)
             if not table.is_filed:
                 self._comment([table])
@@ -67,7 +67,7 @@ class Definitions:
         """Its rows of a range: unlike the view it reads nothing of the lake that lies outside."""
         query = (line.query or "").rstrip(";")
         for table in (self._tables[name] for name in sorted(line.reads)):
-            if table.is_line:
+            if table.is_line_item:
                 query = reading(query, table.name, f"from {table.name}(start_at, end_at)")
             elif "window_start" in table.columns:
                 query = reading(query, table.name, f"from {table.name} where {_IN_MACRO}")

@@ -13,16 +13,16 @@ from finops_pipeline.catalog.table_list import catalog
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR, day_start
 from finops_pipeline.warehouse.archive import Archive
-from finops_pipeline.warehouse.bookkeeping import DAYS, HOURS, Records
-from finops_pipeline.warehouse.connect import connect, damage_told, read_everything
+from finops_pipeline.warehouse.bookkeeping import DAYS, HOURS, Bookkeeping
+from finops_pipeline.warehouse.connect import connect, read_everything, translate_damage
 from finops_pipeline.warehouse.fill import Filler, Stale, answered
 from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale, timed
-from finops_pipeline.warehouse.line_cache import Spool, delete_spool
+from finops_pipeline.warehouse.line_item_cache import LineItemCache, delete_line_item_cache
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
 from finops_pipeline.warehouse.schema import Definitions, transaction
-from finops_pipeline.warehouse.source_data import Inputs
+from finops_pipeline.warehouse.source_data import SourceData
 
-# Of views over the lake; more are not kept in the spool at once.
+# Of views over the lake; more are not cached at once.
 _DAYS_A_WEEK = 7
 _HOURS_A_WEEK = _DAYS_A_WEEK * 24
 
@@ -30,7 +30,7 @@ _HOURS_A_WEEK = _DAYS_A_WEEK * 24
 @contextmanager
 def open_warehouse(
     path: Path,
-    inputs: Inputs,
+    inputs: SourceData,
     settings: Mapping[str, Any],
     sql: Mapping[str, Table] | None = None,
 ) -> Iterator["Warehouse"]:
@@ -46,7 +46,7 @@ def open_warehouse(
     Raises:
         WarehouseDamaged: from here or from within the block, when the file cannot be read.
     """
-    with damage_told(path):
+    with translate_damage(path):
         warehouse = Warehouse(path, inputs, settings, tables() if sql is None else sql)
         try:
             yield warehouse
@@ -60,7 +60,7 @@ class Warehouse:
     def __init__(
         self,
         path: Path,
-        inputs: Inputs,
+        inputs: SourceData,
         settings: Mapping[str, Any],
         sql: Mapping[str, Table],
     ) -> None:
@@ -75,29 +75,29 @@ class Warehouse:
             raise
         self._inputs = inputs
         self._settings = settings
-        self._by_day = Fingerprints(sql, inputs.day_contents, settings, self._settled)
+        self._by_day = Fingerprints(sql, inputs.day_hashes, settings, self._settled)
         self._by_hour = cache(self._fingerprints_of_hours)
         self._fresh: set[str] = set()
         self._written: Counter[str] = Counter()
         self._is_caught_up = False
         self._checked: dict[str, list[dict[str, Any]]] = {}
 
-    def _prepare(self, inputs: Inputs, settings: Mapping[str, Any]) -> None:
+    def _prepare(self, inputs: SourceData, settings: Mapping[str, Any]) -> None:
         """What works on the open database."""
         connection, sql = self.connection, self.tables
-        self.records = Records(connection)
+        self.records = Bookkeeping(connection)
         with transaction(connection):
             self.records.describe(catalog(sql.values(), settings))
         self.archive = Archive(connection, self.path)
         self._definitions = Definitions(connection, self.records, sql, inputs, self.archive)
-        self.spool = Spool(connection, self.path, sql, self._definitions)
-        kept = (self.records, self._definitions, self.spool, self.archive)
+        self.line_items = LineItemCache(connection, self.path, sql, self._definitions)
+        kept = (self.records, self._definitions, self.line_items, self.archive)
         self._filler = Filler(connection, *kept, inputs, settings)
 
     def close(self) -> None:
         """Write everything to the file and let go of it; it may then be copied."""
         self.connection.close()
-        delete_spool(self.path)
+        delete_line_item_cache(self.path)
 
     def verify(self) -> None:
         """Read everything once: what nobody asks for may be damaged for a long time.
@@ -107,7 +107,7 @@ class Warehouse:
         Raises:
             WarehouseDamaged: a block has changed.
         """
-        with damage_told(self.path):
+        with translate_damage(self.path):
             read_everything(self.connection)
         for table in self.tables.values():
             if table.is_archived:
@@ -174,7 +174,7 @@ class Warehouse:
         for part in parts:
             found.append((part, self._filler.rows(file, part)))
             if len(changed) > _HOURS_A_WEEK:
-                self.spool.clear()
+                self.line_items.clear()
         with transaction(self.connection):
             return self.records.findings(file.name, file.version, found)
 
@@ -200,7 +200,7 @@ class Warehouse:
 
     def _refresh_growing(self, table: Table) -> None:
         """Week by week: what is made anew over years need not fit into the database at once."""
-        if self.spool.is_read_by(table):
+        if self.line_items.is_read_by(table):
             self._catch_up()
         changed = self._changed(table)
         for week in joined(changed, DAY):
@@ -208,14 +208,14 @@ class Warehouse:
         self._put_away(table)
 
     def _catch_up(self) -> None:
-        """Fill what reads the spool together, when it is weeks: it need not hold more than one.
+        """Fill what reads line items together when it is weeks: the cache holds one at most.
 
         Once. A table that cannot be filled is told when its turn comes.
         """
         if self._is_caught_up:
             return
         self._is_caught_up = True
-        reading = [table for table in self.tables.values() if self.spool.is_read_by(table)]
+        reading = [table for table in self.tables.values() if self.line_items.is_read_by(table)]
         readers = [table for table in reading if self._make_ready(table)]
         changed = {table: self._changed(table) for table in readers}
         every = {day for found in changed.values() for day in found}
@@ -223,7 +223,7 @@ class Warehouse:
             for table, found in changed.items():
                 with suppress(TableError):
                     self._fill(table, week.of(found))
-            self.spool.clear()
+            self.line_items.clear()
 
     def _make_ready(self, table: Table) -> bool:
         """Bring what a table reads up to date, and make the table; whether that is possible."""
@@ -278,7 +278,7 @@ class Warehouse:
         return {day: days[day] for day in _times(days) if day > oldest}
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:
-        contents = partial(self._inputs.hour_contents, day=day)
+        contents = partial(self._inputs.hour_hashes, day=day)
         return Fingerprints(self.tables, contents, self._settings, self._settled)
 
     def _settled(self, name: str) -> Slots:

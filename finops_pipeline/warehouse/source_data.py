@@ -10,19 +10,19 @@ import pyarrow as pa
 from finops_pipeline.warehouse.fingerprints import Slots
 
 
-class Inputs(Protocol):
+class SourceData(Protocol):
     """One unchanging view of what lake and ledger hold.
 
     A hash is of the rows of the tables that have no select: those of the lake and of the ledger.
     """
 
-    def day_contents(self, table: str) -> Slots:
+    def day_hashes(self, table: str) -> Slots:
         """Content hash by first instant of the day; by None for a table that does not grow.
 
         By both for one that does not grow, but whose rows hold for some days each.
         """
 
-    def hour_contents(self, table: str, day: datetime) -> Slots:
+    def hour_hashes(self, table: str, day: datetime) -> Slots:
         """The same by first instant of the hour, within one day."""
 
     def files(self, table: str, start: datetime, end: datetime) -> Sequence[Path]:

@@ -30,7 +30,7 @@ def test_a_table_is_its_file(folder):
 
 
 def test_a_view_is_read_like_a_table(folder):
-    line = read_tables(folder)["costs.line"]
+    line = read_tables(folder)["costs.line_item"]
 
     assert line.is_view
     assert line.columns["total_cost"] == "count x price"
@@ -44,7 +44,7 @@ def test_a_view_is_read_like_a_table(folder):
         ("raw.item", True, False),
         ("core.window", True, False),
         ("core.price", False, False),
-        ("costs.line", False, True),
+        ("costs.line_item", False, True),
         ("costs.hourly", True, False),
         ("costs.summary", False, False),
     ],

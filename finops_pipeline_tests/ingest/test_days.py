@@ -21,7 +21,7 @@ from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.operations.repair import repair
 from finops_pipeline.sources.opencost import SCHEMAS
 from finops_pipeline.sources.reading import Reading
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.state.window import Window
 from finops_pipeline.units import DAY, HOUR, WINDOW, rfc3339, windows
 from finops_pipeline_tests import servers
@@ -60,7 +60,7 @@ class World:
 
     def tick(self, it: Installation) -> list[str]:
         """Read the days that are due; what went wrong."""
-        (given,) = read_days(it, lambda until: Patience(until, attempts=1))
+        (given,) = read_days(it, lambda until: RetryBudget(until, attempts=1))
         return given.warnings()
 
     def known(self, it: Installation, day: datetime = MONDAY) -> Window | None:
@@ -240,7 +240,7 @@ def test_a_tick_reads_a_few_days_oldest_first(world):
 def test_nothing_begins_that_the_tick_has_no_time_for(world):
     with world.opened() as it:
         read_windows(it)
-        read_days(it, lambda _until: Patience(until=0.0, clock=lambda: 1.0))
+        read_days(it, lambda _until: RetryBudget(until=0.0, clock=lambda: 1.0))
 
         assert due_days(it, it.settings.clusters[0]) == [MONDAY.date()]
     assert world.asked == []
@@ -260,7 +260,7 @@ def test_a_day_that_became_too_old_is_lost_and_asked_for_again_on_request(world)
         world.tick(it)
         read = world.known(it)
 
-        assert it.state.horizon.requested([TABLE]) == set()
+        assert it.state.lookback.requested([TABLE]) == set()
     assert read is not None
     assert read.status == "final"
 

@@ -101,8 +101,8 @@ def assert_equal_readings_change_nothing(it: World, histories: list[History]) ->
 def everything(it: World) -> tuple[object, ...]:
     with it.installation.state.snapshot() as contents:
         return (
-            contents.day_contents(),
-            contents.hour_contents(MIDNIGHT),
+            contents.day_hashes(),
+            contents.hour_hashes(MIDNIGHT),
             contents.restatements(MIDNIGHT, END),
             contents.current_files(TABLE, MIDNIGHT, END),
             sorted(it.installation.lake.paths()),

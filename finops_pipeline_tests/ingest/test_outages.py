@@ -13,8 +13,8 @@ MINUTE = timedelta(minutes=1)
 SETTLE = 5 * MINUTE
 SHARE = timedelta(seconds=480 / 2)  # of two sources that are asked
 ANSWER_SECONDS = 2.0
-HORIZON = 14 * DAY
-OUTAGES = [HOUR, DAY, HORIZON]
+LOOKBACK = 14 * DAY
+OUTAGES = [HOUR, DAY, LOOKBACK]
 
 
 def newest(at: datetime) -> datetime:
@@ -67,7 +67,7 @@ def test_after_a_stop_of_the_platform_every_window_is_back_and_the_newest_first(
         assert_the_newest_window_waits_for_four_others_at_most(it)
 
 
-@pytest.mark.parametrize(("outage", "ticks"), [(HOUR, 4), (DAY, 96), (HORIZON, 56)], ids=str)
+@pytest.mark.parametrize(("outage", "ticks"), [(HOUR, 4), (DAY, 96), (LOOKBACK, 56)], ids=str)
 def test_after_a_stop_of_a_source_every_window_is_back(outage, ticks):
     with world(STOPPED + 5 * MINUTE) as it:
         running(it)
@@ -85,7 +85,7 @@ def test_after_a_stop_of_a_source_every_window_is_back(outage, ticks):
         assert_the_newest_window_waits_for_four_others_at_most(it)
 
 
-def test_what_is_older_than_the_horizon_or_the_memory_of_the_source_is_lost():
+def test_what_is_older_than_the_lookback_or_the_memory_of_the_source_is_lost():
     def forgetful(window: datetime, at: datetime) -> Costs:
         return [1.0] if at - window < 10 * DAY else []
 
@@ -98,12 +98,12 @@ def test_what_is_older_than_the_horizon_or_the_memory_of_the_source_is_lost():
         ticks_until_filled(it, STOPPED, back)
 
         known = it.windows(STOPPED, back)
-        horizon, memory = back - HORIZON, back - 10 * DAY
-        too_old = {known[at].reason for at in windows(STOPPED, horizon)}
-        assert it.statuses(STOPPED, horizon) == {"lost"}
-        assert too_old == {"not read before it was too old to be asked for (ingest.horizon_days)"}
-        assert it.statuses(horizon, memory) == {"lost"}
-        assert "has forgotten it" in str(known[horizon].reason)
+        lookback, memory = back - LOOKBACK, back - 10 * DAY
+        too_old = {known[at].reason for at in windows(STOPPED, lookback)}
+        assert it.statuses(STOPPED, lookback) == {"lost"}
+        assert too_old == {"not read before it was too old to be asked for (ingest.lookback_days)"}
+        assert it.statuses(lookback, memory) == {"lost"}
+        assert "has forgotten it" in str(known[lookback].reason)
         assert it.statuses(memory + 4 * HOUR, back) == {"provisional", "final"}
         it.asked.clear()
         it.tick()
@@ -160,7 +160,7 @@ def test_thirty_requested_days_are_read_over_many_ticks_and_the_newest_window_do
         del it.asked[:backfilled]
         assert_the_newest_window_waits_for_four_others_at_most(it)
         it.tick()
-        assert it.installation.state.horizon.requested([TABLE]) == set()
+        assert it.installation.state.lookback.requested([TABLE]) == set()
 
 
 def test_a_request_asks_again_for_lost_windows_and_not_for_final_ones():
@@ -197,7 +197,7 @@ def test_windows_of_a_requested_day_are_not_given_up():
         it.clock.now += 15 * DAY
         it.tick()
         start = day.replace(hour=0)
-        assert it.installation.state.horizon.requested([TABLE]) == {day.date()}
+        assert it.installation.state.lookback.requested([TABLE]) == {day.date()}
 
         it.say = lambda _window, _at: [1.0]
         it.seconds = 0

@@ -288,7 +288,7 @@ def test_unknown_costs_stay_unknown_and_hours_are_paid_all_the_same(spoiled):
     (row,) = spoiled.home.ask(f"""
         select source_total_cost, cpu_cost > 0 as is_paid
         from raw.allocation
-        join costs.line using (cluster, window_start, namespace, pod, container)
+        join costs.line_item using (cluster, window_start, namespace, pod, container)
         where container = 'sh' and window_start = '{SPOILED["null costs"]}'
     """)
 

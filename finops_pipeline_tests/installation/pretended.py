@@ -16,7 +16,7 @@ from finops_pipeline.ingest.windows import Progress, read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import Clients, Source
 from finops_pipeline.sources.reading import Reading
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.state.window import Window
 from finops_pipeline.units import DAY, windows
 from finops_pipeline_tests.demo_data import Clock
@@ -29,7 +29,7 @@ Say = Callable[[datetime, datetime], Costs]  # window, asked at
 
 _SETTINGS = """
 [ingest]
-horizon_days = {horizon_days}
+lookback_days = {lookback_days}
 
 [[clusters]]
 name = "prod"
@@ -93,8 +93,8 @@ class World:
         finally:
             self._in_flight.release()
 
-    def _patience(self, until: float) -> Patience:
-        return Patience(until, clock=self._monotonic, sleep=self._sleep)
+    def _patience(self, until: float) -> RetryBudget:
+        return RetryBudget(until, clock=self._monotonic, sleep=self._sleep)
 
     def _sleep(self, seconds: float) -> None:
         self.clock.now += timedelta(seconds=seconds)
@@ -115,12 +115,12 @@ def reading(window: datetime, at: datetime, costs: Costs, cluster: str = CLUSTER
 
 
 @contextmanager
-def world(now: datetime, horizon_days: int = 14) -> Iterator[World]:
+def world(now: datetime, lookback_days: int = 14) -> Iterator[World]:
     """A new installation."""
     clock = Clock(now)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "finops.toml"
-        file.write_text(_SETTINGS.format(horizon_days=horizon_days))
+        file.write_text(_SETTINGS.format(lookback_days=lookback_days))
         given = configuration.load(file, {"FINOPS_DATA_DIR": f"{folder}/data"})
         with open_installation(given, clock) as installation:
             yield World(installation, clock)

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finops_pipeline.catalog.sql_files import tables
-from finops_pipeline.installation.ledger_data import LedgerInputs
+from finops_pipeline.installation.ledger_data import LedgerData
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.settings import Settings
 from finops_pipeline.state.database import Installation as Identity
-from finops_pipeline.state.ledger_snapshot import Contents
+from finops_pipeline.state.ledger_snapshot import LedgerSnapshot
 from finops_pipeline.units import DAY, HOUR
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -26,42 +26,42 @@ RULE = {"name": "shop", "namespace": "shop-*", "team": "retail"}
 ANY_TIME = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
-class Week(Contents):
+class Week(LedgerSnapshot):
     """A ledger that has read two hours of each day of a week, and knows an older frozen day."""
 
     def __init__(self) -> None:
         """Nothing is asked of a database."""
 
-    def day_contents(self) -> dict[str, dict[datetime, str]]:
+    def day_hashes(self) -> dict[str, dict[datetime, str]]:
         frozen = {"costs.daily": {MONDAY - 400 * DAY: "kept"}}
         return {"raw.allocation": dict.fromkeys(WEEK, "read"), **frozen}
 
-    def hour_contents(self, day: datetime) -> dict[str, dict[datetime, str]]:
+    def hour_hashes(self, day: datetime) -> dict[str, dict[datetime, str]]:
         return {"raw.allocation": {day: "read", day + HOUR: "read"}}
 
 
-def inputs(**sections: Any) -> LedgerInputs:
+def inputs(**sections: Any) -> LedgerData:
     settings = Settings.model_validate({"clusters": [CLUSTER], **sections})
     identity = Identity(installation_id="it", currency="USD", is_demo=False, created_at=MONDAY)
-    return LedgerInputs(Week(), Lake(Path("lake")), settings, identity, ANY_TIME)
+    return LedgerData(Week(), Lake(Path("lake")), settings, identity, ANY_TIME)
 
 
-def ruled(*rules: Mapping[str, Any]) -> LedgerInputs:
+def ruled(*rules: Mapping[str, Any]) -> LedgerData:
     return inputs(attribution={"rules": rules})
 
 
-def rows(given: LedgerInputs, table: str) -> list[dict[str, Any]]:
+def rows(given: LedgerData, table: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = given.rows(table, *ANY_TIME).to_pylist()
     return found
 
 
-def changed(table: str, before: LedgerInputs, after: LedgerInputs) -> list[datetime]:
+def changed(table: str, before: LedgerData, after: LedgerData) -> list[datetime]:
     """Days that a change of the settings touches; those of the hours agree."""
-    then, now = before.day_contents(table), after.day_contents(table)
+    then, now = before.day_hashes(table), after.day_hashes(table)
     assert then.keys() == now.keys() == {None, *WEEK}
     days = [day for day in WEEK if then[day] != now[day]]
     for day in WEEK:
-        hours = [it.hour_contents(table, day) for it in (before, after)]
+        hours = [it.hour_hashes(table, day) for it in (before, after)]
         assert [hour.keys() for hour in hours] == [{None, day, day + HOUR}] * 2
         differing = [slot for slot in (day, day + HOUR) if hours[0][slot] != hours[1][slot]]
         assert differing == ([day, day + HOUR] if day in days else [])
@@ -111,7 +111,7 @@ def test_whom_a_team_is_reached_by_changes_no_cost():
     before, after = (inputs(teams=[{"name": "retail", "email": it}]) for it in ("a@b", "c@d"))
 
     assert changed("core.team", before, after) == []
-    assert before.day_contents("core.team")[None] != after.day_contents("core.team")[None]
+    assert before.day_hashes("core.team")[None] != after.day_hashes("core.team")[None]
 
 
 def test_no_cost_is_made_of_whom_a_team_is_reached_by():
@@ -144,12 +144,12 @@ def test_what_holds_on_no_day_that_was_read_changes_the_table_alone():
     before, after = inputs(), inputs(teams=[team])
 
     assert changed("core.team", before, after) == []
-    assert before.day_contents("core.team")[None] != after.day_contents("core.team")[None]
+    assert before.day_hashes("core.team")[None] != after.day_hashes("core.team")[None]
 
 
 @pytest.mark.parametrize("table", ["core.shared_namespace", "core.cost_label", "core.budget"])
 def test_other_lists_of_the_settings_touch_every_day(table):
-    assert inputs().day_contents(table).keys() == {None}
+    assert inputs().day_hashes(table).keys() == {None}
 
 
 def test_lists_of_the_settings_become_rows():

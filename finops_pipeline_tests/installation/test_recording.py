@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from finops_pipeline.catalog.sql_files import tables
 from finops_pipeline.errors import LakeError
-from finops_pipeline.installation.recording import FACTS, MEASURES, Recorded, record
+from finops_pipeline.installation.recording import FACTS, MEASURES, RecordedCounts, record
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources.reading import Reading
@@ -72,14 +72,14 @@ def ledger_rows(state: State) -> list[Window]:
 
 def everything(lake: Lake, state: State) -> tuple[Any, ...]:
     with state.snapshot() as contents:
-        days, hours = contents.day_contents(), contents.hour_contents(MIDNIGHT)
+        days, hours = contents.day_hashes(), contents.hour_hashes(MIDNIGHT)
         return days, hours, contents.day_marks(), ledger_rows(state), sorted(lake.paths())
 
 
 def test_a_reading_is_in_the_ledger_with_its_verdict(lake, state):
     said = reading([0.1, 0.2], is_verified=False, reason="no Prometheus", minutes_ratio=0.5)
 
-    assert record(lake, state.ledger, [said]) == Recorded(1, 1, 2, 1)
+    assert record(lake, state.ledger, [said]) == RecordedCounts(1, 1, 2, 1)
 
     (window,) = ledger_rows(state)
     assert window == Window(
@@ -109,7 +109,7 @@ def test_a_window_without_rows_is_read_and_empty(lake, state):
 
 
 def test_nothing_read_changes_nothing(lake, state):
-    assert record(lake, state.ledger, []) == Recorded()
+    assert record(lake, state.ledger, []) == RecordedCounts()
 
 
 def test_one_cluster_and_day_are_recorded_at_a_time(lake, state):
@@ -123,7 +123,7 @@ def test_the_same_answer_again_writes_no_file_and_no_hash(lake, state):
 
     again = record(lake, state.ledger, [reading([0.1], at=MIDNIGHT + 25 * HOUR)])
 
-    assert again == Recorded(1, 0, 0, 0)
+    assert again == RecordedCounts(1, 0, 0, 0)
     same_days, same_hours, _, (second,), same_paths = everything(lake, state)
     assert (same_days, same_hours, same_paths) == (days, hours, paths)
     assert (second.status, second.read_count, second.file) == ("final", 2, first.file)
@@ -133,7 +133,7 @@ def test_recording_a_reading_twice_changes_nothing(lake, state):
     record(lake, state.ledger, [reading([0.1])])
     before = everything(lake, state)
 
-    assert record(lake, state.ledger, [reading([0.1])]) == Recorded(1, 0, 0, 0)
+    assert record(lake, state.ledger, [reading([0.1])]) == RecordedCounts(1, 0, 0, 0)
     assert everything(lake, state) == before
 
 
@@ -175,7 +175,7 @@ def test_a_window_that_leaves_a_shared_file_takes_the_others_along(lake, state):
 
     changed = reading([10.0, 11.0], quarters(4)[2], MUCH_LATER + HOUR)
     same = reading([3.0], quarters(4)[3], MUCH_LATER + HOUR)
-    assert record(lake, state.ledger, [changed, same]) == Recorded(2, 1, 2, 1)
+    assert record(lake, state.ledger, [changed, same]) == RecordedCounts(2, 1, 2, 1)
 
     first, second, third, fourth = quarters(4)
     assert current_rows(lake, state) == [
@@ -278,7 +278,7 @@ def test_a_crash_shows_nothing_of_what_was_read(lake, state, point):
         record(broken_lake, ledger, readings)
     assert (current_rows(lake, state), *everything(lake, state)[:4]) == before
 
-    assert record(lake, state.ledger, readings) == Recorded(2, 2, 2, 2)
+    assert record(lake, state.ledger, readings) == RecordedCounts(2, 2, 2, 2)
     assert [cost for _, cost in current_rows(lake, state)] == [0.2, 0.2]
 
 

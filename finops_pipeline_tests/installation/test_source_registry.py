@@ -90,7 +90,7 @@ def serving(certificate: Path, clients: Path | None = None) -> Iterator[str]:
 def version(url: str, **settings: Any) -> str | None:
     cluster = Cluster(name="prod", opencost_url=url, prometheus_url=url, **settings)
     with connected(cluster) as clients:
-        return probe.of_opencost(clients.opencost).version
+        return probe.probe_opencost(clients.opencost).version
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import OPENCOST, PROMETHEUS, Source, connected
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.simulation.server import serve
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.state.window import ABSENT, Window
 from finops_pipeline.units import WINDOW, window_start
 from finops_pipeline_tests.faults import HUGE, KINDS, PLACES, RIGHT, FaultyServer, faulty_server
@@ -30,9 +30,9 @@ SOURCES: Mapping[str, Source] = {
     "price": PROMETHEUS,
 }
 CASES = [(kind, place) for kind in KINDS for place in PLACES]
-PATIENT = partial(Patience, answer_seconds=30.0, attempts=1)
+PATIENT = partial(RetryBudget, answer_seconds=30.0, attempts=1)
 # Long enough for the other cluster to answer.
-IMPATIENT = partial(Patience, answer_seconds=1.0, total_seconds=3.3, attempts=2)
+IMPATIENT = partial(RetryBudget, answer_seconds=1.0, total_seconds=3.3, attempts=2)
 MOST_OVERRUN_SECONDS = 5.0
 
 _CONFIG = """
@@ -134,7 +134,7 @@ class Ward:
         return found
 
 
-def _most_seconds(patience: Patience) -> float:
+def _most_seconds(patience: RetryBudget) -> float:
     """Of two questions, where each attempt meets its deadline."""
     return 2 * patience.attempts * patience.answer_seconds
 

@@ -7,7 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from finops_pipeline.installation.recording import record
-from finops_pipeline.operations.compaction import KEPT_AFTER_DROP, compact, sweep, unnamed_before
+from finops_pipeline.operations.compaction import (
+    KEPT_AFTER_DROP,
+    compact,
+    sweep,
+    unreferenced_before,
+)
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline_tests.installation.test_recording import (
     MUCH_LATER,
@@ -61,12 +66,12 @@ def test_compaction_recomputes_nothing(lake, state):
     read_quarters(lake, state, 2)
     read_again_for_the_last_time(lake, state, 2)
     with state.snapshot() as contents:
-        before = contents.day_contents()
+        before = contents.day_hashes()
 
     compact(lake, state.ledger, [TABLE], MUCH_LATER)
 
     with state.snapshot() as contents:
-        assert contents.day_contents() == before
+        assert contents.day_hashes() == before
 
 
 def test_a_day_that_may_still_change_stays_in_files_of_its_own(lake, state):
@@ -106,14 +111,14 @@ def test_files_are_swept_two_days_after_they_were_replaced(lake, state):
 
 def test_files_of_a_publication_stay_for_as_long_as_no_newer_one_takes_its_place(tmp_path):
     published = tmp_path / "finops.duckdb"
-    assert unnamed_before(SOON, published) == SOON - 2 * DAY
+    assert unreferenced_before(SOON, published) == SOON - 2 * DAY
 
     published.touch()
     os.utime(published, (SOON.timestamp(),) * 2)
 
-    assert unnamed_before(SOON + HOUR, published) == SOON - 2 * DAY
-    assert unnamed_before(SOON + 30 * DAY, published) == SOON - 2 * DAY
-    assert unnamed_before(SOON - HOUR, published) == SOON - HOUR - 2 * DAY
+    assert unreferenced_before(SOON + HOUR, published) == SOON - 2 * DAY
+    assert unreferenced_before(SOON + 30 * DAY, published) == SOON - 2 * DAY
+    assert unreferenced_before(SOON - HOUR, published) == SOON - HOUR - 2 * DAY
 
 
 def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):

@@ -1,8 +1,12 @@
 """Old days stay in the daily tables, to the last decimal, when their raw rows have gone."""
 
+from dataclasses import replace
+
+from finops_pipeline.installation.recording import told
 from finops_pipeline.operations.compaction import sweep
 from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.operations.retention import freeze_old_days
+from finops_pipeline.state.window import CURRENT_NAMES
 from finops_pipeline.units import DAY
 from finops_pipeline_tests.installation.homes import DAY as RECORDED
 from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
@@ -17,7 +21,7 @@ KEPT = [
     "costs.reconciliation_daily",
     "costs.volume_daily",
     "costs.workload_reconciliation_daily",
-    "efficiency.sum_daily",
+    "efficiency.workload_usage_daily",
     "efficiency.workload_daily",  # a view of it
 ]
 
@@ -71,6 +75,27 @@ def test_frozen_days_are_in_a_rebuilt_ledger(made):
 
     with opened(made, MUCH_LATER, is_ledger_lost=True) as it:
         rebuild_ledger(it)
+        it.publish()
+
+    assert daily(made) == before
+
+
+def test_a_frozen_day_of_a_table_with_a_former_name_is_in_a_rebuilt_ledger(made):
+    ((former, name),) = CURRENT_NAMES.items()
+    before = daily(made)
+    with opened(made, MUCH_LATER) as it:
+        freeze_old_days(it)
+        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+        (file,) = (kept for kept in it.state.ledger.current_files() if kept.table_name == name)
+        (window,) = it.state.ledger.day([name], file.cluster, file.day).values()
+        facts = told([replace(window, table_name=former)])
+        rows = {window.window_start: it.lake.read(file.path)}
+        it.lake.write(former, file.cluster, rows, facts)
+        it.lake.remove([file.path])
+    lose_ledger(made.folder)
+
+    with opened(made, MUCH_LATER, is_ledger_lost=True) as it:
+        assert rebuild_ledger(it)[1] == []
         it.publish()
 
     assert daily(made) == before

@@ -143,7 +143,7 @@ def test_each_workload_costs_what_the_day_in_one_piece_says(day, whole, componen
                 sum({component}_cost) as cost,
                 coalesce(sum(if(minutes < 15, {component}_cost::double / minutes, 0)), 0) as steps,
                 coalesce(sum({HALF_DIGIT} * cpu_core_hour_price), 0) as rounding
-            from costs.line
+            from costs.line_item
             left join raw.allocation using (cluster, window_start, namespace, pod, container)
             left join core.price
                 on price.window_start = line.window_start and price.node = line.node
@@ -206,7 +206,7 @@ def test_allocations_and_idle_are_what_the_nodes_cost(day):
         )
         select window_start, cpu, memory, rounding,
             sum(cpu_cost) as cpu_cost, sum(memory_cost) as memory_cost
-        from costs.line join nodes using (window_start)
+        from costs.line_item join nodes using (window_start)
         group by all
     """)
 

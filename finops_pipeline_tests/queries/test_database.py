@@ -36,7 +36,7 @@ def bare(published_demo, tmp_path_factory):
 
 
 def test_a_range_of_a_line_can_be_asked_for_in_the_copy(whole):
-    query = "select count(*) > 0 from costs.line(timestamptz '{}', timestamptz '{}')"
+    query = "select count(*) > 0 from costs.line_item(timestamptz '{}', timestamptz '{}')"
     with duckdb.connect(str(whole), read_only=True) as copy:
         ((end,),) = copy.execute("select max(hour) from costs.hourly").fetchall()
         rows = copy.execute(query.format(end - timedelta(hours=1), end)).fetchall()
@@ -64,7 +64,8 @@ def test_every_table_is_there_with_every_row(published_demo, elsewhere):
 
 def test_views_over_the_lake_have_the_same_costs(published_demo, elsewhere):
     query = (
-        "select team, node, sum(cpu_cost + storage_cost) from costs.line group by all order by all"
+        "select team, node, sum(cpu_cost + storage_cost) from costs.line_item"
+        " group by all order by all"
     )
 
     with open_published(published_demo / "data") as published:
@@ -105,7 +106,7 @@ def test_without_raw_rows_the_rollups_are_whole(published_demo, bare):
         duckdb.connect(str(bare), read_only=True) as copy,
         open_published(published_demo / "data") as published,
     ):
-        for name in ("raw.allocation", "raw.node", "costs.line", "core.object"):
+        for name in ("raw.allocation", "raw.node", "costs.line_item", "core.object"):
             assert copy.execute(f"select count(*) from {name}").fetchall() == [(0,)]
         query = "select sum(total_cost), count(*) from costs.hourly"
         assert copy.execute(query).fetchall() == ask(published, query).rows

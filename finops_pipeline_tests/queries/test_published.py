@@ -24,7 +24,7 @@ def test_answers_a_select_by_column(connection):
     assert ask(connection, query, {"text": "a"}).dicts() == [{"one": 1, "text": "a"}]
 
 
-@pytest.mark.parametrize("line", ["costs.line", "efficiency.line"])
+@pytest.mark.parametrize("line", ["costs.line_item", "efficiency.line_item"])
 def test_a_range_of_a_line_is_what_the_view_says_of_it(connection, line):
     query = "select max(hour) - interval 3 hour, max(hour) - interval 1 hour from costs.hourly"
     start, end = ask(connection, query).rows[0]

@@ -56,11 +56,11 @@ def test_a_named_file_has_to_exist():
 
 
 def test_a_variable_beats_the_file_and_leaves_its_neighbours(file):
-    file("[ingest]\nhorizon_days = 30\nsettle_minutes = 7\n" + table())
+    file("[ingest]\nlookback_days = 30\nsettle_minutes = 7\n" + table())
 
-    ingest = load(environ={"FINOPS_INGEST__HORIZON_DAYS": "3"}).ingest
+    ingest = load(environ={"FINOPS_INGEST__LOOKBACK_DAYS": "3"}).ingest
 
-    assert (ingest.horizon_days, ingest.settle_minutes) == (3, 7)
+    assert (ingest.lookback_days, ingest.settle_minutes) == (3, 7)
 
 
 def test_lists_and_flags_are_json_in_variables():
@@ -108,16 +108,16 @@ def test_settings_cannot_be_changed():
 WRONG_IN_FILE = {
     "_env_file = '.env'\n": "_env_file: there is no such setting",
     "colour = 1\n": "colour: there is no such setting",
-    "[ingest]\nhorizon_day = 1\n": "ingest.horizon_day: there is no such setting",
-    "[ingest]\nhorizon_days = '14'\n": "ingest.horizon_days: Input should be a valid integer",
-    "[ingest]\nhorizon_days = 14.5\n": "ingest.horizon_days: Input should be a valid integer",
-    "[ingest]\nhorizon_days = true\n": "ingest.horizon_days: Input should be a valid integer",
-    "[ingest]\nhorizon_days = 0\n": "ingest.horizon_days: Input should be greater than",
+    "[ingest]\nlookback_day = 1\n": "ingest.lookback_day: there is no such setting",
+    "[ingest]\nlookback_days = '14'\n": "ingest.lookback_days: Input should be a valid integer",
+    "[ingest]\nlookback_days = 14.5\n": "ingest.lookback_days: Input should be a valid integer",
+    "[ingest]\nlookback_days = true\n": "ingest.lookback_days: Input should be a valid integer",
+    "[ingest]\nlookback_days = 0\n": "ingest.lookback_days: Input should be greater than",
     "[ingest]\nreread_hours = [24, 1]\n": "ingest.reread_hours: should be whole hours that rise",
     "[ingest]\nreread_hours = []\n": "ingest.reread_hours: should be whole hours that rise",
     "[ingest]\nreread_hours = ['1']\n": "ingest.reread_hours.0: Input should be a valid integer",
-    "[ingest]\nhorizon_days = 1\n": "ingest.horizon_days: 1 days are too short for ingest.reread",
-    "[ingest]\nreread_hours = [1, 335]\n": "ingest.horizon_days: 14 days are too short",
+    "[ingest]\nlookback_days = 1\n": "ingest.lookback_days: 1 days are too short for ingest.reread",
+    "[ingest]\nreread_hours = [1, 335]\n": "ingest.lookback_days: 14 days are too short",
     "[retention]\nraw_days = 13\n": "retention.raw_days: 13 days are less than the 14 of ingest.",
     "data_dir = ''\n": "data_dir: should be a path",
     'data_dir = "a\\u0000b"\n': "data_dir: should be a path",
@@ -143,10 +143,13 @@ def test_a_mistake_in_the_file_is_named_with_file_and_key(file, text, message):
 
 
 WRONG_VARIABLES = {
-    "FINOPS_INGEST__HORIZON_DAY": ("3", "there is no such setting; did you mean FINOPS_INGEST__H"),
+    "FINOPS_INGEST__LOOKBACK_DAY": ("3", "there is no such setting; did you mean FINOPS_INGEST__L"),
     "FINOPS_INGEST": ("{}", "there is no such setting"),
     "FINOPS_currency": ("EUR", "there is no such setting"),
-    "FINOPS_INGEST__HORIZON_DAYS": ("soon", "ingest.horizon_days: Input should be a valid integer"),
+    "FINOPS_INGEST__LOOKBACK_DAYS": (
+        "soon",
+        "ingest.lookback_days: Input should be a valid integer",
+    ),
     "FINOPS_INGEST__REREAD_HOURS": ("1,24", "is not JSON"),
     "FINOPS_STATE_URL": ("sqlite:///:memory:", "state_url: is SQLite without a file"),
     "FINOPS_METRICS__PUSHGATEWAY_URL": ("http://gw:0", "metrics.pushgateway_url: has port 0"),

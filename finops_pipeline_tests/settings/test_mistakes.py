@@ -226,13 +226,13 @@ def test_a_team_that_has_no_entry_is_doubted_where_teams_have(file, message, tex
     assert warnings(load(file(text + HEAD), {})) == []
 
 
-def test_a_horizon_too_short_for_kubecost_is_refused():
+def test_a_lookback_too_short_for_kubecost_is_refused():
     environ = cluster(opencost_url="http://kubecost:9090/model")
     with pytest.raises(ConfigError, match="2 days are too short .* whose last is 49"):
-        load(environ=environ | {"FINOPS_INGEST__HORIZON_DAYS": "2"})
+        load(environ=environ | {"FINOPS_INGEST__LOOKBACK_DAYS": "2"})
 
 
-def test_a_horizon_too_short_names_the_variable():
-    for name, text in {"HORIZON_DAYS": "1", "REREAD_HOURS": "[400]"}.items():
+def test_a_lookback_too_short_names_the_variable():
+    for name, text in {"LOOKBACK_DAYS": "1", "REREAD_HOURS": "[400]"}.items():
         with pytest.raises(ConfigError, match=rf"^FINOPS_INGEST__{name}: .*never become final"):
             load(environ={"FINOPS_CLUSTERS": CLUSTERS, f"FINOPS_INGEST__{name}": text})

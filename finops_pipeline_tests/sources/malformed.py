@@ -21,7 +21,7 @@ from finops_pipeline.simulation.cluster import Cluster
 from finops_pipeline.simulation.server import DEFAULT_SEED, Request, Service
 from finops_pipeline.sources import opencost, prometheus
 from finops_pipeline.sources.reading import Reading
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline_tests.sources.recordings import DAY, document
 
 _INSERTED = (
@@ -221,7 +221,7 @@ def _opencost(
 ) -> Question:
     def read(body: bytes) -> Reading:
         with _client({**bodies, path: body}) as client:
-            return opencost.read_window(client, "prod", DAY, DAY, Patience(attempts=1))
+            return opencost.read_window(client, "prod", DAY, DAY, RetryBudget(attempts=1))
 
     def said(body: bytes) -> Said:
         data = _document(body)["data"]
@@ -239,7 +239,7 @@ def _prometheus(table_name: str, bodies: Mapping[str, bytes]) -> Question:
 
     def read(body: bytes) -> Reading:
         with _client({**bodies, table_name: body}) as client:
-            patience = Patience(attempts=1)
+            patience = RetryBudget(attempts=1)
             return prometheus.read_window(client, "prod", DAY, DAY, patience=patience)
 
     def said(body: bytes) -> Said:

@@ -24,7 +24,7 @@ def server(answer: httpx.Response) -> httpx.Client:
 def test_version_and_clock_of_an_opencost():
     date = {"Date": formatdate(time.time() + 90, usegmt=True)}
 
-    told = probe.of_opencost(server(httpx.Response(200, content=RECORDED, headers=date)))
+    told = probe.probe_opencost(server(httpx.Response(200, content=RECORDED, headers=date)))
 
     assert told.version == "dev (HEAD)"
     assert told.clock_difference
@@ -33,16 +33,16 @@ def test_version_and_clock_of_an_opencost():
 
 @pytest.mark.parametrize("date", [{}, {"Date": "yesterday"}])
 def test_a_server_need_not_tell_version_or_time(date):
-    told = probe.of_opencost(server(httpx.Response(200, content=b"{}", headers=date)))
+    told = probe.probe_opencost(server(httpx.Response(200, content=b"{}", headers=date)))
 
     assert (told.version, told.clock_difference) == (None, None)
 
 
 def test_a_page_that_is_no_opencost_is_refused():
     with pytest.raises(SourceMalformed, match="<html>"):
-        probe.of_opencost(server(httpx.Response(200, content=b"<html>")))
+        probe.probe_opencost(server(httpx.Response(200, content=b"<html>")))
     with pytest.raises(SourceRejected, match="status 404"):
-        probe.of_opencost(server(httpx.Response(404)))
+        probe.probe_opencost(server(httpx.Response(404)))
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_an_answer_to_another_question_is_no_count(sample):
     answer = {"status": "success", "data": {"resultType": "vector", "result": [sample]}}
 
     with pytest.raises(SourceMalformed):
-        probe.of_prometheus(server(httpx.Response(200, json=answer)), NOW, "")
+        probe.probe_prometheus(server(httpx.Response(200, json=answer)), NOW, "")
 
 
 @pytest.mark.needs("prometheus", "promtool")
 def test_series_of_a_real_prometheus(recorded_prometheus):
-    told = probe.of_prometheus(recorded_prometheus, NOW, "")
+    told = probe.probe_prometheus(recorded_prometheus, NOW, "")
 
     assert told.version
     assert told.clock_difference
@@ -75,6 +75,6 @@ def test_series_of_a_real_prometheus(recorded_prometheus):
 
 @pytest.mark.needs("prometheus", "promtool")
 def test_series_of_a_cluster_that_a_real_prometheus_does_not_know(recorded_prometheus):
-    told = probe.of_prometheus(recorded_prometheus, NOW, 'cluster="elsewhere"')
+    told = probe.probe_prometheus(recorded_prometheus, NOW, 'cluster="elsewhere"')
 
     assert told.series_counts == {}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
-from finops_pipeline.sources.retry import Patience
+from finops_pipeline.sources.retry import RetryBudget
 
 BUSY = SourceUnavailable("503", 7.0)
 DOWN = SourceUnavailable("502")
@@ -28,8 +28,8 @@ class Time:
         self.slept.append(seconds)
         self.now += seconds
 
-    def patience(self, **limits: float) -> Patience:
-        return Patience(**limits, sleep=self.sleep, clock=lambda: self.now)  # type: ignore[arg-type]
+    def patience(self, **limits: float) -> RetryBudget:
+        return RetryBudget(**limits, sleep=self.sleep, clock=lambda: self.now)  # type: ignore[arg-type]
 
 
 def failing(*errors: Exception, asked: list[float]) -> Callable[[Callable[[], float]], str]:
@@ -63,7 +63,7 @@ def failing(*errors: Exception, asked: list[float]) -> Callable[[Callable[[], fl
 def test_whether_and_when_to_ask_again(
     error: Exception, seconds_left: float, expected: bool | float
 ):
-    found = Patience().again(error, seconds_left)
+    found = RetryBudget().again(error, seconds_left)
 
     assert (type(found), found) == (type(expected), expected)
 
@@ -75,7 +75,7 @@ def test_whether_and_when_to_ask_again(
 def test_asks_until_there_is_an_answer(errors: list[Exception], attempts: int):
     asked: list[float] = []
 
-    assert Patience().ask(failing(*errors, asked=asked)) == "answer"
+    assert RetryBudget().ask(failing(*errors, asked=asked)) == "answer"
     assert len(asked) == attempts
 
 
@@ -93,7 +93,7 @@ def test_gives_up_with_the_last_error(errors: list[Exception], attempts: int):
     asked: list[float] = []
 
     with pytest.raises(type(errors[0])):
-        Patience().ask(failing(*errors, asked=asked))
+        RetryBudget().ask(failing(*errors, asked=asked))
     assert len(asked) == attempts
 
 

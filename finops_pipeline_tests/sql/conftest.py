@@ -13,7 +13,7 @@ PARAMETERS = {
     "start": datetime(2000, 1, 1, tzinfo=UTC),
     "end": datetime(2100, 1, 1, tzinfo=UTC),
     "day": date(2026, 3, 1),
-    "horizon_days": 14,
+    "lookback_days": 14,
     "top_workloads": 2,
     "fiscal_year_start_month": 1,
     "idle_sharing": "separate",

@@ -9,7 +9,7 @@ import pytest
 from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline_tests.sql.conftest import FIRST_WINDOW, Data
-from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
+from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
 
 CHECKS = {**files("checks"), **files("checks/blocking")}
 FILLED = [
@@ -312,7 +312,7 @@ def test_gaps_are_looked_for_between_known_windows_of_configured_clusters(data):
     assert [f"{start:%H:%M}" for start in missing] == ["10:15"]  # an hour is left for the newest
 
 
-def test_gaps_before_the_horizon_are_not_looked_for(data):
+def test_gaps_before_the_lookback_are_not_looked_for(data):
     data.given("core.cluster", OPENCOST)
     old = "2026-02-01 00:00:00+00"
     data.given("core.window", *({**READ, "window_start": start} for start in (old, FIRST_WINDOW)))

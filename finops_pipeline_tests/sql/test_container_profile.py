@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from finops_pipeline_tests.sql.test_efficiency import REQUESTED, USED
-from finops_pipeline_tests.sql.test_line import GIB
+from finops_pipeline_tests.sql.test_line_item import GIB
 
 NEWEST = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 VIEW = "usage.container_profile"
@@ -102,7 +102,7 @@ def test_workloads_are_named_as_costs_name_them(data, kind, workload):
 
     (row,) = profile(data)
 
-    assert data.rows("select workload_kind, workload from costs.line") == [
+    assert data.rows("select workload_kind, workload from costs.line_item") == [
         {name: row[name] for name in ("workload_kind", "workload")}
     ]
 
@@ -112,7 +112,7 @@ def test_workloads_are_named_as_costs_name_them(data, kind, workload):
     [
         (("statefulset", "web"), ("deployment", "app"), ("Deployment", "app")),
         (("deployment", "app"), ("statefulset", "web"), ("StatefulSet", "web")),
-        # What costs.line names it in the newest window: the source no longer knows its controller.
+        # As costs.line_item names it in the newest window: its controller is no longer known.
         (("deployment", "web"), (None, None), ("Pod", "web-1")),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finops_pipeline_tests.sql.conftest import Data
-from finops_pipeline_tests.sql.test_line import CONTAINER, GIB, NODE
+from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB, NODE
 
 TABLE = "efficiency.namespace_quarter_hourly"
 LEVELS = ["workload", "namespace", "team", "cluster"]
@@ -23,8 +23,8 @@ FILLED = [
     "costs.node_daily",
     "costs.volume_hourly",
     "costs.volume_daily",
-    "efficiency.workload_hourly",
-    "efficiency.sum_daily",
+    "efficiency.workload_usage_hourly",
+    "efficiency.workload_usage_daily",
 ]
 REQUESTED = {**CONTAINER, "cpu_request_cores": 0.5, "memory_request_bytes": 2 * GIB}
 USED = {
@@ -38,7 +38,7 @@ USED = {
 
 
 def fill(data):
-    return data.fill("core.price", "efficiency.sum_quarter_hourly", TABLE)
+    return data.fill("core.price", "efficiency.namespace_usage_quarter_hourly", TABLE)
 
 
 def test_ratios_are_used_over_requested_hours(data):

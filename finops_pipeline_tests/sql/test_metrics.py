@@ -3,7 +3,7 @@
 import pytest
 
 from finops_pipeline_tests.sql.conftest import Data
-from finops_pipeline_tests.sql.test_line import CONTAINER, NODE
+from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
 
 DAY_1, DAY_2 = "2026-03-01", "2026-03-02"
 
@@ -66,7 +66,7 @@ def test_efficiency_is_that_of_the_newest_measured_window(data):
     known = {"cluster": "prod", "namespace": "shop"}
     measured = {**known, "cpu_requested_core_hours": 2, "cpu_cost": "0.01"}
     data.given(
-        "efficiency.sum_quarter_hourly",
+        "efficiency.namespace_usage_quarter_hourly",
         {**measured, "cpu_used_core_hours": 1.8},
         {**measured, "cpu_used_core_hours": 0.6, "window_start": f"{DAY_1} 10:15:00+00"},
         {

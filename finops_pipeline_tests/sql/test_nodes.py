@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from finops_pipeline_tests.sql.conftest import Data
 from finops_pipeline_tests.sql.test_efficiency import FILLED, REQUESTED, USED
-from finops_pipeline_tests.sql.test_line import CONTAINER, GIB, NODE
+from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB, NODE
 from finops_pipeline_tests.sql.test_usage_window import STARTS, given_hour, used
 
 LABELS = '{"topology_kubernetes_io_zone":"eu-1a","cloud_google_com_gke_nodepool":"batch"}'

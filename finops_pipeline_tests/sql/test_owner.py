@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from finops_pipeline_tests.sql.conftest import Data
-from finops_pipeline_tests.sql.test_line import CONTAINER
+from finops_pipeline_tests.sql.test_line_item import CONTAINER
 
 KEYS = [
     {"owner_part": "team", "position_count": 0, "label": "team"},
@@ -33,7 +33,7 @@ def line(data: Data, **columns: Any) -> dict[str, Any]:
     """The line of one container."""
     data.given("core.label_key", *KEYS)
     data.given("raw.allocation", {**CONTAINER, **columns})
-    (row,) = data.fill("core.price", "core.workload_label", "costs.line")
+    (row,) = data.fill("core.price", "core.workload_label", "costs.line_item")
     return row
 
 

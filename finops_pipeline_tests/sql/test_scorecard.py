@@ -140,7 +140,7 @@ def test_waste_counts_days_on_which_anything_was_measured(data):
         measured = None if used is None else "4"
         sums = {"day": day, "cluster": "prod", "total_cost": "4", "resource_cost": "4"}
         wasted = {"cpu_cost": measured, "cpu_waste_cost": used and "1"}
-        data.given("efficiency.sum_daily", {**sums, **wasted})
+        data.given("efficiency.workload_usage_daily", {**sums, **wasted})
 
     row = score(data, "waste_share", "last_7_days")
 
@@ -151,10 +151,10 @@ def test_waste_is_a_share_of_the_cost_of_which_the_use_is_known(data):
     known(data, "prod", "test")
     # Of 10 for CPU and memory, 4 are measured, and 1 of these is wasted; the volumes cost 3.
     sums = {"day": IN_WEEK, "cluster": "prod", "total_cost": "13", "resource_cost": "10"}
-    data.given("efficiency.sum_daily", {**sums, "cpu_cost": "4", "cpu_waste_cost": "1"})
+    data.given("efficiency.workload_usage_daily", {**sums, "cpu_cost": "4", "cpu_waste_cost": "1"})
     data.given("costs.daily", cost(IN_WEEK, "13"), cost(IN_WEEK, "6", cost_kind="idle"))
     # Of the other cluster nothing is measured.
-    data.given("efficiency.sum_daily", {**sums, "cluster": "test"})
+    data.given("efficiency.workload_usage_daily", {**sums, "cluster": "test"})
     data.given("costs.daily", cost(IN_WEEK, "5", cost_kind="idle", cluster="test"))
 
     row = score(data, "waste_share", "last_7_days")

@@ -33,7 +33,7 @@ def test_an_entry_says_how_it_is_filled_and_how_far_back(data):
         name: (row["kind"], row["grain_column"], row["kept_days"]) for name, row in found.items()
     }
     assert how["raw.allocation"] == ("lake", "window_start", 400)
-    assert how["costs.line"] == ("view", "window_start", 400)
+    assert how["costs.line_item"] == ("view", "window_start", 400)
     assert how["costs.quarter_hourly"] == ("table", "window_start", 14)
     assert how["costs.hourly"] == ("table", "hour", 400)
     assert how["costs.container_daily"] == ("table", "day", 90)
@@ -63,4 +63,4 @@ def test_an_entry_says_how_fresh_it_is(data):
     )
     assert found["raw.asset"]["newest_start"] == HOUR
     assert found["raw.asset"]["filled_at"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
-    assert found["costs.line"]["newest_start"] is found["costs.line"]["filled_at"] is None
+    assert found["costs.line_item"]["newest_start"] is found["costs.line_item"]["filled_at"] is None

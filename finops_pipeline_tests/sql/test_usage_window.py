@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from finops_pipeline_tests.sql.test_efficiency import REQUESTED, USED
-from finops_pipeline_tests.sql.test_line import GIB, NODE
+from finops_pipeline_tests.sql.test_line_item import GIB, NODE
 
-FILLED = ["core.price", "core.usage_window", "efficiency.workload_hourly"]
+FILLED = ["core.price", "core.usage_window", "efficiency.workload_usage_hourly"]
 STARTS = [f"2026-03-01 10:{minute}:00+00" for minute in ("00", "15", "30", "45")]
 QUIET = {"allocation": "quiet", "workload": "quiet", "pod": "quiet-1", "container": "quiet"}
 QUIET_USED = {**USED, "pod": "quiet-1", "container": "quiet", "cpu_used_core_hours": 0}
@@ -94,5 +94,5 @@ def test_a_broken_sensor_leaves_the_hours_around_it_alone(data):
 def test_a_window_that_nobody_read_yet_is_not_called_broken(data):
     data.given("raw.allocation", REQUESTED)
 
-    assert data.fill("core.usage_window")[0]["is_believed"] is False
+    assert data.fill("core.usage_window")[0]["is_plausible"] is False
     assert data.check("usage_measured") == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from finops_pipeline_tests.sql.conftest import Data
 from finops_pipeline_tests.sql.test_efficiency import FILLED
-from finops_pipeline_tests.sql.test_line import CONTAINER, GIB
+from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB
 
 DISK = {
     "cluster": "prod",

@@ -3,18 +3,22 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, column, insert, select, table, text
 
 from finops_pipeline.errors import StateError
 from finops_pipeline.state import migrations
 from finops_pipeline.state.connect import connect, writing
 from finops_pipeline.state.database import open_state
-from finops_pipeline.state.tables import REVISION, metadata
+from finops_pipeline.state.tables import REVISION, ledger_day, lookback, metadata
+from finops_pipeline.state.types import Instant
 
 
 @contextmanager
@@ -52,6 +56,33 @@ def test_the_migrations_make_the_tables_that_the_code_knows(state_url):
 
     assert differences == []
     assert ScriptDirectory(migrations.__path__[0]).get_heads() == [REVISION]
+
+
+def test_a_database_of_an_older_version_keeps_its_rows_under_the_names_of_today(state_url):
+    config = Config()
+    config.set_main_option("script_location", "finops_pipeline.state:migrations")
+    config.set_main_option("path_separator", "os")
+    place = {"cluster": "prod", "start": datetime(2026, 3, 1, tzinfo=UTC)}
+    with engine_of(state_url) as engine, writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        former = table("horizon", column("table_name"), column("cluster"), column("start", Instant))
+        connection.execute(insert(former), {"table_name": "raw.price", **place})
+        day = {"day": date(2025, 3, 1), "cluster": "prod", "revision": 1}
+        rows = [
+            {"table_name": name, "changed_at": place["start"], **day}
+            for name in ("costs.daily", "efficiency.sum_daily")
+        ]
+        connection.execute(insert(ledger_day), rows)
+
+    open_state(state_url, is_demo=False, currency="USD").close()
+
+    with engine_of(state_url) as engine, engine.connect() as connection:
+        assert [row._mapping for row in connection.execute(select(lookback))] == [
+            {"table_name": "raw.price", **place}
+        ]
+        names = set(connection.execute(select(ledger_day.c.table_name)).scalars())
+        assert names == {"costs.daily", "efficiency.workload_usage_daily"}
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_the_second_of_two_writers_changes_nothing(state):
 def test_only_new_content_changes_the_hash_of_its_day_and_hour(state):
     def hashes():
         with state.snapshot() as contents:
-            days, hours = contents.day_contents(), contents.hour_contents(MIDNIGHT)
+            days, hours = contents.day_hashes(), contents.hour_hashes(MIDNIGHT)
             return days, hours, contents.day_marks(), contents.hour_marks(MIDNIGHT)
 
     commit(state, window(), window(start=TEN + HOUR), window("raw.allocation"))
@@ -288,7 +288,7 @@ def test_frozen_rows_take_the_place_of_the_raw_ones_of_a_day(state):
         "raw.asset/tomorrow",
     ]
     with state.snapshot() as contents:
-        assert contents.day_contents().keys() == {"costs.daily", "raw.asset"}
+        assert contents.day_hashes().keys() == {"costs.daily", "raw.asset"}
         assert contents.hour_marks(start) == {}
         assert contents.windows(start, start + DAY).num_rows == 0
         assert contents.restatements(start, start + DAY).num_rows == 1
@@ -299,7 +299,7 @@ def test_a_snapshot_does_not_change_while_others_write(state):
         assert contents.windows(TEN, TEN + WINDOW).num_rows == 0
         commit(state, window())
         assert contents.windows(TEN, TEN + WINDOW).num_rows == 0
-        assert contents.day_contents() == {}
+        assert contents.day_hashes() == {}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is still asked for: windows that pass the horizon, and older days on request."""
+"""What is still asked for: windows that pass the lookback, and older days on request."""
 
 from datetime import UTC, datetime
 
@@ -16,10 +16,10 @@ def statuses(state, start, end):
 
 
 def move(state, start, at=NOW):
-    state.horizon.move(TABLE, "prod", start, at, "too old")
+    state.lookback.move(TABLE, "prod", start, at, "too old")
 
 
-def test_windows_that_pass_the_horizon_are_lost_or_stay_as_they_were_read(state):
+def test_windows_that_pass_the_lookback_are_lost_or_stay_as_they_were_read(state):
     start = NOW - 14 * DAY
     commit(state, window(start=start))
     commit(state, window(start=start + 2 * WINDOW, status="final", next_read_at=None))
@@ -46,7 +46,7 @@ def test_windows_before_the_first_one_are_not_lost(state):
     assert statuses(state, start - HOUR, start + WINDOW) == [*["none"] * 4, "lost"]
 
 
-def test_a_horizon_that_is_moved_back_and_passes_again_loses_once_more(state):
+def test_a_lookback_that_is_moved_back_and_passes_again_loses_once_more(state):
     start = NOW - 14 * DAY
     move(state, start)
     move(state, start - 20 * DAY)
@@ -61,13 +61,13 @@ def test_a_request_is_remembered_until_it_is_finished(state):
     start = NOW - 14 * DAY
     old, older, young = ((NOW - days * DAY).date() for days in (20, 30, 2))
 
-    state.horizon.request(TABLE, [old, older, young], start, NOW)
-    state.horizon.request(TABLE, [old], start, NOW)
-    assert state.horizon.requested(TABLE) == {old, older}
-    assert state.horizon.requested(["raw.price"]) == set()
+    state.lookback.request(TABLE, [old, older, young], start, NOW)
+    state.lookback.request(TABLE, [old], start, NOW)
+    assert state.lookback.requested(TABLE) == {old, older}
+    assert state.lookback.requested(["raw.price"]) == set()
 
-    state.horizon.finish(TABLE, {old})
-    assert state.horizon.requested(TABLE) == {older}
+    state.lookback.finish(TABLE, {old})
+    assert state.lookback.requested(TABLE) == {older}
 
 
 def test_lost_windows_of_a_requested_day_are_asked_for_again(state):
@@ -75,18 +75,18 @@ def test_lost_windows_of_a_requested_day_are_asked_for_again(state):
     commit(state, window(start=start, status="final", next_read_at=None))
     state.ledger.lose(TABLE, "prod", start, start + HOUR, NOW, "forgotten")
 
-    state.horizon.request(TABLE, [start.date()], NOW - 14 * DAY, NOW)
+    state.lookback.request(TABLE, [start.date()], NOW - 14 * DAY, NOW)
 
     assert statuses(state, start, start + HOUR) == ["final", "absent", "absent", "absent"]
     due = state.ledger.due(TABLE, "prod", NOW, start, start + HOUR)
     assert [window.reason for window in due] == ["missing"] * 3
 
 
-def test_a_requested_day_stays_when_it_passes_the_horizon(state):
+def test_a_requested_day_stays_when_it_passes_the_lookback(state):
     start = NOW - 14 * DAY
     state.ledger.fail(TABLE, "prod", start, NOW, "503")
     move(state, start)
-    state.horizon.request(TABLE, [start.date()], start + HOUR, NOW)
+    state.lookback.request(TABLE, [start.date()], start + HOUR, NOW)
 
     move(state, start + HOUR)
 

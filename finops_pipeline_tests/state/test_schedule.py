@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_pipeline.state.schedule import Due, Known, Schedule
+from finops_pipeline.state.schedule import Due, KnownWindow, Schedule
 from finops_pipeline.units import HOUR, WINDOW, windows
 
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -47,10 +47,12 @@ def test_a_window_is_not_due_before_it_has_settled():
 
 def test_the_newest_missing_window_is_served_first_then_gaps_then_readings_again():
     known = {
-        TEN: Known(is_read=True, next_read_at=END + HOUR),
-        TEN + WINDOW: Known(is_read=True, next_read_at=END + WINDOW + HOUR),
-        TEN + 3 * WINDOW: Known(is_read=False, failure="503 Service Unavailable", failed_at=END),
-        TEN + 5 * WINDOW: Known(is_read=True),
+        TEN: KnownWindow(is_read=True, next_read_at=END + HOUR),
+        TEN + WINDOW: KnownWindow(is_read=True, next_read_at=END + WINDOW + HOUR),
+        TEN + 3 * WINDOW: KnownWindow(
+            is_read=False, failure="503 Service Unavailable", failed_at=END
+        ),
+        TEN + 5 * WINDOW: KnownWindow(is_read=True),
     }
 
     due = Schedule().due(TEN + 2 * HOUR, known, TEN, TEN + 2 * HOUR)
@@ -67,9 +69,9 @@ def test_the_newest_missing_window_is_served_first_then_gaps_then_readings_again
 
 def test_what_failed_before_comes_last_and_the_longest_untried_first():
     known = {
-        TEN: Known(is_read=False, failure="refused", failed_at=END + 2 * HOUR),
-        TEN + WINDOW: Known(is_read=False, failure="refused", failed_at=END + HOUR),
-        TEN + 3 * WINDOW: Known(is_read=False, failure="refused", failed_at=END),
+        TEN: KnownWindow(is_read=False, failure="refused", failed_at=END + 2 * HOUR),
+        TEN + WINDOW: KnownWindow(is_read=False, failure="refused", failed_at=END + HOUR),
+        TEN + 3 * WINDOW: KnownWindow(is_read=False, failure="refused", failed_at=END),
     }
 
     due = Schedule().due(TEN + HOUR + 5 * MINUTE, known, TEN, TEN + HOUR)
@@ -84,13 +86,13 @@ def test_what_failed_before_comes_last_and_the_longest_untried_first():
 )
 def test_whatever_fails_every_window_ends_final(tick_minutes, is_down):
     schedule, now = Schedule(), TEN
-    known: dict[datetime, Known] = {}
+    known: dict[datetime, KnownWindow] = {}
     range_ = TEN, TEN + 4 * HOUR
 
     def tick() -> None:
         for window in schedule.due(now, known, *range_):
             next_read_at = schedule.next_reading(window.window_start, now)
-            known[window.window_start] = Known(is_read=True, next_read_at=next_read_at)
+            known[window.window_start] = KnownWindow(is_read=True, next_read_at=next_read_at)
 
     for minutes, down in zip(tick_minutes, is_down, strict=False):
         now += minutes * MINUTE
@@ -100,4 +102,4 @@ def test_whatever_fails_every_window_ends_final(tick_minutes, is_down):
         now += 25 * HOUR
         tick()
 
-    assert known == {at: Known(is_read=True) for at in windows(*range_)}
+    assert known == {at: KnownWindow(is_read=True) for at in windows(*range_)}

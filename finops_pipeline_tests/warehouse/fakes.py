@@ -45,10 +45,10 @@ create table core.price (
     unit_price decimal(28, 4) not null   -- of one
 );
 """,
-    "costs.line": """
+    "costs.line_item": """
 -- Items with their cost.
 
-create view costs.line (
+create view costs.line_item (
     window_start,  -- first instant of the window, UTC
     name,          -- what
     total_cost     -- count x price
@@ -66,7 +66,7 @@ create table costs.quarter_hourly (
 );
 
 select window_start, sum(total_cost) as total_cost
-from costs.line
+from costs.line_item
 where window_start >= $start and window_start < $end
 group by all;
 """,
@@ -80,7 +80,7 @@ create table costs.hourly (
 );
 
 select date_trunc('hour', window_start) as hour, name, sum(total_cost) as total_cost
-from costs.line
+from costs.line_item
 where window_start >= $start and window_start < $end
 group by all;
 """,
@@ -136,13 +136,13 @@ class FakeInputs:
         """Forget a window."""
         del self.windows[table][start]
 
-    def day_contents(self, table: str) -> Slots:
+    def day_hashes(self, table: str) -> Slots:
         days = {start.replace(hour=0, minute=0) for start in self._starts()}
         if table in self.whole:
             return {None: _hash(self.whole[table])} | self._held(table, {day: day for day in days})
         return self._contents(table, lambda start: start.replace(hour=0, minute=0))
 
-    def hour_contents(self, table: str, day: datetime) -> Slots:
+    def hour_hashes(self, table: str, day: datetime) -> Slots:
         if table in self.whole:
             held = {start.replace(minute=0): day for start in self._starts() if day <= start}
             return {None: _hash(self.whole[table])} | self._held(table, held)

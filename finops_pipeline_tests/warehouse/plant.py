@@ -57,7 +57,7 @@ select
     (select sum(cpu_core_hours) from raw.allocation) as raw
 """
 SETTINGS = {
-    "horizon_days": 14,
+    "lookback_days": 14,
     "native_hourly_days": 35,
     "quarter_hourly_days": 14,
     "container_days": 90,

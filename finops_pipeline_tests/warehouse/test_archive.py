@@ -171,7 +171,7 @@ def test_lost_files_are_made_anew_week_by_week(tmp_path):
 
     with shop.open() as warehouse:
         warehouse.refresh()
-        assert warehouse.rows("from duckdb_tables() where database_name = 'spool'") == []
+        assert warehouse.rows("from duckdb_tables() where database_name = 'line_items'") == []
 
     assert shop.rows("costs.hourly") == [(hour, name, 2 * cost) for hour, name, cost in before]
 

@@ -80,7 +80,7 @@ def test_an_empty_lake_gives_empty_tables(tmp_path):
     shop = Shop(tmp_path)
 
     assert shop.refresh() == {"core.price": 2, "costs.summary": 1}
-    assert shop.rows("costs.line") == hourly(shop) == []
+    assert shop.rows("costs.line_item") == hourly(shop) == []
 
 
 def test_nothing_is_written_twice(shop):
@@ -192,7 +192,7 @@ def rebated(shop: Shop) -> Shop:
     shop.inputs.dated.add("core.rebate")
     rebate(shop, c10=MONDAY)
     shop.write("core.rebate", REBATE)
-    shop.write("costs.line", SQL["costs.line"].replace("item_count * unit_price", LESS))
+    shop.write("costs.line_item", SQL["costs.line_item"].replace("item_count * unit_price", LESS))
     shop.refresh()
     return shop
 
@@ -252,7 +252,7 @@ def test_a_setting_that_nobody_names_changes_nothing(shop):
         ("costs.summary", {"costs.summary"}),
         ("costs.daily", {"costs.daily", "costs.summary"}),
         ("costs.hourly", {"costs.hourly", "costs.daily", "costs.summary"}),
-        ("costs.line", set(DERIVED) - {"core.window"}),
+        ("costs.line_item", set(DERIVED) - {"core.window"}),
         ("raw.item", set(DERIVED) - {"core.window"}),
         ("core.window", {"core.window"}),
     ],
@@ -402,11 +402,11 @@ def test_long_history_is_filled_a_week_at_a_time(tmp_path):
 
     with shop.open() as warehouse:
         warehouse.refresh()
-        spooled = warehouse.rows("from duckdb_tables() where database_name = 'spool'")
+        cached = warehouse.rows("from duckdb_tables() where database_name = 'line_items'")
 
     assert len(shop.rows("costs.daily")) == 17
     assert max(shop.inputs.asked) <= 7 * DAY
-    assert spooled == []  # each week of it made room for the next
+    assert cached == []  # each week of it made room for the next
 
 
 def test_a_table_that_fails_keeps_none_from_being_filled_over_weeks(tmp_path):
@@ -470,22 +470,22 @@ def test_a_check_looks_at_hours_that_changed_since_the_last_publication(shop, tm
     assert found(shop, looked_at) == [shown(*part) for part in ranges]
 
 
-def test_a_check_of_weeks_sees_every_hour_and_keeps_none_in_the_spool(tmp_path):
+def test_a_check_of_weeks_sees_every_hour_and_keeps_none_in_the_cache(tmp_path):
     shop = Shop(tmp_path)
     hours = [at(hour) for hour in range(8 * 24)]
     for start in hours:
         shop.sell(start, apple=1)
     everything = check(
-        tmp_path, "from costs.line where window_start >= $start and window_start < $end"
+        tmp_path, "from costs.line_item where window_start >= $start and window_start < $end"
     )
 
     with shop.open() as warehouse:
         warehouse.refresh()
         rows = warehouse.check(everything)
-        spooled = warehouse.rows("from duckdb_tables() where database_name = 'spool'")
+        cached = warehouse.rows("from duckdb_tables() where database_name = 'line_items'")
 
     assert {row["window_start"] for row in rows} == {str(start) for start in hours}
-    assert spooled == []
+    assert cached == []
 
 
 def shown(start: datetime, until: datetime) -> dict[str, str]:
@@ -536,15 +536,15 @@ def test_a_check_compares_tables_of_one_state(shop, tmp_path):
         assert warehouse.check(differ) == []
 
 
-def test_nothing_of_the_spool_is_left_in_whatever_folder(tmp_path):
+def test_nothing_of_the_cache_is_left_in_whatever_folder(tmp_path):
     shop = Shop(tmp_path / "it's a folder")
-    (shop.folder / "warehouse.spool").write_text("left by a crash")
+    (shop.folder / "warehouse.line_items").write_text("left by a crash")
     (shop.folder / "warehouse.duckdb.tmp").mkdir()
     (shop.folder / "warehouse.duckdb.tmp" / "duckdb_temp_storage-0.tmp").write_text("spilled")
     shop.sell(at(9), apple=1)
 
     assert shop.refresh()["costs.hourly"] == 1
-    assert not list(shop.folder.glob("*.spool*"))
+    assert not list(shop.folder.glob("*.line_items*"))
     assert not (shop.folder / "warehouse.duckdb.tmp").exists()
 
 
@@ -565,7 +565,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("native_hourly_days"), st.sampled_from([1, 2, 35])),
     st.tuples(st.just("lose"), st.integers(0, 3)),
     st.tuples(st.just("cut"), st.integers(0, 3)),
-    st.tuples(st.just("file"), st.sampled_from(["costs.line", "costs.hourly", "costs.daily"])),
+    st.tuples(st.just("file"), st.sampled_from(["costs.line_item", "costs.hourly", "costs.daily"])),
 )
 
 

@@ -16,7 +16,7 @@ from finops_pipeline.operations.doctor.finding import FAILED, OK, UNKNOWN, WARNI
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import plausibility, probe
 from finops_pipeline.sources.kubernetes.tables import INVENTORY
-from finops_pipeline.sources.probe import Vitals
+from finops_pipeline.sources.probe import Probe
 from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
 from finops_pipeline.units import rfc3339
 
@@ -75,7 +75,7 @@ class _Patient:
     def opencost(self) -> Iterator[Finding]:
         """Whether OpenCost answers, and what its newest answer is worth."""
         try:
-            told = probe.of_opencost(self.clients.opencost)
+            told = probe.probe_opencost(self.clients.opencost)
         except SourceError as error:
             lost = ("opencost_clock", "opencost_answer", "opencost_minutes")
             yield from self._silent("opencost", error, lost)
@@ -87,7 +87,7 @@ class _Patient:
         """Whether Prometheus answers, and has what is asked of it."""
         matchers = self.clients.cluster.promql_matchers()
         try:
-            told = probe.of_prometheus(self.clients.prometheus, self.now, matchers)
+            told = probe.probe_prometheus(self.clients.prometheus, self.now, matchers)
         except SourceError as error:
             lost = ("prometheus_clock", *_NEEDED, "duplicated_series")
             yield from self._silent("prometheus", error, lost)
@@ -99,7 +99,7 @@ class _Patient:
         """Whether the Kubernetes API answers, and lets us list every kind."""
         try:
             with kubernetes_api(self.clients.cluster) as api:
-                told = probe.of_kubernetes(api)
+                told = probe.probe_kubernetes(api)
         except SourceError as error:
             lost = ("kubernetes_clock", "kubernetes_rights")
             yield from self._silent("kubernetes", error, lost, _WAY_IN)
@@ -127,7 +127,7 @@ class _Patient:
         for check in lost:
             yield self._finding(check, UNKNOWN, f"{name} does not answer")
 
-    def _server(self, name: str, told: Vitals) -> Iterator[Finding]:
+    def _server(self, name: str, told: Probe) -> Iterator[Finding]:
         yield self._finding(name, OK, f"answers, version {told.version or 'unknown'}")
         yield self._clock(f"{name}_clock", told.clock_difference)
 

@@ -15,7 +15,7 @@ from finops_pipeline.errors import TableError
 from finops_pipeline.ingest.bill import read_bill
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.ledger_data import OF_LEDGER
-from finops_pipeline.operations.compaction import unnamed_before
+from finops_pipeline.operations.compaction import unreferenced_before
 from finops_pipeline.operations.repair import inspect_share, is_nightly
 from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.orchestration import asset_checks
@@ -165,7 +165,7 @@ def _inspected(installation: Installation) -> Iterator[Warehouse]:
         if is_nightly(installation.clock()):
             warehouse.verify()
             published = installation.published_path
-            warehouse.archive.sweep(unnamed_before(installation.clock(), published))
+            warehouse.archive.sweep(unreferenced_before(installation.clock(), published))
         yield warehouse
 
 

@@ -68,7 +68,7 @@ def state_assets(source: Source) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None]]:
         with installation.open_and_repair() as opened:
             now = opened.clock()
-            given = read_due(source, opened, opened.horizon_start(now), now)
+            given = read_due(source, opened, opened.lookback_start(now), now)
             for name in source.tables:
                 counts = _counts(opened, given, name, now.date())
                 yield dg.MaterializeResult(asset_key=key(name), metadata=counts | opened.marks())

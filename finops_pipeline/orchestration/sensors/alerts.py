@@ -16,7 +16,7 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 
 
 @dg.run_failure_sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
-def tell_failure(context: dg.RunFailureSensorContext) -> None:
+def alert_on_failure(context: dg.RunFailureSensorContext) -> None:
     """Say once of each run that failed what failed."""
     steps = "; ".join(map(told, context.get_step_failure_events()))
     why = steps or context.failure_event.message or "it does not say why"
@@ -29,7 +29,7 @@ def tell_failure(context: dg.RunFailureSensorContext) -> None:
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def tell_recovery(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
+def alert_on_recovery(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
     """Say so when a tick succeeds after one that failed."""
     before = _tick_before(context.instance, context.dagster_run)
     if before is None or before.status != dg.DagsterRunStatus.FAILURE:

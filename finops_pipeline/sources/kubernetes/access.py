@@ -43,7 +43,7 @@ def from_service_account(
     from kubernetes.config.incluster_config import InClusterConfigLoader
 
     found = Configuration()
-    with _explained(cluster):
+    with _translate_errors(cluster):
         loader = InClusterConfigLoader(  # type: ignore[no-untyped-call]
             token_filename=str(folder / "token"),
             cert_filename=str(folder / "ca.crt"),
@@ -70,14 +70,14 @@ def from_kubeconfig(cluster: str, file: Path | None, context: str) -> Iterator[h
     """
     from finops_pipeline.sources.kubernetes.kubeconfig import read_context
 
-    with _explained(cluster):
+    with _translate_errors(cluster):
         client = _client(read_context(file, context))
     with client:
         yield client
 
 
 @contextmanager
-def _explained(cluster: str) -> Iterator[None]:
+def _translate_errors(cluster: str) -> Iterator[None]:
     from kubernetes.config import ConfigException
 
     try:

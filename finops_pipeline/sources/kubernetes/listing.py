@@ -29,7 +29,7 @@ from finops_pipeline.sources.kubernetes.tables import (
     rows,
     together,
 )
-from finops_pipeline.sources.reading import Reading, parsed, stubbornly, table
+from finops_pipeline.sources.reading import Reading, ask_with_retries, parse_answer, table
 from finops_pipeline.sources.retry import TOTAL_SECONDS
 
 _PAGE_OBJECTS = 500  # what kubectl asks for at once
@@ -225,9 +225,9 @@ class _Api:
             if seconds <= 0:
                 raise SourceUnavailable(f"{kind.path}: not complete in {TOTAL_SECONDS:.0f} s")
             answer = http.get(self.client, kind.path, parameters, deadline_seconds=seconds)
-            return parsed(answer, lambda body: self._rows(kind, body))
+            return parse_answer(answer, lambda body: self._rows(kind, body))
 
-        return stubbornly(self.cluster, ask)
+        return ask_with_retries(self.cluster, ask)
 
     def _rows(self, kind: _Kind, body: bytes) -> _Rows:
         """Rows of one page.

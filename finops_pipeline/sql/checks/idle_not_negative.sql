@@ -9,7 +9,7 @@ with idle as (
         node,
         if(node is null, sum(cpu_cost) over cluster_window, cpu_cost) as cpu_cost,
         if(node is null, sum(memory_cost) over cluster_window, memory_cost) as memory_cost
-    from costs.line
+    from costs.line_item
     where window_start >= $start and window_start < $end and cost_kind = 'idle'
     window cluster_window as (partition by cluster, window_start)
 )

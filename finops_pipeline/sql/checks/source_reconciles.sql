@@ -25,5 +25,5 @@ with found as (
 )
 select *
 from found
-where day > (select max(day) from costs.reconciliation_daily) - to_days($horizon_days)
+where day > (select max(day) from costs.reconciliation_daily) - to_days($lookback_days)
 order by day, cluster, resource, namespace, workload;

@@ -1,4 +1,4 @@
--- A window inside the horizon, more than an hour older than the newest one, that is not there.
+-- A window inside the lookback, more than an hour older than the newest one, that is not there.
 --
 -- One that was never tried has no row in core.window; it is missing all the same. Of Kubernetes only the
 -- inventory is there in each window: the other tables are where something changed.
@@ -29,7 +29,7 @@ expected as (
         table_name,
         cluster,
         unnest(generate_series(
-            greatest(first_window, window_start - to_days($horizon_days)),
+            greatest(first_window, window_start - to_days($lookback_days)),
             window_start - interval 75 minutes,
             interval 15 minutes
         )) as window_start

@@ -94,12 +94,12 @@ def test_the_newest_thirty_days_are_drawn_with_their_gaps(data):
 def test_a_ratio_of_a_slot_is_that_of_its_sums(data):
     common = {"day": "2026-03-01", "cluster": "prod", "cpu_requested_core_hours": 1}
     data.given(
-        "efficiency.sum_daily",
+        "efficiency.workload_usage_daily",
         {**common, "workload": "a", "cpu_used_core_hours": 1, "total_cost": 1},
         {**common, "workload": "b", "cpu_used_core_hours": 2, "cpu_requested_core_hours": 5},
     )
 
-    shown = trend(data, tables()["efficiency.sum_daily"], "EUR")
+    shown = trend(data, tables()["efficiency.workload_usage_daily"], "EUR")
 
     assert shown["newest_cpu_usage_ratio"] == 0.5
     assert "newest_memory_usage_ratio" not in shown

@@ -61,7 +61,7 @@ def evaluate(instance: dg.DagsterInstance, result):
     (ended,) = [
         event for event in result.all_events if event.event_type_value == f"PIPELINE_{kind[4:]}"
     ]
-    sensor = alerts.tell_recovery if result.success else alerts.tell_failure
+    sensor = alerts.alert_on_recovery if result.success else alerts.alert_on_failure
     context = dg.build_run_status_sensor_context(sensor.name, ended, instance, result.dagster_run)
     return sensor(context if result.success else context.for_run_failure())
 
@@ -135,6 +135,6 @@ def test_a_webhook_that_is_down_for_a_moment_hears_it_all_the_same(instance, mon
     assert [message["kind"] for message in heard] == ["failed"] * 3
 
 
-@pytest.mark.parametrize("name", ["tell_failure", "tell_recovery"])
+@pytest.mark.parametrize("name", ["alert_on_failure", "alert_on_recovery"])
 def test_it_runs_without_being_switched_on(name):
     assert defs.resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING

@@ -7,7 +7,7 @@ with windows_of_hour as (
         sum(
             cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost + load_balancer_cost + shared_cost
         ) as parts_cost
-    from costs.line
+    from costs.line_item
     where window_start >= $start and window_start < $end
     group by all
 ),

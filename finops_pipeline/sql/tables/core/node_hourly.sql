@@ -39,8 +39,8 @@ select
     coalesce(sum(cpu_core_hours), 0) as cpu_capacity_core_hours,
     coalesce(sum(memory_byte_hours), 0) as memory_capacity_byte_hours,
     coalesce(sum(gpu_hours), 0) as gpu_capacity_hours,
-    coalesce(sum(cpu_core_hours) filter (is_believed), 0) as cpu_measured_core_hours,
-    coalesce(sum(memory_byte_hours) filter (is_believed), 0) as memory_measured_byte_hours,
+    coalesce(sum(cpu_core_hours) filter (is_plausible), 0) as cpu_measured_core_hours,
+    coalesce(sum(memory_byte_hours) filter (is_plausible), 0) as memory_measured_byte_hours,
     count(distinct window_start) as window_count
 from node
 left join core.usage_window using (cluster, window_start)

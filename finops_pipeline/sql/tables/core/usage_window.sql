@@ -7,11 +7,11 @@
 create table core.usage_window (
     window_start             timestamptz not null,  -- first instant of the window, UTC
     cluster                  varchar     not null,  -- cluster
-    is_believed              boolean     not null,  -- whether usage counts; else it is unknown
+    is_plausible              boolean     not null,  -- whether usage counts; else it is unknown
     reason                   varchar,               -- why it is not believed; null when it is
     container_count          integer     not null,  -- containers that OpenCost knows of
     measured_container_count integer     not null,  -- containers with a measured CPU or memory
-    check (is_believed = (reason is null))
+    check (is_plausible = (reason is null))
 );
 
 with allocated as (
@@ -61,7 +61,7 @@ select
         when memory_used_byte_hours = 0 then 'memory of all containers is 0'
         when stuck.hour is not null then 'the same in every window of the hour'
     end as reason,
-    reason is null as is_believed,
+    reason is null as is_plausible,
     coalesce(container_count, 0) as container_count,
     coalesce(measured_container_count, 0) as measured_container_count
 from allocated

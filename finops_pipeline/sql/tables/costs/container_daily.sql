@@ -9,7 +9,7 @@ create table costs.container_daily (
     workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
     workload                    varchar         not null,  -- workload; else '__idle__', '__shared__', ...
     container                   varchar,                   -- container; null for idle cost and the like
-    cost_kind                   varchar         not null,  -- workload, idle, unmounted, or as costs.line says
+    cost_kind                   varchar         not null,  -- workload, idle, ...: as in costs.line_item
     team                        varchar         not null,  -- who pays, or 'unattributed', 'shared', ...
     environment                 varchar         not null,  -- environment, or 'unattributed'
     project                     varchar         not null,  -- project, or 'unattributed'

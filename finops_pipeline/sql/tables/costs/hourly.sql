@@ -10,7 +10,7 @@ create table costs.hourly (
     workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
     workload                    varchar         not null,  -- workload; else '__idle__', '__shared__', ...
     container                   varchar,                   -- container; null for idle cost and the like
-    cost_kind                   varchar         not null,  -- workload, idle, unmounted, or as costs.line says
+    cost_kind                   varchar         not null,  -- workload, idle, ...: as in costs.line_item
     team                        varchar         not null,  -- who pays, or 'unattributed', 'shared', ...
     environment                 varchar         not null,  -- environment, or 'unattributed'
     project                     varchar         not null,  -- project, or 'unattributed'
@@ -74,6 +74,6 @@ select
     sum(memory_used_byte_hours) as memory_used_byte_hours,
     -- Its quarters; counting distinct instants takes as long as all the rest.
     bit_count(bit_or(1 << (minute(window_start) // 15))) as window_count
-from costs.line
+from costs.line_item
 where window_start >= $start and window_start < $end
 group by all;

@@ -9,7 +9,7 @@ create table costs.quarter_hourly (
     namespace                   varchar         not null,  -- namespace; else '__idle__', '__shared__', ...
     workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
     workload                    varchar         not null,  -- workload; else '__idle__', '__shared__', ...
-    cost_kind                   varchar         not null,  -- workload, idle, unmounted, or as costs.line says
+    cost_kind                   varchar         not null,  -- workload, idle, ...: as in costs.line_item
     team                        varchar         not null,  -- who pays, or 'unattributed', 'idle', 'unmounted'
     environment                 varchar         not null,  -- environment, or 'unattributed'
     project                     varchar         not null,  -- project, or 'unattributed'
@@ -62,6 +62,6 @@ select
     sum(memory_billed_byte_hours) as memory_billed_byte_hours,
     sum(memory_requested_byte_hours) as memory_requested_byte_hours,
     sum(memory_used_byte_hours) as memory_used_byte_hours
-from costs.line
+from costs.line_item
 where window_start >= $start and window_start < $end
 group by all;

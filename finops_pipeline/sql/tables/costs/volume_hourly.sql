@@ -23,7 +23,7 @@ create table costs.volume_hourly (
 
 with line as (
     select row_number() over () as line_id, cluster, window_start, namespace, cost_kind, storage_cost, volumes
-    from costs.line
+    from costs.line_item
     where window_start >= $start and window_start < $end and (storage_cost <> 0 or volumes is not null)
 ),
 named as (

@@ -46,5 +46,5 @@ select
     unrequested_cost,
     waste_cost,
     measured_cost_ratio
-from efficiency.level
+from efficiency.usage_ratio
 where level = 'namespace window';

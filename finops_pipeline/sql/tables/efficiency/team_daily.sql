@@ -48,5 +48,5 @@ select
     measured_cost_ratio,
     window_count,
     96 as expected_window_count
-from efficiency.level
+from efficiency.usage_ratio
 where level = 'team';

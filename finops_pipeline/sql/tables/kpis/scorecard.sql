@@ -119,7 +119,7 @@ part as (
         cluster,
         sum(waste_cost),
         sum(list_sum([cpu_cost, memory_cost, gpu_cost, idle_cost]))
-    from efficiency.level
+    from efficiency.usage_ratio
     join period on day between first_day and last_day
     -- On a day without a measurement only its idle part is known.
     where level = 'cluster' and measured_cost_ratio > 0

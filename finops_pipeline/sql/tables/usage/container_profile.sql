@@ -54,7 +54,7 @@ newest as (
     )
     group by cluster, namespace, pod
 ),
--- As costs.line names workloads.
+-- As costs.line_item names workloads.
 pod as (
     select
         cluster,
@@ -77,7 +77,7 @@ measured as (
         select cluster, window_start
         from recent
         join core.usage_window using (cluster, window_start)
-        where is_believed
+        where is_plausible
     ) as believed using (cluster, window_start)
     where container <> '' and coalesce(cpu_mean_cores, memory_mean_bytes) is not null
 )

@@ -5,7 +5,7 @@
 -- never zero. A level's waste is the sum of its parts; a cluster's includes its idle cost, and not that of
 -- volumes, which stands beside it. The views of single levels are cut from this one.
 
-create view efficiency.level (
+create view efficiency.usage_ratio (
     level,                         -- workload, namespace, team, cluster; or namespace window
     window_start,                  -- first instant of the window, UTC; of a namespace window
     day,                           -- UTC day; of all others
@@ -47,7 +47,7 @@ create view efficiency.level (
 ) as
 -- What is summed beside workloads: volumes of namespaces and clusters, and what else a cluster pays.
 with part as (
-    from efficiency.sum_daily
+    from efficiency.workload_usage_daily
     union all by name
     select
         day,
@@ -85,7 +85,7 @@ summed as (
         sum(columns(
             * exclude (day, cluster, namespace, workload_kind, workload, team, environment, window_count)
         )) as "\0"
-    from efficiency.sum_daily
+    from efficiency.workload_usage_daily
     group by day, cluster, team
     union all by name
     select
@@ -103,9 +103,9 @@ every as (
     from summed
     left join costs.complete_daily using (day, cluster)
     union all by name
-    select 'workload' as level, * from efficiency.sum_daily
+    select 'workload' as level, * from efficiency.workload_usage_daily
     union all by name
-    select 'namespace window' as level, *, 1 as window_count from efficiency.sum_quarter_hourly
+    select 'namespace window' as level, *, 1 as window_count from efficiency.namespace_usage_quarter_hourly
 )
 select
     level,

@@ -1,9 +1,9 @@
 -- What each container requested, used and wasted in a window, as far as Prometheus measured it.
 --
--- Ask for a range as efficiency.line('2026-11-20', '2026-11-21'), end excluded: it reads no more of the lake.
+-- Ask for a range as efficiency.line_item('2026-11-20', '2026-11-21'), end excluded: it reads no more of the lake.
 -- Waste is the cost of what was billed and not used: cost x (1 - used / billed), never below zero.
 
-create view efficiency.line (
+create view efficiency.line_item (
     window_start,                  -- first instant of the window, UTC
     cluster,                       -- cluster
     namespace,                     -- Kubernetes namespace
@@ -66,5 +66,5 @@ select
     if(gpu_used_hours is null, null, cast(
         gpu_cost * greatest(0, 1 - gpu_used_hours / nullif(gpu_billed_hours, 0)) as decimal(28, 10)
     )) as gpu_waste_cost
-from costs.line
+from costs.line_item
 where cost_kind = 'workload';

@@ -2,7 +2,7 @@
 --
 -- Sums only: efficiency.namespace_quarter_hourly makes ratios of them.
 
-create table efficiency.sum_quarter_hourly (
+create table efficiency.namespace_usage_quarter_hourly (
     window_start                  timestamptz     not null,  -- first instant of the window, UTC
     cluster                       varchar         not null,  -- cluster
     namespace                     varchar         not null,  -- Kubernetes namespace
@@ -49,7 +49,7 @@ with namespace_window as (
         sum(cpu_waste_cost) as cpu_waste_cost,
         sum(memory_waste_cost) as memory_waste_cost,
         sum(gpu_waste_cost) as gpu_waste_cost
-    from efficiency.line
+    from efficiency.line_item
     where window_start >= $start and window_start < $end
     group by all
 ),

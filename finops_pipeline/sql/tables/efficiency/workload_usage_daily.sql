@@ -1,9 +1,9 @@
--- What each workload requested, used and wasted in each hour, as far as Prometheus measured it.
+-- What each workload requested, used and wasted on each UTC day, as far as Prometheus measured it.
 --
--- Sums only: a ratio is made of the sums of the rows it is for. Null is unknown, never zero.
+-- Sums only: the views of days make ratios of them, for workloads and for what they are part of.
 
-create table efficiency.workload_hourly (
-    hour                          timestamptz     not null,  -- first instant of the hour, UTC
+create table efficiency.workload_usage_daily (
+    day                           date            not null,  -- UTC day
     cluster                       varchar         not null,  -- cluster
     namespace                     varchar         not null,  -- Kubernetes namespace
     workload_kind                 varchar         not null,  -- Deployment, ...; Pod without a controller
@@ -28,11 +28,11 @@ create table efficiency.workload_hourly (
     memory_waste_cost             decimal(28, 10),           -- of memory billed and not used [currency]
     gpu_waste_cost                decimal(28, 10),           -- of GPUs allocated and not used [currency]
     window_count                  integer         not null,  -- windows it ran in
-    check (window_count between 1 and 4)
+    check (window_count between 1 and 96)
 );
 
 select
-    date_trunc('hour', window_start) as hour,
+    cast(hour as date) as day,
     cluster,
     namespace,
     workload_kind,
@@ -56,8 +56,7 @@ select
     sum(cpu_waste_cost) as cpu_waste_cost,
     sum(memory_waste_cost) as memory_waste_cost,
     sum(gpu_waste_cost) as gpu_waste_cost,
-    -- Its quarters; counting distinct instants takes as long as all the rest.
-    bit_count(bit_or(1 << (minute(window_start) // 15))) as window_count
-from efficiency.line
-where window_start >= $start and window_start < $end
+    sum(window_count) as window_count
+from efficiency.workload_usage_hourly
+where hour >= $start and hour < $end
 group by all;

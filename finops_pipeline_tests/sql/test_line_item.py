@@ -46,7 +46,7 @@ TEAM_KEYS = [
 
 
 def lines(data: Data) -> list[dict[str, Any]]:
-    return data.fill("core.price", "costs.line")
+    return data.fill("core.price", "costs.line_item")
 
 
 def test_a_container_costs_hours_times_the_price_of_its_node(data):
@@ -323,7 +323,7 @@ def test_kubecost_adds_up_to_the_bill_to_the_last_decimal(data):
         data.given(name, *table.to_pylist())
 
     rows = {(row["cost_kind"], row["node"]): row for row in lines(data)}
-    total = data.rows(f"select sum({' + '.join(COSTS)}) as cost from costs.line")[0]["cost"]
+    total = data.rows(f"select sum({' + '.join(COSTS)}) as cost from costs.line_item")[0]["cost"]
     web = rows["workload", "node-a"]
 
     assert total == Decimal(kubecost.TOTAL_COST)

@@ -1,7 +1,7 @@
 """Views over the lake, computed once for each hour and read by every table and check of a tick.
 
-A spool is a database of its own, beside the warehouse and gone when that is closed: nothing of it
-is ever published. Views are spooled by the hour, since tables ask for ranges that overlap.
+The cache is a database of its own, beside the warehouse and gone when that is closed: nothing of it
+is ever published. Views are cached by the hour, since tables ask for ranges that overlap.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from finops_pipeline.warehouse.ranges import Range, hours, joined
 from finops_pipeline.warehouse.schema import Definitions
 
 
-class Spool:
+class LineItemCache:
     """What the views over the lake answer for the hours that were asked for."""
 
     def __init__(
@@ -35,20 +35,20 @@ class Spool:
         self._definitions = definitions
         self._held: defaultdict[str, set[datetime]] = defaultdict(set)
         self._made: set[str] = set()
-        delete_spool(warehouse)
-        connection.execute(f"attach {quoted(_file(warehouse))} as spool")
+        delete_line_item_cache(warehouse)
+        connection.execute(f"attach {quoted(_file(warehouse))} as line_items")
         for schema in {table.schema for table in tables.values()}:
-            connection.execute(f"create schema if not exists spool.{schema}")
+            connection.execute(f"create schema if not exists line_items.{schema}")
 
     def is_read_by(self, table: Table) -> bool:
-        """Whether a table that grows is made from views that are spooled."""
-        return table.is_growing and not table.is_view and bool(self._spooled(table))
+        """Whether a table that grows is made from views that are cached."""
+        return table.is_growing and not table.is_view and bool(self._cached_views(table))
 
     def clear(self) -> None:
         """Forget everything: what is asked for next is computed anew."""
         for name in self._made:
-            self._connection.execute(f"drop table spool.{name}")
-        self._connection.execute("checkpoint spool")  # gives the room back
+            self._connection.execute(f"drop table line_items.{name}")
+        self._connection.execute("checkpoint line_items")  # gives the room back
         self._made.clear()
         self._held.clear()
 
@@ -57,7 +57,7 @@ class Spool:
 
         To be called outside of transactions: one writes to a single database.
         """
-        for view in self._spooled(file):
+        for view in self._cached_views(file):
             self.hold_view(view, part)
 
     def hold_view(self, view: Table, part: Range) -> None:
@@ -70,23 +70,23 @@ class Spool:
     def select(self, file: SqlFile, part: Range) -> str:
         """The select of a file, reading what is held of a range instead of views."""
         query = (file.query or "").rstrip(";")
-        for view in self._spooled(file):
-            rows = f"from spool.{view.name} where {part.condition('window_start')}"
+        for view in self._cached_views(file):
+            rows = f"from line_items.{view.name} where {part.condition('window_start')}"
             query = reading(query, view.name, rows)
         return query
 
-    def _spooled(self, file: SqlFile) -> list[Table]:
+    def _cached_views(self, file: SqlFile) -> list[Table]:
         """The lines that a select reads range by range."""
         is_view = isinstance(file, Table) and file.is_view
         if not is_view and "start" not in file.parameters:
             return []
         read = (self._tables[name] for name in sorted(file.reads))
-        return [table for table in read if table.is_line]
+        return [table for table in read if table.is_line_item]
 
     def _fill(self, view: Table, part: Range) -> None:
         self.hold(view, part)
         self._definitions.show(view, part)
-        query, name = self.select(view, part), f"spool.{view.name}"
+        query, name = self.select(view, part), f"line_items.{view.name}"
         if view.name in self._made:
             self._connection.execute(f"insert into {name} by name {query}")
         else:
@@ -94,9 +94,9 @@ class Spool:
             self._made.add(view.name)
 
 
-def delete_spool(warehouse: Path) -> None:
+def delete_line_item_cache(warehouse: Path) -> None:
     """Delete what a crash may have left, what DuckDB spilled too; nobody may have it open."""
-    for file in (_file(warehouse), _file(warehouse).with_suffix(".spool.wal")):
+    for file in (_file(warehouse), _file(warehouse).with_suffix(".line_items.wal")):
         file.unlink(missing_ok=True)
     spilled = warehouse.with_suffix(".duckdb.tmp")
     if spilled.exists():
@@ -104,4 +104,4 @@ def delete_spool(warehouse: Path) -> None:
 
 
 def _file(warehouse: Path) -> Path:
-    return warehouse.with_suffix(".spool")
+    return warehouse.with_suffix(".line_items")

@@ -1,6 +1,6 @@
 -- Every amount once: a container, a node's idle rest, a volume or load balancer nobody mounts, in a window.
 --
--- Ask for a range as costs.line('2026-11-20', '2026-11-21'), end excluded: it reads no more of the lake;
+-- Ask for a range as costs.line_item('2026-11-20', '2026-11-21'), end excluded: it reads no more of the lake;
 -- the view itself, even with a condition, looks through all of it.
 --
 -- Costs are hours x price, cast to decimal once; the other tables only sum them. Usage is null where
@@ -8,7 +8,7 @@
 -- shared, external (from outside the cluster), unallocated (to any container), and for the cluster as a whole
 -- cluster_management, network and whatever else its assets name.
 
-create view costs.line (
+create view costs.line_item (
     cluster,                     -- cluster the cost arose in
     window_start,                -- first instant of the window, UTC
     cost_kind,                   -- workload, idle or unmounted; of Kubecost: see above
@@ -330,7 +330,7 @@ nowhere as (
 -- A broken sensor is no idle workload: what is not believed is unknown.
 measured as (
     from raw.container_usage
-    anti join (from core.usage_window where not is_believed) using (cluster, window_start)
+    anti join (from core.usage_window where not is_plausible) using (cluster, window_start)
 )
 select
     allocated.cluster,
