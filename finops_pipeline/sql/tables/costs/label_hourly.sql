@@ -7,7 +7,7 @@ create table costs.label_hourly (
     cluster     varchar         not null,  -- cluster
     label       varchar         not null,  -- label as OpenCost writes it: _ for all but letters and digits
     value       varchar         not null,  -- its value; '' of what does not carry it
-    cost_kind   varchar         not null,  -- workload, idle, unmounted, or as costs.line_item says
+    cost_kind   varchar         not null,  -- workload, idle, ...: as in costs.line_item
     team        varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', 'unmounted'
     cpu_cost    decimal(28, 10) not null,  -- of CPU [currency]
     memory_cost decimal(28, 10) not null,  -- of memory [currency]

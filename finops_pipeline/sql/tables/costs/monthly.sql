@@ -8,7 +8,7 @@ create view costs.monthly (
     namespace,          -- namespace; else '__idle__', '__shared__', ...
     workload_kind,      -- Deployment, ...; Node for idle cost
     workload,           -- workload; else '__idle__', '__shared__', ...
-    cost_kind,          -- workload, idle, unmounted, or as costs.line_item says
+    cost_kind,          -- workload, idle, ...: as in costs.line_item
     team,               -- who pays, or 'unattributed', 'shared', 'idle', 'unmounted'
     environment,        -- environment, or 'unattributed'
     project,            -- project, or 'unattributed'

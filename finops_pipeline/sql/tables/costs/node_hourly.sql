@@ -7,7 +7,7 @@ create table costs.node_hourly (
     cluster                  varchar         not null,  -- cluster
     node                     varchar,                   -- node; null where none is known
     namespace                varchar         not null,  -- namespace; else '__idle__', '__shared__', ...
-    cost_kind                varchar         not null,  -- workload, idle, unmounted, or as costs.line_item says
+    cost_kind                varchar         not null,  -- workload, idle, ...: as in costs.line_item
     team                     varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', ...
     environment              varchar         not null,  -- environment, or 'unattributed'
     project                  varchar         not null,  -- project, or 'unattributed'
@@ -41,7 +41,7 @@ select
     sum(cpu_used_core_hours) as cpu_used_core_hours,
     sum(memory_billed_byte_hours) as memory_billed_byte_hours,
     sum(memory_used_byte_hours) as memory_used_byte_hours,
-    -- Of each container, as efficiency.line_item has it: one that uses too much makes up for none that wastes.
+    -- Of each container, as in efficiency.line_item: one that uses too much makes up for none that wastes.
     list_sum([
         sum(if(cpu_used_core_hours is null, null, cast(
             cpu_cost * greatest(0, 1 - cpu_used_core_hours / nullif(cpu_billed_core_hours, 0))
