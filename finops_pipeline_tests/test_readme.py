@@ -15,10 +15,6 @@ from finops_pipeline.queries.published import ask, open_published
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "deploy/README.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
-]
 
 
 def commands(group: click.Group, name: str) -> Iterator[str]:
@@ -78,12 +74,3 @@ def test_commands_are_those_that_exist():
     listed = re.findall(r"^\| `(finops [a-z -]+)` \|", README, re.MULTILINE)
 
     assert sorted(listed) == sorted(commands(main, "finops"))
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_to_files(page):
-    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
-
-    local = [link for link in links if not link.startswith("http")]
-
-    assert [link for link in local if not (page.parent / link).exists()] == []
