@@ -50,8 +50,8 @@ def test_comment_of_a_column_stands_on_its_line():
     assert "| `network_cost` | decimal(28,10) | as the source says [currency] |" in lines
 
 
-def test_page_on_operations_says_what_to_do_about_each_check():
-    page = (DOCS / "operations.md").read_text()
+def test_page_on_troubleshooting_says_what_to_do_about_each_check():
+    page = (DOCS / "troubleshooting.md").read_text()
     text = page.split("## When a check is red\n")[1].split("\n## ")[0]
     listed = re.findall(r"^\| `([a-z_]+)`( \(blocking\))? \|", text, re.MULTILINE)
 

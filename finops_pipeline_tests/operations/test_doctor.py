@@ -362,8 +362,8 @@ def test_a_bill_that_is_not_mounted_is_a_warning_on_a_line_of_its_own(clinic, tm
     assert f"{tmp_path / 'bill'} is no folder" in unmounted.findings()["bill"].message
 
 
-def test_page_on_operations_lists_every_line(clinic):
-    page = (ROOT / "docs" / "operations.md").read_text()
+def test_page_on_troubleshooting_lists_every_line(clinic):
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
     section = page.split("## What the doctor looks at\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}

@@ -11,7 +11,7 @@ class Finding:
 
     Args:
         subject: the cluster, or ``installation``.
-        check: what was looked at; docs/operations.md lists all.
+        check: what was looked at; docs/troubleshooting.md lists all.
         status: ``ok``, ``warning``, ``failed``; or ``unknown``: nothing there says how it is.
         message: what was seen.
         fix: what to do about it; empty when nothing.
