@@ -79,6 +79,26 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
+def test_page_on_contributing_names_files_that_exist():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    lines = [line for line in page.splitlines() if "(planned)" not in line]
+    paths = re.findall(r"`([\w./]+(?:/|\.\w+))`", "\n".join(lines))
+    folders = (ROOT, ROOT / "finops_pipeline", ROOT / "finops_pipeline_tests")
+
+    assert "installation/source_registry.py" in paths
+    assert [path for path in paths if not any((folder / path).exists() for folder in folders)] == []
+
+
+def test_design_names_every_room_and_gives_it_a_place():
+    _, page = (DOCS / "design.md").read_text().split("## 6. Folders\n")
+    tree, layers, *_ = re.findall(r"```\n(.*?)```", page, re.DOTALL)
+    package = ROOT / "finops_pipeline"
+    rooms = {path.name for path in package.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+
+    assert set(re.findall(r"^  (\w+)/ ", tree, re.MULTILINE)) == rooms | {"sql"}
+    assert rooms - {"sql"} <= set(re.findall(r"\w+", layers))
+
+
 def test_link_to_a_heading_that_is_gone_is_noticed(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# A page\n\n## Month's end\n")
