@@ -1,5 +1,6 @@
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,13 @@ def test_design_names_every_room_and_gives_it_a_place():
 
     assert set(re.findall(r"^  (\w+)/ ", tree, re.MULTILINE)) == rooms | {"sql"}
     assert rooms - {"sql"} <= set(re.findall(r"\w+", layers))
+
+
+def test_newest_version_of_the_changelog_is_that_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    versions = re.findall(r"^## (\d\S+) ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert versions[0] == project["version"]
 
 
 def test_link_to_a_heading_that_is_gone_is_noticed(tmp_path):
