@@ -107,6 +107,16 @@ def test_newest_version_of_the_changelog_is_that_of_the_package():
     assert versions[0] == project["version"]
 
 
+def test_sections_that_messages_name_exist():
+    sources = [path.read_text() for path in (ROOT / "finops_pipeline").rglob("*.py")]
+    named = re.findall(r"([\w ]+) in docs/(\w+\.md)", "\n".join(sources))
+
+    assert named
+    for words, page in named:
+        headings = re.findall(r"^#+ (.+)$", (DOCS / page).read_text(), re.MULTILINE)
+        assert words.endswith(tuple(headings)), f"{words} in {page}"
+
+
 def test_link_to_a_heading_that_is_gone_is_noticed(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# A page\n\n## Month's end\n")

@@ -21,7 +21,7 @@ README_LINES = 130
 
 
 @pytest.fixture
-def demo_folder(published_demo, tmp_path, monkeypatch) -> Path:
+def demo_folder(published_demo: Path, tmp_path: Path, monkeypatch) -> Path:
     """A working directory whose ``data`` is that of a demo."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(published_demo / "data")
@@ -30,6 +30,7 @@ def demo_folder(published_demo, tmp_path, monkeypatch) -> Path:
 
 def console(page: str) -> list[str]:
     """Return the lines of the one console session on a page."""
+    session: str
     (session,) = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
     return session.strip().splitlines()
 
