@@ -76,7 +76,7 @@ def _copy(source: Lake, target: Lake, file: StoredFile) -> bool:
     try:
         target.verify(file.path, file.file_sha256)
     except LakeDamaged:
-        target.take(source, file.path, file.file_sha256)
+        target.copy_from(source, file.path, file.file_sha256)
         return True
     return False
 

@@ -150,7 +150,7 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
 
 def _is_as_named(lake: Lake, path: str) -> bool:
     try:
-        lake.recognise(path)
+        lake.identify(path)
     except LakeDamaged:
         return False
     return True
