@@ -41,7 +41,7 @@ def repaired(installation: Installation) -> Iterator[None]:
         StateError: the state database is damaged, or most of the lake is missing.
     """
     try:
-        with _translate_full_disk(installation), installation.state.told():
+        with _translate_full_disk(installation), installation.state.translate_errors():
             yield
     except (LakeDamaged, WarehouseDamaged) as damage:
         repair(installation, damage)
@@ -140,7 +140,7 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
             " back from the backup"
         )
     if path.startswith(BILL):
-        installation.state.bill.forget()  # what is in its folder is read again
+        installation.state.bill_files.forget()  # what is in its folder is read again
     installation.lake.move_out(path, installation.quarantine / "lake" / path)
     first = installation.lookback_start(now)
     again = [source for source in (*SOURCES, OPENCOST_DAY) if not source.heartbeat]
