@@ -23,7 +23,7 @@ from finops_pipeline.operations.compaction import NIGHTLY_HOUR
 from finops_pipeline.state.database import CURE
 from finops_pipeline.state.window import BILL, RAW, STATEMENT
 from finops_pipeline.units import MIB
-from finops_pipeline.warehouse.connect import is_full, locked
+from finops_pipeline.warehouse.connect import hold_lock, is_full
 
 # The lake is read once a week, a share in each of the four ticks of a night.
 _TICKS_A_NIGHT, _NIGHTS = 4, 7
@@ -159,7 +159,7 @@ def _is_as_named(lake: Lake, path: str) -> bool:
 def _move_warehouse(installation: Installation) -> None:
     path = installation.warehouse_path
     installation.quarantine.mkdir(parents=True, exist_ok=True)
-    with locked(path):
+    with hold_lock(path):
         for file in (path, path.with_suffix(".duckdb.wal")):
             if file.exists():
                 file.replace(installation.quarantine / file.name)
