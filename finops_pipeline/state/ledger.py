@@ -72,7 +72,7 @@ class Ledger:
 
         Args:
             table_names: what one source fills together; a window is missing when any of them is.
-            cluster: whose.
+            cluster: name of the cluster that it reads.
             now: windows that have not settled by then are left out.
             start: first instant, on the grid: how far back windows are still asked for.
             end: first instant after the range; ``now`` will do.
@@ -129,7 +129,7 @@ class Ledger:
             before: the windows of the day as they were when ``after`` was made from them.
             after: windows of the same cluster and day; all that live in ``files`` are among them.
             files: new, and already durable.
-            at: when.
+            at: instant of the commit.
 
         Returns:
             False when another writer has changed one of the windows since; then nothing is changed.
@@ -175,10 +175,10 @@ class Ledger:
         Those never read are lost; those that were keep what was read and become final.
         """
         places = product(table_names, windows(start, end))
-        asked_windows = [Window(name, cluster, window_start) for name, window_start in places]
+        absent_windows = [Window(name, cluster, window_start) for name, window_start in places]
         with writing(self._engine) as connection:
-            stored = _lock(connection, {window.day for window in asked_windows}, at)
-            after = [_give_up(stored.get(window.key, window), reason) for window in asked_windows]
+            stored = _lock(connection, {window.day for window in absent_windows}, at)
+            after = [_give_up(stored.get(window.key, window), reason) for window in absent_windows]
             _write_windows(connection, stored, after, at)
 
     def adopt(self, days: Iterable[tuple[list[StoredFile], list[Window]]], at: datetime) -> None:
@@ -186,7 +186,7 @@ class Ledger:
 
         Args:
             days: files and their windows, each of one table, cluster and day.
-            at: when.
+            at: instant of the commit.
         """
         with writing(self._engine) as connection:
             for files, windows in days:
@@ -203,7 +203,7 @@ class Ledger:
 
         Args:
             path: of the file, current or dropped.
-            at: when.
+            at: instant of the commit.
             reason: kept with the windows until they are read again.
             oldest: by raw table, the first window that is still asked for; without it none is.
 
@@ -250,7 +250,7 @@ class Ledger:
             day: every raw window of which goes.
             files: hold the frozen rows, and are already durable.
             frozen: windows of tables that are not raw, one per table and cluster.
-            at: when.
+            at: instant of the commit.
         """
         of_day = ledger_day.c.day == day, _is_expiring(ledger_day)
         with writing(self._engine) as connection:
@@ -356,7 +356,7 @@ def _select_day(table_names: Iterable[str], cluster: str, day: date) -> Select[*
 def _lock(connection: Connection, days: Collection[Day], at: datetime) -> dict[Key, Window]:
     """Keep other writers from days until the end of the transaction; return their windows.
 
-    Sorted, so that two writers cannot wait for each other.
+    The days are locked in order, so that two writers cannot wait for each other.
     """
     windows: dict[Key, Window] = {}
     for table_name, cluster, day in sorted(days):
@@ -429,7 +429,7 @@ def _make_current(
 def _restate(
     connection: Connection, before: Mapping[Key, Window], after: Iterable[Window], at: datetime
 ) -> None:
-    """Keep what a window said before, where it now says something else."""
+    """Record as a restatement what a window said before, where it now says something else."""
     pairs = [(before.get(window.key), window) for window in after]
     rows = [
         {

@@ -105,7 +105,7 @@ class LedgerSnapshot:
         key = (ledger_day.c.table_name, ledger_day.c.day, ledger_day.c.cluster)
         sha = ledger_day.c.content_sha256
         query = select(*key, sha).where(sha.is_not(None)).order_by(*key)
-        return _hashes(self._connection.execute(query), day_start)
+        return _hash_by_slot(self._connection.execute(query), day_start)
 
     @_answer_once
     def day_marks(self) -> dict[datetime, str]:
@@ -126,7 +126,7 @@ class LedgerSnapshot:
         key = (ledger.c.table_name, ledger.c.window_start, ledger.c.cluster)
         sha = ledger.c.content_sha256
         query = select(*key, sha).where(_within(ledger, day, day + DAY), sha.is_not(None))
-        return _hashes(self._connection.execute(query.order_by(*key)), _hour)
+        return _hash_by_slot(self._connection.execute(query.order_by(*key)), _hour)
 
     @_answer_once
     def hour_marks(self, day: datetime) -> dict[datetime, str]:
@@ -135,7 +135,7 @@ class LedgerSnapshot:
         is_raw = ledger.c.table_name.startswith(RAW)
         query = select(literal(""), *key, *_MARK_COLUMNS)
         query = query.where(_within(ledger, day, day + DAY), is_raw)
-        return _hashes(self._connection.execute(query.order_by(*key)), _hour).get("", {})
+        return _hash_by_slot(self._connection.execute(query.order_by(*key)), _hour).get("", {})
 
     def current_files(self, table_name: str, start: datetime, end: datetime) -> list[StoredFile]:
         """List the lake files that hold windows of ``[start, end)``, in the order of their paths.
@@ -187,7 +187,7 @@ class LedgerSnapshot:
 
         Args:
             table_names: what the source fills.
-            cluster: whose.
+            cluster: name of the cluster that it reads.
             start: first instant of the lookback, on the grid; older windows are not looked at.
             end: first instant after it.
             in_each_window: tables that every reading fills, if those are not all.
@@ -230,7 +230,9 @@ def _hour(instant: datetime) -> datetime:
     return instant.replace(minute=0)
 
 
-def _hashes(rows: Iterable[Any], slot: Callable[[Any], datetime]) -> dict[str, dict[datetime, str]]:
+def _hash_by_slot(
+    rows: Iterable[Any], slot: Callable[[Any], datetime]
+) -> dict[str, dict[datetime, str]]:
     """Hash rows by table and slot.
 
     Args:

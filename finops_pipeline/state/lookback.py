@@ -31,9 +31,9 @@ class Lookback:
 
         Args:
             table_names: what one source fills together.
-            cluster: whose.
+            cluster: name of the cluster that it reads.
             start: first instant of what is still asked for, on the grid.
-            at: when.
+            at: instant of the commit.
             reason: why the others are lost.
         """
         with self._engine.connect() as connection:
@@ -66,7 +66,7 @@ class Lookback:
             table_names: what one source fills together.
             days: UTC days.
             start: of the lookback; days behind it are asked for anyway and not remembered.
-            at: when.
+            at: instant of the commit.
         """
         for day in sorted(days):
             self._ledger.reopen(table_names, day, at)
