@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from finops_pipeline.state.connect import upsert, writing
+from finops_pipeline.state.connect import begin_writing, upsert
 from finops_pipeline.state.tables import bill_file
 
 
@@ -49,13 +49,13 @@ class BillFiles:
         """Remember files as they are now, and forget those that were removed."""
         rows = [vars(file) for file in files]
         values = [column.name for column in bill_file.c if not column.primary_key]
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             upsert(connection, bill_file, rows, values)
             connection.execute(delete(bill_file).where(bill_file.c.path.in_(list(removed_paths))))
 
     def forget(self) -> None:
         """Forget everything: the next tick looks at every file again."""
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             connection.execute(delete(bill_file))
 
 

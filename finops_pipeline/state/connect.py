@@ -38,7 +38,7 @@ def connect(url: str) -> Engine:
     return engine
 
 
-def writing(engine: Engine) -> AbstractContextManager[Connection]:
+def begin_writing(engine: Engine) -> AbstractContextManager[Connection]:
     """Begin a transaction that writes; on SQLite it is alone from its first statement."""
     return engine.execution_options(finops_writes=True).begin()
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from finops_pipeline.errors import StateError
 from finops_pipeline.state.bill_files import BillFiles
-from finops_pipeline.state.connect import connect, writing
+from finops_pipeline.state.connect import begin_writing, connect
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.ledger_snapshot import LedgerSnapshot
 from finops_pipeline.state.lookback import Lookback
@@ -123,7 +123,7 @@ def open_state(
 
 
 def _open(engine: Engine, is_demo: bool, currency: str) -> Installation:
-    with _translate_errors(engine), writing(engine) as connection:
+    with _translate_errors(engine), begin_writing(engine) as connection:
         _migrate(connection)
         return _read_installation(connection, is_demo, currency)
 

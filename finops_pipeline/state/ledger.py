@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from finops_pipeline.state.connect import upsert, writing
+from finops_pipeline.state.connect import begin_writing, upsert
 from finops_pipeline.state.schedule import Due, Schedule, after_end
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
 from finops_pipeline.state.window import (
@@ -134,13 +134,13 @@ class Ledger:
         Returns:
             False when another writer has changed one of the windows since; then nothing is changed.
         """
-        with writing(self._engine) as connection:
-            stored = _lock(connection, {window.day for window in after}, at)
-            if any(stored.get(window.key) != before.get(window.key) for window in after):
+        with begin_writing(self._engine) as connection:
+            stored_windows = _lock(connection, {window.day for window in after}, at)
+            if any(stored_windows.get(window.key) != before.get(window.key) for window in after):
                 return False
             _make_current(connection, before, after, files, at)
             _restate(connection, before, after, at)
-            _write_windows(connection, stored, after, at)
+            _write_windows(connection, stored_windows, after, at)
         return True
 
     def fail(
@@ -153,13 +153,13 @@ class Ledger:
     ) -> None:
         """Record an attempt that failed; what was read before stays as it is."""
         windows = [Window(name, cluster, window_start) for name in table_names]
-        with writing(self._engine) as connection:
-            stored = _lock(connection, {window.day for window in windows}, at)
+        with begin_writing(self._engine) as connection:
+            stored_windows = _lock(connection, {window.day for window in windows}, at)
             failed_windows = [
-                replace(stored.get(window.key, window), failed_at=at, failure=message)
+                replace(stored_windows.get(window.key, window), failed_at=at, failure=message)
                 for window in windows
             ]
-            _write_windows(connection, stored, failed_windows, at)
+            _write_windows(connection, stored_windows, failed_windows, at)
 
     def lose(
         self,
@@ -176,10 +176,13 @@ class Ledger:
         """
         places = product(table_names, windows(start, end))
         absent_windows = [Window(name, cluster, window_start) for name, window_start in places]
-        with writing(self._engine) as connection:
-            stored = _lock(connection, {window.day for window in absent_windows}, at)
-            after = [_give_up(stored.get(window.key, window), reason) for window in absent_windows]
-            _write_windows(connection, stored, after, at)
+        with begin_writing(self._engine) as connection:
+            stored_windows = _lock(connection, {window.day for window in absent_windows}, at)
+            after = [
+                _give_up(stored_windows.get(window.key, window), reason)
+                for window in absent_windows
+            ]
+            _write_windows(connection, stored_windows, after, at)
 
     def adopt(self, days: Iterable[tuple[list[StoredFile], list[Window]]], at: datetime) -> None:
         """Take over files and their windows from elsewhere, in one transaction.
@@ -188,11 +191,11 @@ class Ledger:
             days: files and their windows, each of one table, cluster and day.
             at: instant of the commit.
         """
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             for files, windows in days:
-                stored = _lock(connection, {window.day for window in windows}, at)
+                stored_windows = _lock(connection, {window.day for window in windows}, at)
                 _make_current(connection, {}, windows, files, at)
-                _write_windows(connection, stored, windows, at)
+                _write_windows(connection, stored_windows, windows, at)
 
     def discard_file(
         self, path: str, at: datetime, reason: str, oldest: Mapping[str, datetime]
@@ -210,17 +213,17 @@ class Ledger:
         Returns:
             How many windows it held.
         """
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             query = select(lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
             row = connection.execute(query.where(lake_file.c.path == path)).one_or_none()
             if row is None:  # another process was faster
                 return 0
             table_name, cluster, day = row
-            stored = _lock(connection, {(table_name, cluster, day)}, at)
-            windows = [window for window in stored.values() if window.file == path]
+            stored_windows = _lock(connection, {(table_name, cluster, day)}, at)
+            windows = [window for window in stored_windows.values() if window.file == path]
             first = oldest.get(table_name)
             after = [_remove_rows(window, at, reason, first) for window in windows]
-            _write_windows(connection, stored, after, at)
+            _write_windows(connection, stored_windows, after, at)
             connection.execute(delete(lake_file).where(lake_file.c.path == path))
         return len(windows)
 
@@ -240,7 +243,7 @@ class Ledger:
             return list(connection.execute(query).scalars())
 
     def expire(
-        self, day: date, files: Iterable[StoredFile], frozen: Sequence[Window], at: datetime
+        self, day: date, files: Iterable[StoredFile], frozen_windows: Sequence[Window], at: datetime
     ) -> None:
         """Replace the raw rows of a UTC day by the frozen ones, in one transaction.
 
@@ -249,17 +252,21 @@ class Ledger:
         Args:
             day: every raw window of which goes.
             files: hold the frozen rows, and are already durable.
-            frozen: windows of tables that are not raw, one per table and cluster.
+            frozen_windows: of tables that are not raw, one per table and cluster.
             at: instant of the commit.
         """
         of_day = ledger_day.c.day == day, _is_expiring(ledger_day)
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             rows = connection.execute(select(*_DAY_COLUMNS).where(*of_day)).all()
             raw_days = {(table_name, cluster, of) for table_name, cluster, of in rows}
-            stored = _lock(connection, raw_days | {window.day for window in frozen}, at)
-            _make_current(connection, {}, frozen, files, at)
-            _write_windows(connection, stored, frozen, at)
-            _forget(connection, [window for window in stored.values() if window.day in raw_days])
+            stored_windows = _lock(
+                connection, raw_days | {window.day for window in frozen_windows}, at
+            )
+            _make_current(connection, {}, frozen_windows, files, at)
+            _write_windows(connection, stored_windows, frozen_windows, at)
+            _forget(
+                connection, [window for window in stored_windows.values() if window.day in raw_days]
+            )
             revision = {"revision": ledger_day.c.revision + 1, "changed_at": at}
             values = {"content_sha256": None, **revision}
             connection.execute(update(ledger_day).where(*of_day).values(values))
@@ -276,13 +283,15 @@ class Ledger:
             ledger.c.window_start < start + DAY,
             ledger.c.status == LOST,
         )
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             query = select(ledger.c.cluster).where(*is_lost).distinct().order_by(ledger.c.cluster)
             for cluster in connection.execute(query).scalars().all():
-                stored = _lock(connection, {(name, cluster, day) for name in table_names}, at)
-                lost = (window for window in stored.values() if window.status == LOST)
+                stored_windows = _lock(
+                    connection, {(name, cluster, day) for name in table_names}, at
+                )
+                lost = (window for window in stored_windows.values() if window.status == LOST)
                 absent = [Window(*window.place) for window in lost]
-                _write_windows(connection, stored, absent, at)
+                _write_windows(connection, stored_windows, absent, at)
 
     def has_rows_after(self, table_names: Sequence[str], cluster: str, instant: datetime) -> bool:
         """Return whether a window that begins later was read and has rows."""
@@ -332,7 +341,7 @@ class Ledger:
     def forget_files(self, before: datetime) -> list[str]:
         """Forget the files dropped before an instant; the caller deletes what is returned."""
         is_old = lake_file.c.dropped_at < before
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             paths = connection.execute(select(lake_file.c.path).where(is_old)).scalars().all()
             connection.execute(delete(lake_file).where(is_old))
         return list(paths)
@@ -373,13 +382,16 @@ def _by_key(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[Key, Window]:
 
 
 def _write_windows(
-    connection: Connection, stored: Mapping[Key, Window], after: Iterable[Window], at: datetime
+    connection: Connection,
+    stored_windows: Mapping[Key, Window],
+    after: Iterable[Window],
+    at: datetime,
 ) -> None:
     """Write the windows that differ, and mark their days as changed."""
-    changed = [window for window in after if window != stored.get(window.key)]
+    changed = [window for window in after if window != stored_windows.get(window.key)]
     upsert(connection, ledger, [vars(window) for window in changed], _VALUE_COLUMNS)
     windows_by_day: dict[Day, list[Window]] = defaultdict(list)
-    for window in (dict(stored) | {window.key: window for window in changed}).values():
+    for window in (dict(stored_windows) | {window.key: window for window in changed}).values():
         windows_by_day[window.day].append(window)
     for day in sorted({window.day for window in changed}):
         connection.execute(

@@ -6,7 +6,7 @@ from itertools import product
 
 from sqlalchemy import Column, Connection, Engine, delete, func, select
 
-from finops_pipeline.state.connect import upsert, writing
+from finops_pipeline.state.connect import begin_writing, upsert
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import WindowStatus
 from finops_pipeline.state.tables import ledger, lookback, requested_day
@@ -76,20 +76,20 @@ class Lookback:
             for name, day in product(table_names, older)
         ]
         if rows:
-            with writing(self._engine) as connection:
+            with begin_writing(self._engine) as connection:
                 upsert(connection, requested_day, rows, [])
 
     def finish(self, table_names: Sequence[str], days: Collection[date]) -> None:
         """Forget requests whose windows are all read or lost."""
         is_done = requested_day.c.table_name.in_(table_names), requested_day.c.day.in_(days)
         if days:
-            with writing(self._engine) as connection:
+            with begin_writing(self._engine) as connection:
                 connection.execute(delete(requested_day).where(*is_done))
 
     def _store(self, table_names: Sequence[str], cluster: str, start: datetime) -> None:
         place = {"cluster": cluster, "start": start}
         rows = [{"table_name": name, **place} for name in table_names]
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             upsert(connection, lookback, rows, ["start"])
 
 

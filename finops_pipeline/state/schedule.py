@@ -77,8 +77,8 @@ class Schedule:
         settled = [at for at in windows(start, end) if at + WINDOW <= now - self.settle]
         missing = [at for at in settled if at not in statuses or not statuses[at].is_read]
         again = [at for at in settled if at in statuses and _is_waiting(statuses[at], now)]
-        due = [_missing(at, statuses.get(at)) for at in missing] + [
-            _again(at, statuses[at]) for at in again
+        due = [_first_reading(at, statuses.get(at)) for at in missing] + [
+            _later_reading(at, statuses[at]) for at in again
         ]
         newest = due.pop(len(missing) - 1) if missing else None
         due.sort(key=lambda window: _failed_at(statuses.get(window.window_start)))
@@ -100,11 +100,11 @@ def _failed_at(status: WindowStatus | None) -> datetime:
     return (status and status.failed_at) or datetime.min.replace(tzinfo=UTC)
 
 
-def _missing(window_start: datetime, status: WindowStatus | None) -> Due:
+def _first_reading(window_start: datetime, status: WindowStatus | None) -> Due:
     failure = status.failure if status else None
     return Due(window_start, FAILED, failure) if failure else Due(window_start, MISSING)
 
 
-def _again(window_start: datetime, status: WindowStatus) -> Due:
+def _later_reading(window_start: datetime, status: WindowStatus) -> Due:
     point = status.next_read_at or window_start
     return Due(window_start, AGAIN, after_end(window_start, point))

@@ -58,7 +58,7 @@ class Archive:
         self._connection = connection
         self._warehouse = warehouse
         self._folder = (warehouse.parent / FOLDER_NAME).absolute()
-        self._verified: set[Path] = set()
+        self._verified_paths: set[Path] = set()
         self._files_by_table: dict[str, list[DayFile]] = {}  # read many times a tick
         if not connection.execute(_FIND_TABLE).fetchall():
             connection.execute(TABLES)
@@ -72,10 +72,10 @@ class Archive:
         """
         files = self._day_files(table, part)
         for file in files:
-            if file.path not in self._verified:  # several tables read the same files
+            if file.path not in self._verified_paths:  # several tables read the same files
                 if not _is_whole(file):
                     raise self._damage(file)
-                self._verified.add(file.path)
+                self._verified_paths.add(file.path)
         return [file.path for file in files]
 
     def current_files(self, table: Table) -> tuple[list[Path], Range]:
@@ -112,13 +112,13 @@ class Archive:
 
     def drop(self, table_name: str, part: Range = ALWAYS) -> None:
         """Forget the files of a table whose days begin in a range."""
-        dropped = self._connection.execute(
+        result = self._connection.execute(
             f"delete from internal.archived where table_name = $name and {range_condition('day')}"
             " returning path",
             {"name": table_name, **vars(part)},
         )
         self._files_by_table.pop(table_name, None)
-        _touch(self._folder / path for (path,) in dropped.fetchall())
+        _touch(self._folder / path for (path,) in result.fetchall())
 
     def broken_days(self, table: Table) -> list[datetime]:
         """List the days of a table whose file is missing or cut."""
@@ -139,10 +139,10 @@ class Archive:
     def _archive_day(self, table: Table, part: Range) -> None:
         path, file_sha256 = self._write(table, part)
         condition = range_condition(table.time_column or "")
-        deleted = self._connection.execute(
+        result = self._connection.execute(
             f"delete from {table.stored} where {condition}", vars(part)
         )
-        (row_count,) = deleted.fetchone() or (0,)
+        (row_count,) = result.fetchone() or (0,)
         name, size_bytes = path.relative_to(self._folder).as_posix(), path.stat().st_size
         self._connection.execute(
             "insert into internal.archived values ($1, $2, $3, $4, $5, $6)",

@@ -100,9 +100,9 @@ def delete_line_item_cache(warehouse: Path) -> None:
     """Delete what a crash may have left, what DuckDB spilled too; no connection may be open."""
     for file in (_file(warehouse), _file(warehouse).with_suffix(".line_items.wal")):
         file.unlink(missing_ok=True)
-    spilled = warehouse.with_suffix(".duckdb.tmp")
-    if spilled.exists():
-        shutil.rmtree(spilled)
+    spill_folder = warehouse.with_suffix(".duckdb.tmp")
+    if spill_folder.exists():
+        shutil.rmtree(spill_folder)
 
 
 def _file(warehouse: Path) -> Path:

@@ -147,15 +147,15 @@ class Schema:
 
     def _drop(self, name: str) -> None:
         self._select_by_view.pop(name, None)
-        for stored in (name, f"internal.{name.replace('.', '_')}"):
+        for relation in (name, f"internal.{name.replace('.', '_')}"):
             rows = self._connection.execute(
                 "select table_type from information_schema.tables"
                 " where table_schema || '.' || table_name = $1"
                 " and table_catalog = current_database()",
-                [stored],
+                [relation],
             ).fetchall()
             for (kind,) in rows:
-                self._connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {stored}")
+                self._connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {relation}")
         self._connection.execute(f"drop macro table if exists {name}")
         self._archive.drop(name)
         self._bookkeeping.forget(name)

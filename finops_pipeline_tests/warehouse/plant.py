@@ -74,7 +74,7 @@ class Plant:
         self.warehouse = folder / "warehouse.duckdb"
         self.published = folder / "finops.duckdb"
         self.lake = folder / "lake"
-        self.miscounted = 0
+        self.miscount = 0
         self.source_data = FakeSourceData(self.lake)
         self.source_data.ledger = {
             "core.window": self._windows,
@@ -127,7 +127,7 @@ class Plant:
                 "status": "final",
                 "is_verified": True,
                 "is_degraded": False,
-                "row_count": windows[start].num_rows + self.miscounted,
+                "row_count": windows[start].num_rows + self.miscount,
                 "read_count": 1,
             }
             for table, windows in self.source_data.windows.items()

@@ -113,7 +113,7 @@ def test_a_blocking_check_keeps_the_last_publication(plant):
 
 def test_rows_that_the_ledger_does_not_know_keep_the_last_publication(plant):
     plant.say(FALL_BACK + WINDOW, {})
-    plant.miscounted = 1
+    plant.miscount = 1
 
     with pytest.raises(PublicationRefused, match="check ledger_matches_rows has 4 rows"):
         plant.publish()
