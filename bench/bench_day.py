@@ -130,11 +130,11 @@ class Day:
         found = [self._files[table]] if table in self._files else []
         return found if start < MIDNIGHT + DAY and end > MIDNIGHT else []
 
-    def named_files(self, table: str) -> Sequence[Path]:
+    def current_files(self, table: str) -> Sequence[Path]:
         """The same."""
         return self.files(table, MIDNIGHT, MIDNIGHT + DAY)
 
-    def frozen(self, _table: str) -> Slots:
+    def frozen_day_hashes(self, _table: str) -> Slots:
         """No day is frozen."""
         return {}
 
@@ -162,11 +162,11 @@ def _filled(warehouse: Warehouse, table: Table) -> float:
     for name in table.reads:
         warehouse.refresh_table(tables()[name])
     for view in views if table.is_growing else []:
-        warehouse.line_items.hold_view(view, THE_DAY)
+        warehouse.line_items.cache_view(view, THE_DAY)
     before = _cpu_seconds()
     warehouse.refresh_table(table)
     if table.is_line_item:
-        warehouse.line_items.hold_view(table, THE_DAY)
+        warehouse.line_items.cache_view(table, THE_DAY)
     return _cpu_seconds() - before
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def rename(unfinished: Path, target: Path) -> None:
-    """Sync a file that was just written and give it its name, over whatever has it.
+    """Sync a file that was just written and give it its name, over a file that has it.
 
     Raises:
         OSError: the disk is full or broken; the name is as it was.

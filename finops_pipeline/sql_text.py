@@ -1,6 +1,6 @@
 """Texts within statements, where no parameter is allowed."""
 
 
-def quoted(text: object) -> str:
-    """A text, a path or anything else that is written as one, as SQL writes it."""
-    return "'" + str(text).replace("'", "''") + "'"
+def sql_literal(value: object) -> str:
+    """Write a text, a path or any other value that has a text form as an SQL string literal."""
+    return "'" + str(value).replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Windows, days and byte units: the grid every number lies on."""
+"""Windows, days and byte units: the grid that every number lies on."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -13,23 +13,23 @@ MONTH_HOURS = 730  # of a mean month, as clouds count
 
 
 def rfc3339(instant: datetime) -> str:
-    """``2026-11-23T10:00:00Z``: the only form of a time that OpenCost takes."""
+    """Format an instant as ``2026-11-23T10:00:00Z``, the only form that OpenCost takes."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def window_start(instant: datetime) -> datetime:
-    """First instant of the window that an instant lies in."""
+    """Return the first instant of the window that an instant lies in."""
     utc = instant.astimezone(UTC)
     return utc.replace(minute=utc.minute - utc.minute % 15, second=0, microsecond=0)
 
 
 def windows(start: datetime, end: datetime) -> Iterator[datetime]:
-    """Starts of the windows in ``[start, end)``, oldest first; ``start`` lies on the grid."""
+    """List the starts of the windows of ``[start, end)``, oldest first; ``start`` is one."""
     while start < end:
         yield start
         start += WINDOW
 
 
 def day_start(day: date) -> datetime:
-    """First instant of a UTC day."""
+    """Return the first instant of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -39,7 +39,7 @@ def read_bill(installation: Installation) -> None:
     if not installation.settings.bill.folder:
         return
     folder = Path(installation.settings.bill.folder)
-    at, known = installation.clock(), installation.state.bill.all()
+    at, known = installation.clock(), installation.state.bill_files.by_path()
     found = _found(folder, at)
     changed = [it for it in found.values() if not _is_known(it, known)]
     gone = sorted(known.keys() - found.keys())
@@ -51,7 +51,7 @@ def read_bill(installation: Installation) -> None:
     now |= {it.path: it for it in seen}
     for month in sorted(_touched(known, now, seen, gone, at)):
         _record_month(installation, folder, now, month, at)
-    installation.state.bill.remember(seen, gone)
+    installation.state.bill_files.remember(seen, gone)
 
 
 def _found(folder: Path, at: datetime) -> dict[str, BillFile]:

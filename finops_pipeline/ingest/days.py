@@ -94,7 +94,7 @@ def _unread(installation: Installation, cluster: Cluster) -> Iterator[tuple[date
     first = max(installation.lookback_start(now) - _LOOKED_BACK, installation.raw_start(now))
     count = (now - day_start(first.date())) // DAY
     recent = {first.date() + n * DAY for n in range(count)}
-    requested = installation.state.lookback.requested(_TABLES)
+    requested = installation.state.lookback.requested_days(_TABLES)
     older = {day for day in requested if day_start(day) >= installation.raw_start(now)}
     for day in sorted(recent | older):
         known = _known(installation, cluster, day).get((_TABLES[0], day_start(day)))
@@ -119,7 +119,7 @@ def _is_given_up(installation: Installation, cluster: Cluster, day: date) -> boo
     is_old = day_start(day) + DAY <= installation.lookback_start(now)
     if not any(window.file for window in windows):
         _lose(installation, cluster, day, _EMPTY)
-    elif is_old and day not in installation.state.lookback.requested(_TABLES):
+    elif is_old and day not in installation.state.lookback.requested_days(_TABLES):
         _lose(installation, cluster, day, _TOO_OLD)
     else:
         return False
@@ -173,7 +173,7 @@ def _windows(installation: Installation, cluster: Cluster, day: date) -> pa.Tabl
 
 def _finish_requests(installation: Installation) -> None:
     lookback = installation.state.lookback
-    requested = lookback.requested(_TABLES)
+    requested = lookback.requested_days(_TABLES)
     open_days = {
         day
         for day in requested

@@ -35,7 +35,7 @@ def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:
         LakeDamaged: a file with states before is damaged.
     """
     start = reading.window_start
-    last = ledger.newest_read(INVENTORY, reading.cluster, before=start)
+    last = ledger.newest_read_window(INVENTORY, reading.cluster, before=start)
     is_first_of_day = last is None or last.date() != start.date()
     failed = [*_failures(reading)]
     stored: dict[str, pa.Table] = {}
@@ -52,7 +52,7 @@ def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:
 
 def lose_missed(ledger: Ledger, reading: Reading, oldest: datetime) -> None:
     """Ask no more for windows that passed between the reading before and this one."""
-    last = ledger.newest_read(INVENTORY, reading.cluster, before=reading.window_start)
+    last = ledger.newest_read_window(INVENTORY, reading.cluster, before=reading.window_start)
     if last and last + WINDOW < reading.window_start:
         start, end = max(last + WINDOW, oldest), reading.window_start
         ledger.lose([INVENTORY], reading.cluster, start, end, reading.fetched_at, _MISSED)

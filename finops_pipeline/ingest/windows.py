@@ -144,7 +144,7 @@ def _due(
         return state.ledger.due(*asked, max(start, newest), end)
     oldest = installation.lookback_start(now)
     due = state.ledger.due(*asked, max(start, oldest), end)
-    for first in map(day_start, sorted(state.lookback.requested(source.in_each_window))):
+    for first in map(day_start, sorted(state.lookback.requested_days(source.in_each_window))):
         until = min(end, first + DAY, oldest)
         due += state.ledger.due(*asked, max(start, first), until)
     # After three failures nothing else is asked for: what failed before must come last over all.
@@ -184,7 +184,7 @@ def _finish_requests(
     source: Source, installation: Installation, clusters: Iterable[Cluster], now: datetime
 ) -> None:
     lookback = installation.state.lookback
-    if requested := lookback.requested(source.in_each_window):
+    if requested := lookback.requested_days(source.in_each_window):
         due = (_due(source, installation, one, now, (_LONG_AGO, now)) for one in clusters)
         days = {window.window_start.date() for windows in due for window in windows}
         lookback.finish(source.in_each_window, requested - days)
@@ -195,7 +195,7 @@ def _advance_lookback(source: Source, installation: Installation, cluster: Clust
     if not source.heartbeat:
         now = installation.clock()
         start, lookback = installation.lookback_start(now), installation.state.lookback
-        lookback.move(source.in_each_window, cluster.name, start, now, _TOO_OLD)
+        lookback.advance(source.in_each_window, cluster.name, start, now, _TOO_OLD)
 
 
 def _with_newest(
@@ -253,7 +253,7 @@ def _readings(
         if progress.is_over:
             return
         asked_at = installation.clock()
-        schedule = ledger.schedule.of(clients.cluster.name)
+        schedule = ledger.schedule.of_cluster(clients.cluster.name)
         is_last = schedule.next_reading(window, asked_at) is None
         try:
             reading = source.read(clients, window, asked_at, is_last)

@@ -16,7 +16,7 @@ from finops_pipeline.settings import Settings
 from finops_pipeline.state.database import State, open_state
 from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.units import day_start, window_start
-from finops_pipeline.warehouse.connect import locked
+from finops_pipeline.warehouse.connect import hold_lock
 from finops_pipeline.warehouse.publish import Publication, publish
 from finops_pipeline.warehouse.session import Warehouse, open_warehouse
 
@@ -69,7 +69,7 @@ class Installation:
     def warehouse(self) -> Iterator[Warehouse]:
         """The warehouse, for one writer at a time, over one view of the ledger."""
         with (
-            locked(self.warehouse_path),
+            hold_lock(self.warehouse_path),
             self._inputs() as inputs,
             open_warehouse(self.warehouse_path, inputs, self.parameters()) as tables,
         ):

@@ -78,7 +78,7 @@ class LedgerData:
                 self._verified.add(file.path)
         return [self._lake.absolute(file.path) for file in found]
 
-    def named_files(self, table: str) -> list[Path]:
+    def current_files(self, table: str) -> list[Path]:
         """Every current lake file of a raw table; all are there, and none is cut.
 
         Raises:
@@ -89,7 +89,7 @@ class LedgerData:
             self._lake.verify_size(file.path, file.size_bytes)
         return [self._lake.absolute(file.path) for file in found]
 
-    def frozen(self, table: str) -> Slots:
+    def frozen_day_hashes(self, table: str) -> Slots:
         """Content hash by day of the frozen days of a table: their raw rows may be gone."""
         return _slots(self._contents.day_hashes().get(table, {}))
 

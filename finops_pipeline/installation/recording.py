@@ -116,7 +116,7 @@ def _only_place(readings: Iterable[Reading]) -> tuple[str, date]:
 
 def _window(reading: Reading, table_name: str, rows: pa.Table, schedule: Schedule) -> Window:
     """What the ledger would say of a reading, were it the first."""
-    schedule = schedule.of(reading.cluster)
+    schedule = schedule.of_cluster(reading.cluster)
     next_read_at = (
         None
         if reading.is_final

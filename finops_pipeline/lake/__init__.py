@@ -1,1 +1,1 @@
-"""Parquet files: where they lie, how they are written, read, swept. Knows no ledger."""
+"""Parquet files of the lake: where they lie, how they are written, read and swept."""

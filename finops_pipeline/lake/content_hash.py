@@ -1,4 +1,7 @@
-"""What rows say, as one hash: decides whether a second reading says something new."""
+"""Hash of the content of rows: decides whether a second reading says something new.
+
+Equal readings must not make anything anew, though their files may differ byte by byte.
+"""
 
 import hashlib
 
@@ -11,7 +14,7 @@ _NO_TEXT = -1  # length of a null, which no text has
 
 
 def content_sha256(rows: pa.Table) -> str:
-    """Hash of the values, in the order of rows and columns given.
+    """Hash the values of rows, in the order of rows and columns.
 
     Chunks, dictionary encoding and compression do not count; -0.0 equals 0.0, and every NaN equals
     every other. Null, zero, NaN and the empty text are four different things.
@@ -24,9 +27,9 @@ def content_sha256(rows: pa.Table) -> str:
         64 hexadecimal digits.
     """
     digest = hashlib.sha256(str(rows.num_rows).encode())
-    for name, column in zip(rows.column_names, map(_plain, rows.columns), strict=True):
-        chunks = [_decoded(chunk) for chunk in column.chunks]
-        kind = _decoded_type(column.type)
+    for name, column in zip(rows.column_names, map(_write_as_text, rows.columns), strict=True):
+        chunks = [_decode(chunk) for chunk in column.chunks]
+        kind = _value_type(column.type)
         digest.update(f"\n{name} {kind}\n".encode())
         sizes, values = (_lengths, _text) if pa.types.is_string(kind) else (_presence, _values)
         # The sizes of all chunks come before any value, so that borders between chunks vanish.
@@ -37,17 +40,17 @@ def content_sha256(rows: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Decimals and dates as text: no number holds every digit."""
+def _write_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write decimals and dates as text, since no number holds every digit; leave all else."""
     kinds = (pa.types.is_decimal, pa.types.is_date)
     return column.cast(pa.string()) if any(is_kind(column.type) for is_kind in kinds) else column
 
 
-def _decoded_type(kind: pa.DataType) -> pa.DataType:
+def _value_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _decoded(chunk: pa.Array) -> pa.Array:
+def _decode(chunk: pa.Array) -> pa.Array:
     return chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk
 
 
@@ -60,26 +63,27 @@ def _lengths(chunk: pa.StringArray) -> memoryview:
 
 
 def _text(chunk: pa.StringArray) -> memoryview:
-    """All text of a chunk, end to end; a null may hide bytes, so it is made empty first."""
-    known = chunk.fill_null("") if chunk.null_count else chunk
-    _, offsets, data = known.buffers()
-    if not len(known) or data is None:
+    """Return the text of a chunk, end to end; a null may hide bytes, so it is made empty first."""
+    texts = chunk.fill_null("") if chunk.null_count else chunk
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
         return memoryview(b"")
-    borders = np.frombuffer(offsets, np.int32)[known.offset : known.offset + len(known) + 1]
+    borders = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     return memoryview(data)[borders[0] : borders[-1]]
 
 
 def _values(chunk: pa.Array) -> memoryview:
     if not pa.types.is_floating(chunk.type):
         chunk = chunk.cast(pa.int64())  # of an instant its microseconds, of a boolean 0 or 1
-    known = chunk.fill_null(0) if chunk.null_count else chunk
-    return _buffer(_one_zero_one_nan(known) if pa.types.is_floating(known.type) else known)
+    numbers = chunk.fill_null(0) if chunk.null_count else chunk
+    return _buffer(_unify(numbers) if pa.types.is_floating(numbers.type) else numbers)
 
 
-def _one_zero_one_nan(numbers: pa.Array) -> pa.Array:
-    same = np.add(numbers.to_numpy(zero_copy_only=False), 0.0)  # -0.0 + 0.0 is 0.0
-    same[np.isnan(same)] = np.nan
-    return pa.array(same)
+def _unify(numbers: pa.Array) -> pa.Array:
+    """Give every zero one sign, and every NaN one form."""
+    unified = np.add(numbers.to_numpy(zero_copy_only=False), 0.0)  # -0.0 + 0.0 is 0.0
+    unified[np.isnan(unified)] = np.nan
+    return pa.array(unified)
 
 
 def _buffer(chunk: pa.Array) -> memoryview:

@@ -14,7 +14,7 @@ from finops_pipeline.errors import LakeDamaged, StateError
 from finops_pipeline.installation.context import lake_of, open_installation
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.settings import Settings
-from finops_pipeline.state.copying import copied_files, copy_database, database_file
+from finops_pipeline.state.copying import copy_database, database_file, read_current_files
 from finops_pipeline.state.window import StoredFile
 from finops_pipeline.units import DAY
 
@@ -44,7 +44,7 @@ def back_up(settings: Settings, folder: Path) -> Copied:
     """
     source, target = lake_of(settings), Lake(folder / "lake")
     copy_database(database_file(settings.database_url()), folder / _UNFINISHED)
-    files = copied_files(folder / _UNFINISHED)
+    files = read_current_files(folder / _UNFINISHED)
     copied = sum(_copy(source, target, file) for file in files)
     (folder / _UNFINISHED).replace(folder / _STATE)
     target.sweep({file.path for file in files}, datetime.now(UTC) - _KEPT)
@@ -64,7 +64,7 @@ def restore(settings: Settings, folder: Path) -> Copied:
     _must_be_new(database, target)
     if not (folder / _STATE).exists():
         raise StateError(f"{folder} holds no backup: there is no {_STATE} in it")
-    files = copied_files(folder / _STATE)
+    files = read_current_files(folder / _STATE)
     copied = sum(_copy(Lake(folder / "lake"), target, file) for file in files)
     copy_database(folder / _STATE, database)
     with open_installation(settings):
@@ -76,7 +76,7 @@ def _copy(source: Lake, target: Lake, file: StoredFile) -> bool:
     try:
         target.verify(file.path, file.file_sha256)
     except LakeDamaged:
-        target.take(source, file.path, file.file_sha256)
+        target.copy_from(source, file.path, file.file_sha256)
         return True
     return False
 

@@ -51,4 +51,4 @@ def sweep(lake: Lake, ledger: Ledger, now: datetime, before: datetime) -> None:
     """
     lake.remove(ledger.forget_files(before))
     if now.hour == NIGHTLY_HOUR:
-        lake.sweep(ledger.named_files(), before)
+        lake.sweep(ledger.named_paths(), before)

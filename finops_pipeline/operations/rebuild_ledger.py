@@ -11,7 +11,7 @@ from typing import Any
 from finops_pipeline.errors import LakeDamaged, StateError
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import FACTS
-from finops_pipeline.lake.files import Lake, LakeFile, place
+from finops_pipeline.lake.files import Lake, LakeFile, parse_path
 from finops_pipeline.state.window import CURRENT_NAMES, PROVISIONAL, StoredFile, Window
 
 _INSTANTS = ("window_start", "fetched_at", "next_read_at")
@@ -53,7 +53,7 @@ def _days(
     lake: Lake, damaged: list[str], at: datetime
 ) -> Iterator[tuple[list[StoredFile], list[Window]]]:
     """The current files and windows of each table, cluster and day; what is damaged is noted."""
-    for _, paths in groupby(sorted(lake.paths(), key=place), key=place):
+    for _, paths in groupby(sorted(lake.paths(), key=parse_path), key=parse_path):
         count = len(damaged)
         files = newest(_told(lake, paths, damaged))
         windows = [window for told in files for window in told.windows.values()]
@@ -91,7 +91,7 @@ def _versions(told: Told) -> dict[datetime, tuple[datetime, int]]:
 def _told(lake: Lake, paths: Iterable[str], damaged: list[str]) -> Iterator[Told]:
     for path in paths:
         try:
-            file = _by_current_name(lake.recognise(path))
+            file = _by_current_name(lake.identify(path))
         except LakeDamaged:
             damaged.append(path)
         else:

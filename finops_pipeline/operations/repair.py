@@ -23,7 +23,7 @@ from finops_pipeline.operations.compaction import NIGHTLY_HOUR
 from finops_pipeline.state.database import CURE
 from finops_pipeline.state.window import BILL, RAW, STATEMENT
 from finops_pipeline.units import MIB
-from finops_pipeline.warehouse.connect import is_full, locked
+from finops_pipeline.warehouse.connect import hold_lock, is_full
 
 # The lake is read once a week, a share in each of the four ticks of a night.
 _TICKS_A_NIGHT, _NIGHTS = 4, 7
@@ -41,7 +41,7 @@ def repaired(installation: Installation) -> Iterator[None]:
         StateError: the state database is damaged, or most of the lake is missing.
     """
     try:
-        with _translate_full_disk(installation), installation.state.told():
+        with _translate_full_disk(installation), installation.state.translate_errors():
             yield
     except (LakeDamaged, WarehouseDamaged) as damage:
         repair(installation, damage)
@@ -140,7 +140,7 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
             " back from the backup"
         )
     if path.startswith(BILL):
-        installation.state.bill.forget()  # what is in its folder is read again
+        installation.state.bill_files.forget()  # what is in its folder is read again
     installation.lake.move_out(path, installation.quarantine / "lake" / path)
     first = installation.lookback_start(now)
     again = [source for source in (*SOURCES, OPENCOST_DAY) if not source.heartbeat]
@@ -150,7 +150,7 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
 
 def _is_as_named(lake: Lake, path: str) -> bool:
     try:
-        lake.recognise(path)
+        lake.identify(path)
     except LakeDamaged:
         return False
     return True
@@ -159,7 +159,7 @@ def _is_as_named(lake: Lake, path: str) -> bool:
 def _move_warehouse(installation: Installation) -> None:
     path = installation.warehouse_path
     installation.quarantine.mkdir(parents=True, exist_ok=True)
-    with locked(path):
+    with hold_lock(path):
         for file in (path, path.with_suffix(".duckdb.wal")):
             if file.exists():
                 file.replace(installation.quarantine / file.name)

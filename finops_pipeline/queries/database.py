@@ -8,7 +8,7 @@ import duckdb
 
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.published import published_file
-from finops_pipeline.sql_text import quoted
+from finops_pipeline.sql_text import sql_literal
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.5.0",  # DuckDB 1.5 opens it, too
@@ -54,7 +54,7 @@ def copy_database(data_dir: Path, target: Path, raw_days: int) -> None:
     with closing(duckdb.connect(str(target), config=_CONFIG)) as copy:
         copy.execute("set TimeZone = 'UTC'")
         try:
-            copy.execute(f"attach {quoted(published)} as published (read_only)")
+            copy.execute(f"attach {sql_literal(published)} as published (read_only)")
             _fill(copy, raw_days)
             copy.execute("detach published")
             copy.execute("checkpoint")
@@ -123,7 +123,8 @@ def _comment(copy: duckdb.DuckDBPyConnection, of_the_lake: set[str]) -> None:
     rows = copy.execute(_COMMENTS).fetchall()
     copy.execute(
         ";".join(
-            f"comment on {'table' if name in of_the_lake else kind} {name} is {quoted(comment)}"
+            f"comment on {'table' if name in of_the_lake else kind} {name}"
+            f" is {sql_literal(comment)}"
             for kind, name, comment in rows
             if comment
         )

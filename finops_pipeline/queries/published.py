@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from finops_pipeline.errors import NotPublished, QueryError
-from finops_pipeline.sql_text import quoted
+from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.warehouse.archive import FOLDER_NAME as HOURS_FOLDER
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _kinds(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str]
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("set TimeZone = 'UTC'")  # whatever the machine's time zone is
     try:
-        connection.execute(f"attach {quoted(path)} as finops (read_only)")
+        connection.execute(f"attach {sql_literal(path)} as finops (read_only)")
     except duckdb.Error as error:
         raise QueryError(
             f"{path} cannot be opened as a DuckDB file; the next publication replaces it"
@@ -222,7 +222,7 @@ def _limit(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
     # In this order: each later statement would forbid the one before.
-    folders = [quoted(f"{(data_dir / name).absolute()}/") for name in ("lake", HOURS_FOLDER)]
+    folders = [sql_literal(f"{(data_dir / name).absolute()}/") for name in ("lake", HOURS_FOLDER)]
     connection.execute(f"set allowed_directories = [{', '.join(folders)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from finops_pipeline.errors import SourceMalformed
 from finops_pipeline.sources.reading import INSTANT, TEXT
-from finops_pipeline.sql_text import quoted
+from finops_pipeline.sql_text import sql_literal
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -112,7 +112,7 @@ def rows(files: Iterable[tuple[str, Path]], month: date) -> pa.Table:
     try:
         with closing(_connection()) as connection:
             named = (
-                f"select {quoted(name)} as source_file, * from ({_typed(connection, path)})"
+                f"select {sql_literal(name)} as source_file, * from ({_typed(connection, path)})"
                 for name, path in files
             )
             query = (
@@ -207,10 +207,10 @@ def _cast(ours: str, focus: str, kind: str | None) -> str:
 
 def _plain(path: Path) -> str:
     """A select of everything a file holds, of a CSV file as text."""
-    pattern = quoted(_PATTERN.sub(r"[\g<0>]", str(path)))  # the name is no pattern
+    pattern = sql_literal(_PATTERN.sub(r"[\g<0>]", str(path)))  # the name is no pattern
     if path.name.endswith(".parquet"):
         return f"select * from read_parquet({pattern}, hive_partitioning = false)"
-    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _header(path))
+    columns = ", ".join(f"{sql_literal(name)}: 'VARCHAR'" for name in _header(path))
     return (
         f"select * from read_csv({pattern}, columns = {{{columns}}}, auto_detect = false,"
         " header = true, delim = ',', quote = '\"', escape = '\"', strict_mode = true,"

@@ -1,1 +1,1 @@
-"""The state database: which windows were read, what changed, what is due, and whose data it is."""
+"""State database: which windows were read, what changed, what is due, and whose data it is."""

@@ -1,4 +1,4 @@
-"""What was seen of the files in the bill folder: a tick reads those that changed."""
+"""Files of the bill folder as they were last looked at: a tick reads those that changed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -6,13 +6,13 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from finops_pipeline.state.connect import upsert, writing
+from finops_pipeline.state.connect import begin_writing, upsert
 from finops_pipeline.state.tables import bill_file
 
 
 @dataclass(frozen=True)
 class BillFile:
-    """A file as it was last looked at."""
+    """File as it was last looked at."""
 
     path: str  # within the bill folder
     size_bytes: int
@@ -29,38 +29,38 @@ class BillFile:
 
     @property
     def first_days(self) -> tuple[date, ...]:
-        """First days of its billing months."""
+        """The first days of its billing months."""
         return tuple(date.fromisoformat(f"{month}-01") for month in self.months.split())
 
 
 class BillFiles:
-    """What is remembered of the bill folder; each call is one transaction."""
+    """Files of the bill folder that are remembered; each call is one transaction."""
 
     def __init__(self, engine: Engine) -> None:
-        """Made by ``open_state``."""
+        """Keep the engine; ``open_state`` calls this."""
         self._engine = engine
 
-    def all(self) -> dict[str, BillFile]:
-        """Files by path."""
+    def by_path(self) -> dict[str, BillFile]:
+        """Return the remembered files by path."""
         with self._engine.connect() as connection:
-            return {file.path: file for file in bill_files(connection)}
+            return {file.path: file for file in read_bill_files(connection)}
 
-    def remember(self, seen: Iterable[BillFile], gone: Iterable[str]) -> None:
-        """Keep what was seen of some files, and forget those that are gone."""
-        rows = [vars(file) for file in seen]
+    def remember(self, files: Iterable[BillFile], removed_paths: Iterable[str]) -> None:
+        """Remember files as they are now, and forget those that were removed."""
+        rows = [vars(file) for file in files]
         values = [column.name for column in bill_file.c if not column.primary_key]
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             upsert(connection, bill_file, rows, values)
-            connection.execute(delete(bill_file).where(bill_file.c.path.in_(list(gone))))
+            connection.execute(delete(bill_file).where(bill_file.c.path.in_(list(removed_paths))))
 
     def forget(self) -> None:
         """Forget everything: the next tick looks at every file again."""
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             connection.execute(delete(bill_file))
 
 
-def bill_files(connection: Connection) -> list[BillFile]:
-    """Every file that is remembered, in the order of their paths."""
+def read_bill_files(connection: Connection) -> list[BillFile]:
+    """Read the files that are remembered, in the order of their paths."""
     columns = [bill_file.c[field.name] for field in fields(BillFile)]
     query = select(*columns).order_by(bill_file.c.path)
     return [BillFile(*row) for row in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""How connections to the state database behave, the same on SQLite and PostgreSQL."""
+"""Connections to the state database, which behave the same on SQLite and PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,11 +12,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from finops_pipeline.errors import StateError
 
-_BUSY_SECONDS = 30  # a commit takes milliseconds; whoever waits longer meets a stuck process
+_BUSY_SECONDS = 30  # a commit takes milliseconds: a longer wait is for a process that hangs
 
 
 def connect(url: str) -> Engine:
-    """An engine whose commits survive a power cut.
+    """Create an engine whose commits survive a power cut.
 
     Args:
         url: of SQLAlchemy; the folder of an SQLite file is created.
@@ -38,8 +38,8 @@ def connect(url: str) -> Engine:
     return engine
 
 
-def writing(engine: Engine) -> AbstractContextManager[Connection]:
-    """A transaction that changes something; on SQLite it is alone from its first statement."""
+def begin_writing(engine: Engine) -> AbstractContextManager[Connection]:
+    """Begin a transaction that writes; on SQLite it is alone from its first statement."""
     return engine.execution_options(finops_writes=True).begin()
 
 

@@ -1,4 +1,4 @@
-"""Copies of an SQLite state database, made while others write to it."""
+"""Copies of an SQLite state database, made while other processes write to it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from finops_pipeline.errors import StateError
 from finops_pipeline.state.window import StoredFile
 
-_CURRENT = """
+_CURRENT_FILES = """
 select path, table_name, cluster, day, file_sha256, size_bytes
 from lake_file
 where dropped_at is null
@@ -20,24 +20,24 @@ order by path
 
 
 def database_file(url: str) -> Path:
-    """Where the state database lies.
+    """Return where the state database lies.
 
     Raises:
         StateError: in PostgreSQL, which has means of its own.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        shown = parsed.set(drivername=parsed.get_backend_name())  # a password is shown as ***
+        masked = parsed.set(drivername=parsed.get_backend_name())  # a password is shown as ***
         raise StateError(
             "the state database lies in PostgreSQL: back it up with 'pg_dump --format=custom"
-            f" --file state.dump {shown}', then copy the lake (rsync), in this order; 'pg_restore'"
+            f" --file state.dump {masked}', then copy the lake (rsync), in this order; 'pg_restore'"
             " puts it back"
         )
     return Path(parsed.database or "")
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a database as it is at one instant, whoever writes meanwhile.
+    """Copy a database as it is at one instant, while other processes may write to it.
 
     Raises:
         StateError: there is none, or it is damaged; then there is no copy either.
@@ -49,43 +49,44 @@ def copy_database(source: Path, target: Path) -> None:
     unfinished.unlink(missing_ok=True)
     try:
         with (
-            _told(source),
-            closing(sqlite3.connect(source)) as theirs,
-            closing(sqlite3.connect(unfinished)) as ours,
+            _translate_damage(source),
+            closing(sqlite3.connect(source)) as original,
+            closing(sqlite3.connect(unfinished)) as copy,
         ):
-            theirs.backup(ours)
-            ours.execute("pragma journal_mode = delete")  # one file, without a log beside it
-            _must_be_whole(ours)
+            original.backup(copy)
+            copy.execute("pragma journal_mode = delete")  # one file, without a log beside it
+            _require_whole(copy)
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def copied_files(path: Path) -> list[StoredFile]:
-    """Current files of the lake, as a copy knows them.
+def read_current_files(path: Path) -> list[StoredFile]:
+    """Read which files of the lake are current, as a copy of the database knows them.
 
     Raises:
         StateError: the copy is damaged.
     """
-    with _told(path), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        _must_be_whole(connection)
+    url = f"file:{path}?mode=ro"
+    with _translate_damage(path), closing(sqlite3.connect(url, uri=True)) as connection:
+        _require_whole(connection)
         return [
             StoredFile(name, table_name, cluster, date.fromisoformat(day), file_sha256, size_bytes)
             for name, table_name, cluster, day, file_sha256, size_bytes in connection.execute(
-                _CURRENT
+                _CURRENT_FILES
             )
         ]
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _translate_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
         raise StateError(f"the state database {path} is damaged: {error}") from error
 
 
-def _must_be_whole(connection: sqlite3.Connection) -> None:
-    (found,) = connection.execute("pragma integrity_check(1)").fetchone()
-    if found != "ok":
-        raise sqlite3.DatabaseError(found)
+def _require_whole(connection: sqlite3.Connection) -> None:
+    (verdict,) = connection.execute("pragma integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)

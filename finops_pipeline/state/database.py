@@ -1,4 +1,4 @@
-"""The state database as a whole: made, migrated and checked when it is opened."""
+"""State database as a whole: created, migrated and checked when it is opened."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from finops_pipeline.errors import StateError
 from finops_pipeline.state.bill_files import BillFiles
-from finops_pipeline.state.connect import connect, writing
+from finops_pipeline.state.connect import begin_writing, connect
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.ledger_snapshot import LedgerSnapshot
 from finops_pipeline.state.lookback import Lookback
@@ -26,12 +26,12 @@ CURE = (
     " (finops restore) or make it anew from the lake (finops rebuild-ledger)"
 )
 _DAMAGE = ("malformed", "not a database", "disk I/O error")  # of SQLite
-_MIGRATION_LOCK = 0x66696E6F7073  # any number nobody else locks; this one spells finops
+_MIGRATION_LOCK = 0x66696E6F7073  # any number that no other program locks; this one spells finops
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Whose data this is; never changes once made."""
+    """Installation that the data belongs to; never changes."""
 
     installation_id: str
     is_demo: bool
@@ -40,31 +40,31 @@ class Installation:
 
 
 class State:
-    """An open state database."""
+    """Open state database."""
 
     def __init__(self, engine: Engine, installation: Installation, schedule: Schedule) -> None:
-        """Made by :func:`open_state`."""
+        """Create the parts that share an engine; :func:`open_state` calls this."""
         self.installation = installation
         self.ledger = Ledger(engine, schedule)
         self.lookback = Lookback(engine, self.ledger)
-        self.bill = BillFiles(engine)
+        self.bill_files = BillFiles(engine)
         self._engine = engine
 
     @contextmanager
     def snapshot(self) -> Iterator[LedgerSnapshot]:
-        """One unchanging view of the ledger, however many questions are asked of it."""
+        """Open a view of the ledger that does not change while it is open."""
         engine = self._engine
         if engine.dialect.name != "sqlite":  # where every transaction is a snapshot
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with engine.connect() as connection:
             yield LedgerSnapshot(connection)
 
-    def told(self) -> AbstractContextManager[None]:
-        """Within the block, what the driver says of the database is a ``StateError``."""
-        return _told(self._engine)
+    def translate_errors(self) -> AbstractContextManager[None]:
+        """Raise errors of the database's driver within the block as a ``StateError``."""
+        return _translate_errors(self._engine)
 
     def verify(self) -> None:
-        """See that the database is whole, as far as it can tell.
+        """Check that the database is whole, as far as it can tell.
 
         SQLite compares its tables with their indexes; PostgreSQL looks after itself.
 
@@ -73,17 +73,19 @@ class State:
         """
         if self._engine.dialect.name != "sqlite":
             return
-        with self.told(), self._engine.connect() as connection:
-            (first, *_) = connection.exec_driver_sql("pragma integrity_check(1)").scalars()
-        if first != "ok":
-            raise StateError(f"the state database {self._engine.url!r} is damaged: {first}; {CURE}")
+        with self.translate_errors(), self._engine.connect() as connection:
+            (verdict, *_) = connection.exec_driver_sql("pragma integrity_check(1)").scalars()
+        if verdict != "ok":
+            raise StateError(
+                f"the state database {self._engine.url!r} is damaged: {verdict}; {CURE}"
+            )
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
-        """The state itself, closed at the end of the block."""
+        """Return the state itself, closed at the end of the block."""
         return self
 
     def __exit__(
@@ -92,14 +94,14 @@ class State:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close, whatever happened."""
+        """Close, also after an error."""
         self.close()
 
 
 def open_state(
     url: str, *, is_demo: bool, currency: str, schedule: Schedule | None = None
 ) -> State:
-    """Open the state database; made or migrated where needed.
+    """Open the state database; create or migrate it where needed.
 
     Args:
         url: of SQLAlchemy, such as ``sqlite:///data/state.db`` or ``postgresql+psycopg2://…``.
@@ -114,21 +116,21 @@ def open_state(
     engine = connect(url)
     with ExitStack() as on_failure:
         on_failure.callback(engine.dispose)
-        found = _open(engine, is_demo, currency)
-        _must_fit(found, is_demo, currency)
+        existing = _open(engine, is_demo, currency)
+        _require_same_installation(existing, is_demo, currency)
         on_failure.pop_all()
-    return State(engine, found, schedule or Schedule())
+    return State(engine, existing, schedule or Schedule())
 
 
 def _open(engine: Engine, is_demo: bool, currency: str) -> Installation:
-    with _told(engine), writing(engine) as connection:
+    with _translate_errors(engine), begin_writing(engine) as connection:
         _migrate(connection)
-        return _installation(connection, is_demo, currency)
+        return _read_installation(connection, is_demo, currency)
 
 
 @contextmanager
-def _told(engine: Engine) -> Iterator[None]:
-    """What a driver says of its database, as our error.
+def _translate_errors(engine: Engine) -> Iterator[None]:
+    """Raise our error in place of the driver's.
 
     Raises:
         StateError: it cannot be reached, or is no database, or is damaged.
@@ -145,18 +147,18 @@ def _told(engine: Engine) -> Iterator[None]:
 def _migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":  # an SQLite writer is alone anyway
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-    found = _revision(connection)
-    if found == REVISION:
+    revision = _read_revision(connection)
+    if revision == REVISION:
         return
-    if found is not None and found > REVISION:
+    if revision is not None and revision > REVISION:
         raise StateError(
-            f"the state database has revision {found}, this version of finops knows {REVISION}:"
+            f"the state database has revision {revision}, this version of finops knows {REVISION}:"
             " install the version that was used last"
         )
     _run_migrations(connection)
 
 
-def _revision(connection: Connection) -> str | None:
+def _read_revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     version = column("version_num", String)
@@ -175,25 +177,25 @@ def _run_migrations(connection: Connection) -> None:
     command.upgrade(config, REVISION)
 
 
-def _installation(connection: Connection, is_demo: bool, currency: str) -> Installation:
-    """The installation row; made when this is the first time."""
+def _read_installation(connection: Connection, is_demo: bool, currency: str) -> Installation:
+    """Read the row of the installation; create it when this is the first time."""
     row = connection.execute(select(installation)).one_or_none()
     if row:
         return Installation(**row._mapping)
-    made = Installation(str(uuid4()), is_demo, currency, datetime.now(UTC))
-    connection.execute(insert(installation), asdict(made))
-    return made
+    new = Installation(str(uuid4()), is_demo, currency, datetime.now(UTC))
+    connection.execute(insert(installation), asdict(new))
+    return new
 
 
-def _must_fit(found: Installation, is_demo: bool, currency: str) -> None:
-    if found.is_demo != is_demo:
-        made, now = ("the demo", "a real one") if found.is_demo else ("a real one", "the demo")
+def _require_same_installation(existing: Installation, is_demo: bool, currency: str) -> None:
+    if existing.is_demo != is_demo:
+        kinds = ("the demo", "a real one") if existing.is_demo else ("a real one", "the demo")
         raise StateError(
-            f"this data folder belongs to {made}, now it is opened for {now}:"
+            f"this data folder belongs to {kinds[0]}, now it is opened for {kinds[1]}:"
             " name another data_dir in finops.toml, or delete the folder to start over"
         )
-    if found.currency != currency:
+    if existing.currency != currency:
         raise StateError(
-            f"this data folder holds costs in {found.currency}, the settings say {currency}:"
-            f' set currency = "{found.currency}", or name another data_dir for {currency}'
+            f"this data folder holds costs in {existing.currency}, the settings say {currency}:"
+            f' set currency = "{existing.currency}", or name another data_dir for {currency}'
         )

@@ -1,4 +1,8 @@
-"""The ledger of windows: what was read, what is due, and the commit that makes files current."""
+"""Ledger of windows: what was read, what is due, and the commit that makes files current.
+
+Files of the lake are never overwritten; the ledger names the current one. Its commit is the one
+point at which a reading counts, so that a crash between file and ledger loses nothing.
+"""
 
 import hashlib
 from collections import defaultdict
@@ -24,8 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from finops_pipeline.state.connect import upsert, writing
-from finops_pipeline.state.known_windows import known_windows
+from finops_pipeline.state.connect import begin_writing, upsert
 from finops_pipeline.state.schedule import Due, Schedule, after_end
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
 from finops_pipeline.state.window import (
@@ -41,18 +44,19 @@ from finops_pipeline.state.window import (
     StoredFile,
     Window,
 )
+from finops_pipeline.state.window_statuses import window_statuses
 from finops_pipeline.units import DAY, day_start, windows
 
 _COLUMNS = [field.name for field in fields(Window)]
-_READ = [name for name in _COLUMNS if not ledger.c[name].primary_key]
-_DAY = (ledger_day.c.table_name, ledger_day.c.cluster, ledger_day.c.day)
+_VALUE_COLUMNS = [name for name in _COLUMNS if not ledger.c[name].primary_key]
+_DAY_COLUMNS = (ledger_day.c.table_name, ledger_day.c.cluster, ledger_day.c.day)
 
 
 class Ledger:
     """Reads and changes the ledger; each call is one transaction."""
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
-        """Made by ``open_state``."""
+        """Keep engine and schedule; ``open_state`` calls this."""
         self.schedule = schedule
         self._engine = engine
 
@@ -64,34 +68,36 @@ class Ledger:
         start: datetime,
         end: datetime,
     ) -> list[Due]:
-        """Windows of ``[start, end)`` to be read now, in the order to serve them.
+        """List the windows of ``[start, end)`` to be read now, in the order to serve them.
 
         Args:
             table_names: what one source fills together; a window is missing when any of them is.
-            cluster: whose.
+            cluster: name of the cluster that it reads.
             now: windows that have not settled by then are left out.
             start: first instant, on the grid: how far back windows are still asked for.
             end: first instant after the range; ``now`` will do.
         """
         with self._engine.connect() as connection:
-            known = known_windows(connection, table_names, cluster, start, end)
-        return self.schedule.due(now, known, start, end)
+            statuses = window_statuses(connection, table_names, cluster, start, end)
+        return self.schedule.due(now, statuses, start, end)
 
     def day(self, table_names: Iterable[str], cluster: str, day: date) -> dict[Key, Window]:
-        """What is known of the windows of a UTC day."""
+        """Return the windows of a UTC day, by table and first instant."""
         with self._engine.connect() as connection:
-            return _by_key(connection.execute(_of_day(table_names, cluster, day)))
+            return _by_key(connection.execute(_select_day(table_names, cluster, day)))
 
     def all_windows(self, table_name: str, cluster: str) -> list[Window]:
-        """Every window of a table that has few, oldest first."""
+        """List all windows of a table that has few, oldest first."""
         query = select(*(ledger.c[name] for name in _COLUMNS))
         query = query.where(ledger.c.table_name == table_name, ledger.c.cluster == cluster)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(ledger.c.window_start))
             return [Window(*row) for row in rows]
 
-    def newest_read(self, table_name: str, cluster: str, before: datetime) -> datetime | None:
-        """The newest window before an instant that was read."""
+    def newest_read_window(
+        self, table_name: str, cluster: str, before: datetime
+    ) -> datetime | None:
+        """Return the newest window before an instant that was read."""
         query = select(func.max(ledger.c.window_start)).where(
             ledger.c.table_name == table_name,
             ledger.c.cluster == cluster,
@@ -102,7 +108,7 @@ class Ledger:
             return connection.execute(query).scalar()
 
     def file_sha256(self, path: str) -> str:
-        """Hash that a file was recorded with."""
+        """Return the hash that a file was recorded with."""
         query = select(lake_file.c.file_sha256).where(lake_file.c.path == path)
         with self._engine.connect() as connection:
             return str(connection.execute(query).scalar_one())
@@ -123,18 +129,18 @@ class Ledger:
             before: the windows of the day as they were when ``after`` was made from them.
             after: windows of the same cluster and day; all that live in ``files`` are among them.
             files: new, and already durable.
-            at: when.
+            at: instant of the commit.
 
         Returns:
             False when another writer has changed one of the windows since; then nothing is changed.
         """
-        with writing(self._engine) as connection:
-            now = _lock(connection, {window.day for window in after}, at)
-            if any(now.get(window.key) != before.get(window.key) for window in after):
+        with begin_writing(self._engine) as connection:
+            stored_windows = _lock(connection, {window.day for window in after}, at)
+            if any(stored_windows.get(window.key) != before.get(window.key) for window in after):
                 return False
-            _name_files(connection, before, after, files, at)
+            _make_current(connection, before, after, files, at)
             _restate(connection, before, after, at)
-            _put(connection, now, after, at)
+            _write_windows(connection, stored_windows, after, at)
         return True
 
     def fail(
@@ -146,14 +152,14 @@ class Ledger:
         message: str,
     ) -> None:
         """Record an attempt that failed; what was read before stays as it is."""
-        asked = [Window(name, cluster, window_start) for name in table_names]
-        with writing(self._engine) as connection:
-            now = _lock(connection, {window.day for window in asked}, at)
-            failed = [
-                replace(now.get(window.key, window), failed_at=at, failure=message)
-                for window in asked
+        windows = [Window(name, cluster, window_start) for name in table_names]
+        with begin_writing(self._engine) as connection:
+            stored_windows = _lock(connection, {window.day for window in windows}, at)
+            failed_windows = [
+                replace(stored_windows.get(window.key, window), failed_at=at, failure=message)
+                for window in windows
             ]
-            _put(connection, now, failed, at)
+            _write_windows(connection, stored_windows, failed_windows, at)
 
     def lose(
         self,
@@ -168,60 +174,65 @@ class Ledger:
 
         Those never read are lost; those that were keep what was read and become final.
         """
-        asked = [Window(name, cluster, w) for name, w in product(table_names, windows(start, end))]
-        with writing(self._engine) as connection:
-            now = _lock(connection, {window.day for window in asked}, at)
-            given_up = [_given_up(now.get(window.key, window), reason) for window in asked]
-            _put(connection, now, given_up, at)
+        places = product(table_names, windows(start, end))
+        absent_windows = [Window(name, cluster, window_start) for name, window_start in places]
+        with begin_writing(self._engine) as connection:
+            stored_windows = _lock(connection, {window.day for window in absent_windows}, at)
+            after = [
+                _give_up(stored_windows.get(window.key, window), reason)
+                for window in absent_windows
+            ]
+            _write_windows(connection, stored_windows, after, at)
 
     def adopt(self, days: Iterable[tuple[list[StoredFile], list[Window]]], at: datetime) -> None:
-        """Take over what is known of files from elsewhere, in one transaction.
+        """Take over files and their windows from elsewhere, in one transaction.
 
         Args:
             days: files and their windows, each of one table, cluster and day.
-            at: when.
+            at: instant of the commit.
         """
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             for files, windows in days:
-                now = _lock(connection, {window.day for window in windows}, at)
-                _name_files(connection, {}, windows, files, at)
-                _put(connection, now, windows, at)
+                stored_windows = _lock(connection, {window.day for window in windows}, at)
+                _make_current(connection, {}, windows, files, at)
+                _write_windows(connection, stored_windows, windows, at)
 
     def discard_file(
         self, path: str, at: datetime, reason: str, oldest: Mapping[str, datetime]
     ) -> int:
-        """Take a damaged file from the ledger: nobody may read it any more.
+        """Take a damaged file from the ledger, so that it is not read any more.
 
-        Its windows are absent again, and due; those that no source can say again are lost.
+        Its windows are absent again, and due; those that no source can give again are lost.
 
         Args:
             path: of the file, current or dropped.
-            at: when.
+            at: instant of the commit.
             reason: kept with the windows until they are read again.
             oldest: by raw table, the first window that is still asked for; without it none is.
 
         Returns:
-            Windows that it held.
+            How many windows it held.
         """
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             query = select(lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
             row = connection.execute(query.where(lake_file.c.path == path)).one_or_none()
             if row is None:  # another process was faster
                 return 0
             table_name, cluster, day = row
-            now = _lock(connection, {(table_name, cluster, day)}, at)
-            held = [window for window in now.values() if window.file == path]
+            stored_windows = _lock(connection, {(table_name, cluster, day)}, at)
+            windows = [window for window in stored_windows.values() if window.file == path]
             first = oldest.get(table_name)
-            _put(connection, now, [_bereft(window, at, reason, first) for window in held], at)
+            after = [_remove_rows(window, at, reason, first) for window in windows]
+            _write_windows(connection, stored_windows, after, at)
             connection.execute(delete(lake_file).where(lake_file.c.path == path))
-        return len(held)
+        return len(windows)
 
     def raw_days(self, before: date) -> list[date]:
-        """UTC days with raw rows that are not kept for good, the oldest first."""
+        """List the UTC days with raw rows that are not kept for good, the oldest first."""
         query = (
             select(ledger_day.c.day)
             .where(
-                _expires(ledger_day),
+                _is_expiring(ledger_day),
                 ledger_day.c.day < before,
                 ledger_day.c.content_sha256.is_not(None),
             )
@@ -232,35 +243,39 @@ class Ledger:
             return list(connection.execute(query).scalars())
 
     def expire(
-        self, day: date, files: Iterable[StoredFile], frozen: Sequence[Window], at: datetime
+        self, day: date, files: Iterable[StoredFile], frozen_windows: Sequence[Window], at: datetime
     ) -> None:
-        """Let the frozen rows of a UTC day take the place of the raw ones, in one transaction.
+        """Replace the raw rows of a UTC day by the frozen ones, in one transaction.
 
         The raw windows are forgotten and their files dropped; restatements stay.
 
         Args:
             day: every raw window of which goes.
             files: hold the frozen rows, and are already durable.
-            frozen: windows of tables that are not raw, one per table and cluster.
-            at: when.
+            frozen_windows: of tables that are not raw, one per table and cluster.
+            at: instant of the commit.
         """
-        of_day = ledger_day.c.day == day, _expires(ledger_day)
-        with writing(self._engine) as connection:
-            rows = connection.execute(select(*_DAY).where(*of_day)).all()
-            raw = {(table_name, cluster, of) for table_name, cluster, of in rows}
-            now = _lock(connection, raw | {window.day for window in frozen}, at)
-            _name_files(connection, {}, frozen, files, at)
-            _put(connection, now, frozen, at)
-            _forget(connection, [window for window in now.values() if window.day in raw])
-            changed = {"revision": ledger_day.c.revision + 1, "changed_at": at}
-            values = {"content_sha256": None, **changed}
+        of_day = ledger_day.c.day == day, _is_expiring(ledger_day)
+        with begin_writing(self._engine) as connection:
+            rows = connection.execute(select(*_DAY_COLUMNS).where(*of_day)).all()
+            raw_days = {(table_name, cluster, of) for table_name, cluster, of in rows}
+            stored_windows = _lock(
+                connection, raw_days | {window.day for window in frozen_windows}, at
+            )
+            _make_current(connection, {}, frozen_windows, files, at)
+            _write_windows(connection, stored_windows, frozen_windows, at)
+            _forget(
+                connection, [window for window in stored_windows.values() if window.day in raw_days]
+            )
+            revision = {"revision": ledger_day.c.revision + 1, "changed_at": at}
+            values = {"content_sha256": None, **revision}
             connection.execute(update(ledger_day).where(*of_day).values(values))
             is_current = lake_file.c.day == day, lake_file.c.dropped_at.is_(None)
-            query = update(lake_file).where(*is_current, _expires(lake_file))
+            query = update(lake_file).where(*is_current, _is_expiring(lake_file))
             connection.execute(query.values(dropped_at=at))
 
     def reopen(self, table_names: Sequence[str], day: date, at: datetime) -> None:
-        """Ask again for the lost windows of a day: somebody expects that the source has them."""
+        """Ask again for the lost windows of a requested day: the source may have them after all."""
         start = day_start(day)
         is_lost = (
             ledger.c.table_name.in_(table_names),
@@ -268,16 +283,18 @@ class Ledger:
             ledger.c.window_start < start + DAY,
             ledger.c.status == LOST,
         )
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             query = select(ledger.c.cluster).where(*is_lost).distinct().order_by(ledger.c.cluster)
             for cluster in connection.execute(query).scalars().all():
-                now = _lock(connection, {(name, cluster, day) for name in table_names}, at)
-                lost = (window for window in now.values() if window.status == LOST)
-                asked = [Window(one.table_name, cluster, one.window_start) for one in lost]
-                _put(connection, now, asked, at)
+                stored_windows = _lock(
+                    connection, {(name, cluster, day) for name in table_names}, at
+                )
+                lost = (window for window in stored_windows.values() if window.status == LOST)
+                absent = [Window(*window.place) for window in lost]
+                _write_windows(connection, stored_windows, absent, at)
 
     def has_rows_after(self, table_names: Sequence[str], cluster: str, instant: datetime) -> bool:
-        """Whether a window that begins later was read and has rows."""
+        """Return whether a window that begins later was read and has rows."""
         query = select(ledger.c.window_start).where(
             ledger.c.table_name.in_(table_names),
             ledger.c.cluster == cluster,
@@ -288,7 +305,7 @@ class Ledger:
             return connection.execute(query.limit(1)).first() is not None
 
     def scattered_days(self, table_names: Iterable[str], before: date) -> list[Day]:
-        """Days of tables and clusters that lie in several current files, oldest first."""
+        """List days of tables and clusters that lie in several current files, oldest first."""
         place = (lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
         query = (
             select(*place)
@@ -305,37 +322,37 @@ class Ledger:
             return [(name, cluster, day) for name, cluster, day in connection.execute(query)]
 
     def is_empty(self) -> bool:
-        """Whether no file was ever made current."""
+        """Return whether no file was ever made current."""
         with self._engine.connect() as connection:
             return connection.execute(select(lake_file.c.path).limit(1)).first() is None
 
     def current_files(self) -> list[StoredFile]:
-        """Every current file, in the order of their paths."""
+        """List the current files, in the order of their paths."""
         query = select(*(lake_file.c[field.name] for field in fields(StoredFile)))
         query = query.where(lake_file.c.dropped_at.is_(None)).order_by(lake_file.c.path)
         with self._engine.connect() as connection:
             return [StoredFile(*row) for row in connection.execute(query)]
 
-    def named_files(self) -> set[str]:
-        """Paths of all files that are current, or were when they were last looked at."""
+    def named_paths(self) -> set[str]:
+        """Return the paths of all files that the ledger names: current ones, and dropped ones."""
         with self._engine.connect() as connection:
             return set(connection.execute(select(lake_file.c.path)).scalars())
 
     def forget_files(self, before: datetime) -> list[str]:
         """Forget the files dropped before an instant; the caller deletes what is returned."""
         is_old = lake_file.c.dropped_at < before
-        with writing(self._engine) as connection:
+        with begin_writing(self._engine) as connection:
             paths = connection.execute(select(lake_file.c.path).where(is_old)).scalars().all()
             connection.execute(delete(lake_file).where(is_old))
         return list(paths)
 
 
-def _expires(table: Table) -> ColumnElement[bool]:
-    """Rows about raw tables that are not kept for good."""
+def _is_expiring(table: Table) -> ColumnElement[bool]:
+    """Return the condition for rows about raw tables that are not kept for good."""
     return and_(table.c.table_name.startswith(RAW), table.c.table_name.not_in(MONTHLY))
 
 
-def _of_day(table_names: Iterable[str], cluster: str, day: date) -> Select[*tuple[Any, ...]]:
+def _select_day(table_names: Iterable[str], cluster: str, day: date) -> Select[*tuple[Any, ...]]:
     start = day_start(day)
     return select(*(ledger.c[name] for name in _COLUMNS)).where(
         ledger.c.table_name.in_(table_names),
@@ -346,17 +363,17 @@ def _of_day(table_names: Iterable[str], cluster: str, day: date) -> Select[*tupl
 
 
 def _lock(connection: Connection, days: Collection[Day], at: datetime) -> dict[Key, Window]:
-    """Keep other writers away from days until the end of the transaction; their windows.
+    """Keep other writers from days until the end of the transaction; return their windows.
 
-    Sorted, so that two writers cannot wait for each other.
+    The days are locked in order, so that two writers cannot wait for each other.
     """
-    known: dict[Key, Window] = {}
+    windows: dict[Key, Window] = {}
     for table_name, cluster, day in sorted(days):
         row = {"table_name": table_name, "cluster": cluster, "day": day}
         upsert(connection, ledger_day, [{**row, "revision": 0, "changed_at": at}], [])
         connection.execute(select(ledger_day).filter_by(**row).with_for_update())
-        known |= _by_key(connection.execute(_of_day([table_name], cluster, day)))
-    return known
+        windows |= _by_key(connection.execute(_select_day([table_name], cluster, day)))
+    return windows
 
 
 def _by_key(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[Key, Window]:
@@ -364,35 +381,38 @@ def _by_key(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[Key, Window]:
     return {window.key: window for window in windows}
 
 
-def _put(
-    connection: Connection, now: Mapping[Key, Window], after: Iterable[Window], at: datetime
+def _write_windows(
+    connection: Connection,
+    stored_windows: Mapping[Key, Window],
+    after: Iterable[Window],
+    at: datetime,
 ) -> None:
     """Write the windows that differ, and mark their days as changed."""
-    changed = [window for window in after if window != now.get(window.key)]
-    upsert(connection, ledger, [vars(window) for window in changed], _READ)
-    contents: dict[Day, list[Window]] = defaultdict(list)
-    for window in (dict(now) | {window.key: window for window in changed}).values():
-        contents[window.day].append(window)
+    changed = [window for window in after if window != stored_windows.get(window.key)]
+    upsert(connection, ledger, [vars(window) for window in changed], _VALUE_COLUMNS)
+    windows_by_day: dict[Day, list[Window]] = defaultdict(list)
+    for window in (dict(stored_windows) | {window.key: window for window in changed}).values():
+        windows_by_day[window.day].append(window)
     for day in sorted({window.day for window in changed}):
         connection.execute(
             update(ledger_day)
-            .where(tuple_(*_DAY) == day)
+            .where(tuple_(*_DAY_COLUMNS) == day)
             .values(
-                content_sha256=_content(contents[day]),
+                content_sha256=_hash_day(windows_by_day[day]),
                 revision=ledger_day.c.revision + 1,
                 changed_at=at,
             )
         )
 
 
-def _content(windows: Iterable[Window]) -> str | None:
-    """Hash of what was read of a day; None when nothing was."""
-    read = sorted((w.window_start, w.content_sha256) for w in windows if w.content_sha256)
-    lines = "\n".join(f"{start:%H%M} {content}" for start, content in read)
-    return hashlib.sha256(lines.encode()).hexdigest() if read else None
+def _hash_day(windows: Iterable[Window]) -> str | None:
+    """Hash what was read of a day; None when nothing was."""
+    hashes = sorted((w.window_start, w.content_sha256) for w in windows if w.content_sha256)
+    lines = "\n".join(f"{start:%H%M} {content}" for start, content in hashes)
+    return hashlib.sha256(lines.encode()).hexdigest() if hashes else None
 
 
-def _name_files(
+def _make_current(
     connection: Connection,
     before: Mapping[Key, Window],
     after: Iterable[Window],
@@ -400,28 +420,28 @@ def _name_files(
     at: datetime,
 ) -> None:
     """Make new files current and drop those whose windows have all moved."""
-    held: dict[str, list[datetime]] = defaultdict(list)
+    starts_by_path: dict[str, list[datetime]] = defaultdict(list)
     for window in after:
-        held[window.file or ""].append(window.window_start)
+        starts_by_path[window.file or ""].append(window.window_start)
     rows = [
         {
             **vars(file),
-            "first_window": min(held[file.path]),
-            "last_window": max(held[file.path]),
+            "first_window": min(starts_by_path[file.path]),
+            "last_window": max(starts_by_path[file.path]),
             "dropped_at": None,  # the same bytes may have been current before
         }
         for file in files
     ]
     upsert(connection, lake_file, rows, ["dropped_at"])
-    moved = {old.file for window in after if (old := before.get(window.key)) and old.file}
-    dropped = sorted(moved - held.keys())
-    connection.execute(update(lake_file).where(lake_file.c.path.in_(dropped)).values(dropped_at=at))
+    old_paths = {old.file for window in after if (old := before.get(window.key)) and old.file}
+    is_dropped = lake_file.c.path.in_(sorted(old_paths - starts_by_path.keys()))
+    connection.execute(update(lake_file).where(is_dropped).values(dropped_at=at))
 
 
 def _restate(
     connection: Connection, before: Mapping[Key, Window], after: Iterable[Window], at: datetime
 ) -> None:
-    """Keep what a window said before, where it now says something else."""
+    """Record as a restatement what a window said before, where it now says something else."""
     pairs = [(before.get(window.key), window) for window in after]
     rows = [
         {
@@ -430,7 +450,7 @@ def _restate(
             "window_start": new.window_start,
             "read_count": new.read_count,
             "restated_at": at,
-            "reason": _why_read_again(old, at),
+            "reason": _reason_of_reading(old, at),
             "old_row_count": old.row_count,
             "new_row_count": new.row_count,
             "old_total": old.total,
@@ -445,7 +465,7 @@ def _restate(
         connection.execute(insert(restatement), rows)
 
 
-def _why_read_again(old: Window, at: datetime) -> str:
+def _reason_of_reading(old: Window, at: datetime) -> str:
     if old.table_name == BILL:
         return "the files of the bill changed"
     if old.next_read_at and old.next_read_at <= at:
@@ -466,14 +486,17 @@ def _forget(connection: Connection, windows: Iterable[Window]) -> None:
         )
 
 
-def _bereft(window: Window, at: datetime, reason: str, oldest: datetime | None) -> Window:
-    """A window whose rows are gone; how often it was read stays, since restatements count on it."""
-    bare = Window(*window.place, read_count=window.read_count, failed_at=at, failure=reason)
-    is_asked = oldest is not None and window.window_start >= oldest
-    return bare if is_asked else replace(bare, status=LOST, reason=reason)
+def _remove_rows(window: Window, at: datetime, reason: str, oldest: datetime | None) -> Window:
+    """Return a window as it is when its rows are gone.
+
+    How often it was read stays, since restatements count on it.
+    """
+    absent = Window(*window.place, read_count=window.read_count, failed_at=at, failure=reason)
+    is_asked_for = oldest is not None and window.window_start >= oldest
+    return absent if is_asked_for else replace(absent, status=LOST, reason=reason)
 
 
-def _given_up(window: Window, reason: str) -> Window:
+def _give_up(window: Window, reason: str) -> Window:
     if window.status == ABSENT:
         return replace(window, status=LOST, reason=reason)
     if window.status == PROVISIONAL:

@@ -1,4 +1,4 @@
-"""When a window is read: once it has settled, again after an hour and a day, then never."""
+"""Schedule of readings: a window is read once it has settled, after an hour, a day, then never."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,8 +12,8 @@ AGAIN = "to be read again"
 
 
 @dataclass(frozen=True)
-class KnownWindow:
-    """What the ledger knows of a window, over all tables of one source."""
+class WindowStatus:
+    """Status of a window in the ledger, over all tables of one source."""
 
     is_read: bool  # every table is provisional, final or lost
     next_read_at: datetime | None = None  # earliest of its tables
@@ -23,7 +23,7 @@ class KnownWindow:
 
 @dataclass(frozen=True)
 class Due:
-    """A window to be read now, and why."""
+    """Window to be read now, and why."""
 
     window_start: datetime
     kind: str  # MISSING, FAILED or AGAIN
@@ -49,20 +49,24 @@ class Schedule:
     rereads: tuple[timedelta, ...] = (HOUR, DAY)
     last_rereads: Mapping[str, timedelta] = field(default_factory=dict)
 
-    def of(self, cluster: str) -> "Schedule":
-        """The schedule of one cluster."""
-        own = self.last_rereads.get(cluster)
-        return replace(self, rereads=(*self.rereads, own)) if own else self
+    def of_cluster(self, cluster: str) -> "Schedule":
+        """Return the schedule of one cluster."""
+        last_reread = self.last_rereads.get(cluster)
+        return replace(self, rereads=(*self.rereads, last_reread)) if last_reread else self
 
     def next_reading(self, window_start: datetime, read_at: datetime) -> datetime | None:
-        """First point of the schedule after a reading; None when that was the last one."""
+        """Return the first point of the schedule after a reading; None if that was the last."""
         points = (window_start + WINDOW + after for after in sorted(self.rereads))
         return next((point for point in points if point > read_at), None)
 
     def due(
-        self, now: datetime, known: Mapping[datetime, KnownWindow], start: datetime, end: datetime
+        self,
+        now: datetime,
+        statuses: Mapping[datetime, WindowStatus],
+        start: datetime,
+        end: datetime,
     ) -> list[Due]:
-        """Windows of ``[start, end)`` to be read now, in the order to serve them.
+        """List the windows of ``[start, end)`` to be read now, in the order to serve them.
 
         The newest missing window comes first, since people look at it; then the other missing ones
         and then those to be read again, oldest first, since sources forget those first. What failed
@@ -71,36 +75,36 @@ class Schedule:
         left out.
         """
         settled = [at for at in windows(start, end) if at + WINDOW <= now - self.settle]
-        missing = [at for at in settled if at not in known or not known[at].is_read]
-        again = [at for at in settled if at in known and _is_waiting(known[at], now)]
-        due = [_missing(at, known.get(at)) for at in missing] + [
-            _again(at, known[at]) for at in again
+        missing = [at for at in settled if at not in statuses or not statuses[at].is_read]
+        again = [at for at in settled if at in statuses and _is_waiting(statuses[at], now)]
+        due = [_first_reading(at, statuses.get(at)) for at in missing] + [
+            _later_reading(at, statuses[at]) for at in again
         ]
         newest = due.pop(len(missing) - 1) if missing else None
-        due.sort(key=lambda window: _failed_at(known.get(window.window_start)))
+        due.sort(key=lambda window: _failed_at(statuses.get(window.window_start)))
         return [newest, *due] if newest else due
 
 
 def after_end(window_start: datetime, instant: datetime) -> str:
-    """How long after a window's end an instant lies: ``after 1 h``."""
+    """Format how long after a window's end an instant lies: ``after 1 h``."""
     hours = (instant - window_start - WINDOW) / HOUR
     return f"after {hours:.3g} h"
 
 
-def _is_waiting(known: KnownWindow, now: datetime) -> bool:
-    return known.is_read and known.next_read_at is not None and known.next_read_at <= now
+def _is_waiting(status: WindowStatus, now: datetime) -> bool:
+    return status.is_read and status.next_read_at is not None and status.next_read_at <= now
 
 
-def _failed_at(known: KnownWindow | None) -> datetime:
-    """When it was tried in vain; long ago when it was not."""
-    return (known and known.failed_at) or datetime.min.replace(tzinfo=UTC)
+def _failed_at(status: WindowStatus | None) -> datetime:
+    """Return when a window was tried in vain; an instant long ago when it was not."""
+    return (status and status.failed_at) or datetime.min.replace(tzinfo=UTC)
 
 
-def _missing(window_start: datetime, known: KnownWindow | None) -> Due:
-    failure = known.failure if known else None
+def _first_reading(window_start: datetime, status: WindowStatus | None) -> Due:
+    failure = status.failure if status else None
     return Due(window_start, FAILED, failure) if failure else Due(window_start, MISSING)
 
 
-def _again(window_start: datetime, known: KnownWindow) -> Due:
-    point = known.next_read_at or window_start
+def _later_reading(window_start: datetime, status: WindowStatus) -> Due:
+    point = status.next_read_at or window_start
     return Due(window_start, AGAIN, after_end(window_start, point))

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from finops_pipeline.state.types import Exact, Instant
 
-REVISION = "0004"  # newest migration; known here so that opening need not import alembic
+REVISION = "0004"  # newest migration; written here so that opening need not import alembic
 
 metadata = MetaData()
 

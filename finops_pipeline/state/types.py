@@ -7,17 +7,17 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.types import TypeDecorator
 
-_ONE = Decimal("1e-10")  # the scale of every cost: decimal(28, 10)
+_LAST_DIGIT = Decimal("1e-10")  # of every cost, decimal(28, 10)
 
 
 class Instant(TypeDecorator[datetime]):
-    """An instant, UTC. SQLite forgets the zone and would hand back naive times."""
+    """Instant in UTC. SQLite forgets the zone and would hand back naive times."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive times: nobody knows which instant they mean."""
+        """Refuse naive times: they do not say which instant they mean."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -25,7 +25,7 @@ class Instant(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Aware, in UTC, whatever the zone of the connection."""
+        """Return an aware time in UTC, whichever zone the connection has."""
         if value is None:
             return None
         stored: datetime = value
@@ -33,19 +33,19 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Exact(TypeDecorator[Decimal]):
-    """A decimal with 10 places, kept as text: SQLite's Numeric goes through a float."""
+    """Decimal with 10 places, kept as text: SQLite's Numeric goes through a float."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        """Text with exactly 10 places; more would be lost silently, so they raise."""
+        """Write a text with exactly 10 places; more would be lost silently, so they raise."""
         if value is None:
             return None
-        if value != value.quantize(_ONE):
+        if value != value.quantize(_LAST_DIGIT):
             raise ValueError(f"{value} has more than 10 places")
         return f"{value:.10f}"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        """The decimal as it was stored."""
+        """Return the decimal as it was stored."""
         return None if value is None else Decimal(value)

@@ -1,4 +1,4 @@
-"""What the ledger says of one window of one table."""
+"""Window of a table, as the ledger keeps it, and the statuses and names that it knows."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,9 +9,9 @@ PROVISIONAL = "provisional"  # read, and to be read again
 FINAL = "final"  # read for the last time
 LOST = "lost"  # never read, and the source has forgotten it
 
-RAW = "raw."  # what the names of tables begin with that sources fill; others are frozen days
-# Of all clusters together, with one window a month; what they hold no source can say again, so that
-# they are kept for good.
+RAW = "raw."  # prefix of the tables that sources fill; those of others are frozen days
+# Of all clusters together, with one window a month. They are kept for good, since no source can
+# give again what they hold.
 BILL, STATEMENT = MONTHLY = ("raw.bill", "raw.statement")
 ALL_CLUSTERS = "(all)"  # no name of a cluster
 # By the names that tables had in files of the lake, which stay as they were written.
@@ -23,7 +23,7 @@ Day = tuple[str, str, date]  # table, cluster and UTC day
 
 @dataclass(frozen=True)
 class Window:
-    """A row of the ledger: one window of one table of one cluster."""
+    """Row of the ledger: one window of one table of one cluster."""
 
     table_name: str
     cluster: str
@@ -61,7 +61,7 @@ class Window:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of the lake, as the ledger needs to know it."""
+    """File of the lake, as the ledger needs to know it."""
 
     path: str
     table_name: str

@@ -1,7 +1,9 @@
-"""Old days of tables by hour or window: Parquet files beside the warehouse instead of its rows.
+"""Archive of old days of hourly tables: Parquet files beside the warehouse instead of its rows.
 
-The warehouse is copied at each publication, so only recent hours lie in it. The files are derived,
-like all else; a replaced one stays for as long as a reader may have a publication that names it.
+The whole warehouse is copied at each publication, and hours outgrow everything else: so only recent
+hours lie in it, and the table is a view of both. A view that computed old hours from the lake would
+take minutes. The files are derived, like all else; a replaced one stays for as long as a reader may
+have a publication that names it.
 """
 
 import hashlib
@@ -15,9 +17,9 @@ import duckdb
 from finops_pipeline import durable
 from finops_pipeline.catalog.sql_files import Table
 from finops_pipeline.errors import WarehouseDamaged
-from finops_pipeline.sql_text import quoted
+from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.units import DAY
-from finops_pipeline.warehouse.ranges import ALWAYS, Range, within
+from finops_pipeline.warehouse.ranges import ALWAYS, Range, range_condition
 
 FOLDER_NAME = "hours"
 TABLES = """
@@ -26,20 +28,20 @@ create table internal.archived (
     size_bytes bigint, file_sha256 varchar, row_count bigint
 );
 """
-_IS_THERE = "from duckdb_tables() where schema_name = 'internal' and table_name = 'archived'"
+_FIND_TABLE = "from duckdb_tables() where schema_name = 'internal' and table_name = 'archived'"
 _NAME_DIGITS = 12
 _SUFFIX = ".parquet"
 _UNFINISHED = ".unfinished"
 # In the order of the columns: equal rows make equal bytes, and names that repeat shrink.
 _COPY = """
-copy (from {rows} where {within} order by all)
+copy (from {rows} where {condition} order by all)
 to {path} (format parquet, compression zstd)
 """
 
 
 @dataclass(frozen=True)
-class ArchivedDay:
-    """A day of a table, and the file it lies in."""
+class DayFile:
+    """Day of a table, and the file that holds its rows."""
 
     day: datetime
     path: Path
@@ -52,50 +54,50 @@ class Archive:
     """Moves days between the rows of a table and files; transactions are the caller's."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
-        """Beside a new warehouse, files of the one before count as replaced when it is made."""
+        """Create the list of files in a new warehouse: files beside it count as replaced now."""
         self._connection = connection
         self._warehouse = warehouse
         self._folder = (warehouse.parent / FOLDER_NAME).absolute()
-        self._verified: set[Path] = set()
-        self._known: dict[str, list[ArchivedDay]] = {}  # by table; asked for many times a tick
-        if not connection.execute(_IS_THERE).fetchall():
+        self._verified_paths: set[Path] = set()
+        self._files_by_table: dict[str, list[DayFile]] = {}  # read many times a tick
+        if not connection.execute(_FIND_TABLE).fetchall():
             connection.execute(TABLES)
-            _touch(self._all_files())
+            _touch(self._paths_on_disk())
 
-    def files(self, table: Table, within: Range) -> list[Path]:
-        """Files of the days of a table that overlap a range, verified.
+    def files(self, table: Table, part: Range) -> list[Path]:
+        """List the files of the days of a table that overlap a range, verified.
 
         Raises:
             WarehouseDamaged: one does not hold what was written.
         """
-        found = self._days(table, within)
-        for it in found:
-            if it.path not in self._verified:  # several tables read the same files
-                if not self._is_whole(it):
-                    raise self._damage(it)
-                self._verified.add(it.path)
-        return [it.path for it in found]
+        files = self._day_files(table, part)
+        for file in files:
+            if file.path not in self._verified_paths:  # several tables read the same files
+                if not _is_whole(file):
+                    raise self._damage(file)
+                self._verified_paths.add(file.path)
+        return [file.path for file in files]
 
-    def named_files(self, table: Table) -> tuple[list[Path], Range]:
-        """Every file of a table, and the range they lie in."""
-        found = self._days(table, ALWAYS)
-        end = found[-1].day + DAY if found else ALWAYS.start
-        return [it.path for it in found], Range(ALWAYS.start, end)
+    def current_files(self, table: Table) -> tuple[list[Path], Range]:
+        """Return all files of a table, and the range of time that they cover."""
+        files = self._day_files(table, ALWAYS)
+        end = files[-1].day + DAY if files else ALWAYS.start
+        return [file.path for file in files], Range(ALWAYS.start, end)
 
     def row_count(self, table: Table) -> int:
-        """Rows of a table that lie in files."""
-        return sum(it.row_count for it in self._days(table, ALWAYS))
+        """Count the rows of a table that lie in files."""
+        return sum(file.row_count for file in self._day_files(table, ALWAYS))
 
-    def rolled_back(self) -> None:
-        """A transaction was: what is known is what the database says."""
-        self._known.clear()
+    def reset_after_rollback(self) -> None:
+        """Forget the files read so far: after a rollback only the database knows them."""
+        self._files_by_table.clear()
 
-    def put_away(self, table: Table, before: datetime) -> None:
+    def archive_days(self, table: Table, before: datetime) -> None:
         """Move the rows of a table that are older than a midnight to files."""
         when = table.time_column
         query = f"select distinct date_trunc('day', {when}) from {table.stored} where {when} < $1"
         for (day,) in self._connection.execute(query, [before]).fetchall():
-            self._put_away(table, Range(day.astimezone(UTC), day.astimezone(UTC) + DAY))
+            self._archive_day(table, Range(day.astimezone(UTC), day.astimezone(UTC) + DAY))
 
     def bring_back(self, table: Table, day: datetime) -> None:
         """Make the rows of a day anew from its file, before they change.
@@ -109,92 +111,92 @@ class Archive:
             self.drop(table.name, part)
 
     def drop(self, table_name: str, part: Range = ALWAYS) -> None:
-        """Forget the files of a table with days that begin in a range."""
-        dropped = self._connection.execute(
-            f"delete from internal.archived where table_name = $name and {within('day')}"
+        """Forget the files of a table whose days begin in a range."""
+        result = self._connection.execute(
+            f"delete from internal.archived where table_name = $name and {range_condition('day')}"
             " returning path",
             {"name": table_name, **vars(part)},
         )
-        self._known.pop(table_name, None)
-        _touch(self._folder / path for (path,) in dropped.fetchall())
+        self._files_by_table.pop(table_name, None)
+        _touch(self._folder / path for (path,) in result.fetchall())
 
-    def broken(self, table: Table) -> list[datetime]:
-        """Days of a table whose file is missing or cut."""
-        return [it.day for it in self._days(table, ALWAYS) if _size(it.path) != it.size_bytes]
+    def broken_days(self, table: Table) -> list[datetime]:
+        """List the days of a table whose file is missing or cut."""
+        files = self._day_files(table, ALWAYS)
+        return [file.day for file in files if _size(file.path) != file.size_bytes]
 
-    def changed(self, table: Table, part: Range = ALWAYS) -> list[datetime]:
-        """Days of a table whose file does not hold what was written; every byte is read."""
-        return [it.day for it in self._days(table, part) if not self._is_whole(it)]
+    def changed_days(self, table: Table, part: Range = ALWAYS) -> list[datetime]:
+        """List the days of a table whose file does not hold what was written; reads every byte."""
+        return [file.day for file in self._day_files(table, part) if not _is_whole(file)]
 
     def sweep(self, before: datetime) -> None:
-        """Delete files that are not named any more, nor were after an instant."""
-        named = self._named()
-        for path in self._all_files():
-            if path not in named and path.stat().st_mtime < before.timestamp():
+        """Delete files that the warehouse has not named since an instant."""
+        current_paths = self._current_paths()
+        for path in self._paths_on_disk():
+            if path not in current_paths and path.stat().st_mtime < before.timestamp():
                 path.unlink()
 
-    def _put_away(self, table: Table, part: Range) -> None:
+    def _archive_day(self, table: Table, part: Range) -> None:
         path, file_sha256 = self._write(table, part)
-        condition = within(table.time_column or "")
-        deleted = self._connection.execute(
+        condition = range_condition(table.time_column or "")
+        result = self._connection.execute(
             f"delete from {table.stored} where {condition}", vars(part)
         )
-        (row_count,) = deleted.fetchone() or (0,)
+        (row_count,) = result.fetchone() or (0,)
         name, size_bytes = path.relative_to(self._folder).as_posix(), path.stat().st_size
         self._connection.execute(
             "insert into internal.archived values ($1, $2, $3, $4, $5, $6)",
             [table.name, part.start, name, size_bytes, file_sha256, row_count],
         )
-        self._known.pop(table.name, None)
+        self._files_by_table.pop(table.name, None)
 
     def _write(self, table: Table, part: Range) -> tuple[Path, str]:
-        """Copy the rows of a day to a file that is durable when this returns; it and its hash."""
+        """Copy the rows of a day to a file, durable when this returns; return it and its hash."""
         folder, day = self._folder / table.name, f"{part.start:%Y-%m-%d}"
         durable.make_folder(folder)
         unfinished = folder / f"{day}{_UNFINISHED}"
-        condition = within(table.time_column or "")
-        copy = _COPY.format(rows=table.stored, within=condition, path=quoted(unfinished))
+        condition = range_condition(table.time_column or "")
+        copy = _COPY.format(rows=table.stored, condition=condition, path=sql_literal(unfinished))
         self._connection.execute(copy, vars(part))
         file_sha256 = _sha256(unfinished)
         path = folder / f"{day}-{file_sha256[:_NAME_DIGITS]}{_SUFFIX}"
         durable.rename(unfinished, path)
         return path, file_sha256
 
-    def _is_whole(self, it: ArchivedDay) -> bool:
-        return _sha256(it.path) == it.file_sha256
+    def _day_files(self, table: Table, part: Range) -> list[DayFile]:
+        if table.name not in self._files_by_table:
+            self._files_by_table[table.name] = self._read(table.name)
+        start = part.start - DAY  # a day that begins after it overlaps the range
+        files = self._files_by_table[table.name]
+        return [file for file in files if start < file.day < part.end]
 
-    def _days(self, table: Table, within: Range) -> list[ArchivedDay]:
-        if table.name not in self._known:
-            self._known[table.name] = self._read(table.name)
-        return [it for it in self._known[table.name] if within.start - DAY < it.day < within.end]
-
-    def _read(self, table_name: str) -> list[ArchivedDay]:
+    def _read(self, table_name: str) -> list[DayFile]:
         rows = self._connection.execute(
             "select day, path, size_bytes, file_sha256, row_count from internal.archived"
             " where table_name = $1 order by day",
             [table_name],
         )
         return [
-            ArchivedDay(day.astimezone(UTC), self._folder / path, *rest)
+            DayFile(day.astimezone(UTC), self._folder / path, *rest)
             for day, path, *rest in rows.fetchall()
         ]
 
-    def _named(self) -> set[Path]:
+    def _current_paths(self) -> set[Path]:
         rows = self._connection.execute("select path from internal.archived").fetchall()
         return {self._folder / path for (path,) in rows}
 
-    def _all_files(self) -> Iterator[Path]:
-        found = self._folder.glob("*/*")
-        return (path for path in found if path.suffix in (_SUFFIX, _UNFINISHED))
+    def _paths_on_disk(self) -> Iterator[Path]:
+        paths = self._folder.glob("*/*")
+        return (path for path in paths if path.suffix in (_SUFFIX, _UNFINISHED))
 
-    def _damage(self, it: ArchivedDay) -> WarehouseDamaged:
+    def _damage(self, file: DayFile) -> WarehouseDamaged:
         return WarehouseDamaged(
-            f"{self._warehouse} cannot be read: {it.path} has changed or is gone"
+            f"{self._warehouse} cannot be read: {file.path} has changed or is gone"
         )
 
 
 def insert_files(connection: duckdb.DuckDBPyConnection, table: Table, files: Iterable[Path]) -> int:
-    """Make rows of a table of what lies in files; how many."""
+    """Insert the rows of files into a table; return how many."""
     result = connection.execute(
         f"insert into {table.stored} by name"
         " select * from read_parquet($1, hive_partitioning = false)",
@@ -203,8 +205,12 @@ def insert_files(connection: duckdb.DuckDBPyConnection, table: Table, files: Ite
     return int((result.fetchone() or (0,))[0])
 
 
+def _is_whole(file: DayFile) -> bool:
+    return _sha256(file.path) == file.file_sha256
+
+
 def _sha256(path: Path) -> str:
-    """Hash of what a file holds; nothing when it is missing."""
+    """Hash what a file holds; an empty text when it is missing."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -220,7 +226,7 @@ def _size(path: Path) -> int | None:
 
 
 def _touch(paths: Iterable[Path]) -> None:
-    """From now on they count as replaced."""
+    """Mark files as replaced at this moment: their time says since when."""
     for path in paths:
         if path.exists():
             path.touch()

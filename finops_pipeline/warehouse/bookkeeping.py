@@ -1,4 +1,8 @@
-"""What the warehouse remembers of itself: versions of its tables, what they were filled from."""
+"""Bookkeeping of the warehouse: versions of its tables, and what they were filled from.
+
+It lies in the database itself, in the schema ``internal``: rows and the fingerprint that says what
+they were made from are committed together, and the published copy has both.
+"""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -47,7 +51,7 @@ with state as (
 )
 select md5($folder || string_agg(line, ' ' order by line)) from state
 """
-_TABLE_STATES = """
+_TABLE_STATE_IDS = """
 select
     table_name,
     md5(concat_ws(' ', version, string_agg(concat_ws(' ', slot, fingerprint), ' ' order by slot)))
@@ -55,8 +59,8 @@ from internal.definition
 left join (from internal.fingerprint where grain = 'day') using (table_name)
 group by table_name, version
 """
-# The column that says when, in the rows of a check that looks at a range.
-_WHEN = ("window_start", "hour", "day")
+# Columns that may say when, in the rows of a check that looks at a range.
+_TIME_COLUMNS = ("window_start", "hour", "day")
 _HOURS_SINCE_PUBLICATION = """
 select distinct slot
 from internal.fingerprint
@@ -67,141 +71,145 @@ where grain = 'hour'
 
 
 class Bookkeeping:
-    """The schema ``internal``: nobody else's business, in the published file neither."""
+    """Schema ``internal``: private to the warehouse, in the published file too."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Made when missing."""
+        """Create the schema when it is missing."""
         self._connection = connection
         connection.execute(TABLES)
         rows = connection.execute("select table_name, version from internal.definition").fetchall()
         self.versions: dict[str, str] = dict(rows)
 
-    def define(self, table_name: str, version: str) -> None:
-        """A table was made anew as a version of its file says, and is empty."""
+    def store_definition(self, table_name: str, version: str) -> None:
+        """Note that a table was made anew, as a version of its file says, and is empty."""
         self.forget(table_name)
         self._connection.execute(
             "insert into internal.definition values ($1, $2)", [table_name, version]
         )
         self.versions[table_name] = version
 
-    def describe(self, entries: Sequence[Entry]) -> None:
-        """What the table files say of themselves; written when it changed."""
-        known = self._connection.execute("from internal.catalog order by table_name").fetchall()
-        if known != list(entries):
+    def store_catalog(self, entries: Sequence[Entry]) -> None:
+        """Store how the table files describe themselves, if that changed."""
+        stored = self._connection.execute("from internal.catalog order by table_name").fetchall()
+        if stored != list(entries):
             self._connection.execute("delete from internal.catalog")
             self._connection.executemany(
                 "insert into internal.catalog values (?, ?, ?, ?, ?, ?, ?)", entries
             )
 
     def forget(self, table_name: str) -> None:
-        """A table is gone, or about to be made anew."""
+        """Forget a table that is gone, or about to be made anew."""
         for name in ("definition", "fingerprint"):
             self._connection.execute(
                 f"delete from internal.{name} where table_name = $1", [table_name]
             )
         self.versions.pop(table_name, None)
 
-    def unfill(self, table_name: str, day: datetime) -> None:
-        """The rows of a day are lost: it is to be filled anew."""
+    def forget_day(self, table_name: str, day: datetime) -> None:
+        """Forget what a day was filled from, since its rows are lost: it is filled anew."""
         self._connection.execute(
             "delete from internal.fingerprint"
             " where table_name = $1 and date_trunc('day', slot) = $2",
             [table_name, day],
         )
 
-    def filled(self, table_name: str, grain: str) -> Slots:
-        """Fingerprint that each slot of a table was filled with."""
+    def fingerprints(self, table_name: str, grain: str) -> Slots:
+        """Return the fingerprint that each slot of a table was filled with."""
         rows = self._connection.execute(
             "select slot, fingerprint from internal.fingerprint"
             " where table_name = $1 and grain = $2",
             [table_name, grain],
         )
-        return {slot and slot.astimezone(UTC): mark for slot, mark in rows.fetchall()}
+        return {slot and slot.astimezone(UTC): fingerprint for slot, fingerprint in rows.fetchall()}
 
-    def filled_hours(self, table_name: str, days: Collection[datetime]) -> Slots:
-        """The same of the hours of some days."""
+    def hour_fingerprints(self, table_name: str, days: Collection[datetime]) -> Slots:
+        """Return the fingerprint that each hour of some days was filled with."""
         rows = self._connection.execute(
             "select slot, fingerprint from internal.fingerprint"
             " where table_name = $name and grain = 'hour'"
             " and date_trunc('day', slot) in (select unnest($days))",
             {"name": table_name, "days": list(days)},
         )
-        return {slot.astimezone(UTC): mark for slot, mark in rows.fetchall()}
+        return {slot.astimezone(UTC): fingerprint for slot, fingerprint in rows.fetchall()}
 
-    def remember(
-        self, table_name: str, grain: str, slots: Iterable[datetime | None], now: Slots
+    def store_fingerprints(
+        self,
+        table_name: str,
+        grain: str,
+        slots: Iterable[datetime | None],
+        fingerprints: Slots,
     ) -> None:
-        """Slots were filled; those without a fingerprint are empty now."""
+        """Note that slots were filled; those without a fingerprint are empty now."""
         changed = list(slots)
-        given = pa.table(
+        rows = pa.table(
             {
                 "slot": pa.array(changed, pa.timestamp("us", "UTC")),
-                "fingerprint": pa.array([now.get(slot) for slot in changed], pa.string()),
+                "fingerprint": pa.array([fingerprints.get(slot) for slot in changed], pa.string()),
             }
         )
-        which = {"name": table_name, "grain": grain}
-        self._connection.register("given_slots", given)
+        key = {"name": table_name, "grain": grain}
+        self._connection.register("changed_slots", rows)
         self._connection.execute(
             "delete from internal.fingerprint where table_name = $name and grain = $grain"
-            " and (slot in (select slot from given_slots) or slot is null)",
-            which,
+            " and (slot in (select slot from changed_slots) or slot is null)",
+            key,
         )
         self._connection.execute(
             "insert into internal.fingerprint select $name, $grain, slot, fingerprint, now()"
-            " from given_slots where fingerprint is not null",
-            which,
+            " from changed_slots where fingerprint is not null",
+            key,
         )
-        self._connection.unregister("given_slots")
+        self._connection.unregister("changed_slots")
 
     def state_id(self, folder: Path) -> str:
-        """Changes when the rows or the definition of any table do, or the folder of their files."""
-        where = {"folder": str(folder.absolute())}
-        ((state_id,),) = self._connection.execute(_STATE_ID, where).fetchall()
+        """Return what differs when rows or a definition do, or the folder that the files lie in."""
+        values = {"folder": str(folder.absolute())}
+        ((state_id,),) = self._connection.execute(_STATE_ID, values).fetchall()
         return str(state_id)
 
-    def table_states(self) -> dict[str, str]:
-        """By table name what changes when its rows or its definition do."""
-        return dict(self._connection.execute(_TABLE_STATES).fetchall())
+    def table_state_ids(self) -> dict[str, str]:
+        """Return by table name what differs when its rows or its definition do."""
+        return dict(self._connection.execute(_TABLE_STATE_IDS).fetchall())
 
     def hours_since_publication(self, tables: Collection[str]) -> set[datetime]:
-        """Hours that one of these tables was filled in since the last publication."""
-        chosen = {"tables": list(tables)}
-        rows = self._connection.execute(_HOURS_SINCE_PUBLICATION, chosen).fetchall()
+        """Return the hours in which one of these tables was filled since the last publication."""
+        values = {"tables": list(tables)}
+        rows = self._connection.execute(_HOURS_SINCE_PUBLICATION, values).fetchall()
         return {slot.astimezone(UTC) for (slot,) in rows}
 
-    def findings(
-        self, check_name: str, version: str, found: Iterable[tuple[Range, Rows]]
+    def replace_findings(
+        self, check_name: str, version: str, rows_by_range: Iterable[tuple[Range, Rows]]
     ) -> list[dict[str, Any]]:
-        """All rows a check has found that stand, as text by column.
+        """Store the findings of a check, and return all of its that stand, as text by column.
 
         Args:
             check_name: of the check.
-            version: of its file; what another version found is forgotten.
-            found: ranges looked at anew, with the rows found there.
+            version: of its file; findings of another version are forgotten.
+            rows_by_range: ranges looked at anew, with the findings of each.
         """
-        which = {"name": check_name, "version": version}
+        check = {"name": check_name, "version": version}
         self._connection.execute(
-            "delete from internal.finding where check_name = $name and version <> $version", which
+            "delete from internal.finding where check_name = $name and version <> $version", check
         )
-        for part, rows in found:
+        for part, rows in rows_by_range:
             self._connection.execute(
                 "delete from internal.finding where check_name = $name"
                 " and found_in >= $start and found_in < $end",
                 {"name": check_name, **vars(part)},
             )
             for row in rows:
-                shown = {"when": _when(row), "shown": json.dumps(row, default=str)}
+                values = {"when": _time_of(row), "row": json.dumps(row, default=str)}
                 self._connection.execute(
-                    "insert into internal.finding values ($name, $version, $when, $shown)",
-                    {**which, **shown},
+                    "insert into internal.finding values ($name, $version, $when, $row)",
+                    {**check, **values},
                 )
         stored = self._connection.execute(
             "select shown from internal.finding where check_name = $1 order by all", [check_name]
         )
-        return [json.loads(shown) for (shown,) in stored.fetchall()]
+        return [json.loads(row) for (row,) in stored.fetchall()]
 
-    def publish(self, publication_id: str, published_at: datetime) -> None:
-        """A state passed its checks and is about to be published."""
+    def store_publication(self, publication_id: str, published_at: datetime) -> None:
+        """Note that a state passed its checks and is about to be published."""
         values = {"id": publication_id, "at": published_at}
         self._connection.execute("delete from internal.publication")
         self._connection.execute("insert into internal.publication values ($id, $at)", values)
@@ -210,8 +218,8 @@ class Bookkeeping:
         )
 
 
-def _when(row: dict[str, Any]) -> datetime:
-    when = next((row[name] for name in _WHEN if name in row), None)
-    if when is None:
-        raise TableError(f"a check of a range has to say when, by one of {_WHEN}: {row}")
-    return when if isinstance(when, datetime) else day_start(when)
+def _time_of(row: dict[str, Any]) -> datetime:
+    time = next((row[name] for name in _TIME_COLUMNS if name in row), None)
+    if time is None:
+        raise TableError(f"a check of a range has to say when, by one of {_TIME_COLUMNS}: {row}")
+    return time if isinstance(time, datetime) else day_start(time)

@@ -1,4 +1,8 @@
-"""The one way a DuckDB file of ours is opened, and the lock that lets one writer in at a time."""
+"""Connections to our DuckDB files, and the lock that lets one writer in at a time.
+
+A DuckDB file has one writing process, and one open reader blocks it: so the warehouse is private to
+the pipeline, and readers open the published copy alone.
+"""
 
 import errno
 import fcntl
@@ -13,12 +17,13 @@ import duckdb
 import stamina
 
 from finops_pipeline.errors import WarehouseBusy, WarehouseDamaged
-from finops_pipeline.sql_text import quoted
+from finops_pipeline.sql_text import sql_literal
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Files stay readable for DuckDB 1.5 even when a later version writes them.
     "storage_compatibility_version": "v1.5.0",
-    # What does not fit is spilled beside the file. By default DuckDB takes most of the machine.
+    # By default DuckDB takes most of the machine, and a pod of 2 GiB is killed. What does not fit
+    # is spilled beside the file; a changed week of 10,000 containers costs no more CPU with it.
     "memory_limit": "512MiB",
     # What is not in the wheel would be downloaded.
     "autoinstall_known_extensions": False,
@@ -45,15 +50,15 @@ _NOT_THE_FILE = (
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB file for writing, in UTC whatever the machine's time zone is.
+    """Open a DuckDB file for writing, in UTC also where the machine is in another time zone.
 
     Raises:
-        WarehouseBusy: somebody else keeps the file open; the message names the process.
+        WarehouseBusy: another process keeps the file open; the message names it.
         WarehouseDamaged: it is no database, or one whose bytes have changed.
     """
     try:
         with translate_damage(path):
-            connection = _opened(path)
+            connection = _open(path)
     except duckdb.IOException as error:
         if not _is_taken(error):
             raise
@@ -78,7 +83,7 @@ def read_everything(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def translate_damage(path: Path) -> Iterator[None]:
-    """DuckDB keeps a checksum of every block: what it says of one that changed, as our error.
+    """Raise our error where DuckDB finds that a block no longer matches its checksum.
 
     Raises:
         WarehouseDamaged: a block of the file is not as it was written, or the file is cut.
@@ -87,23 +92,23 @@ def translate_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        if _is_taken(error) or _says(error, _NOT_THE_FILE):
+        if _is_taken(error) or _quotes(error, _NOT_THE_FILE):
             raise
         raise WarehouseDamaged(f"{path} cannot be read: {error}") from error
 
 
 def is_full(error: duckdb.Error) -> bool:
-    """Whether DuckDB failed because the disk, or the user's share of it, is used up."""
-    return _says(error, (errno.ENOSPC, errno.EDQUOT))
+    """Return whether DuckDB failed because the disk, or the user's share of it, is used up."""
+    return _quotes(error, (errno.ENOSPC, errno.EDQUOT))
 
 
-def _says(error: duckdb.Error, numbers: Iterable[int]) -> bool:
-    """Whether it quotes one of the system's messages; it has no number of its own."""
+def _quotes(error: duckdb.Error, numbers: Iterable[int]) -> bool:
+    """Return whether an error quotes a message of the system; it has no number of its own."""
     return any(os.strerror(number) in str(error) for number in numbers)
 
 
 def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a published file, in UTC whatever the machine's time zone is.
+    """Open a published file, in UTC also where the machine is in another time zone.
 
     Within a process all connections to a file share one database and its settings.
     """
@@ -115,8 +120,8 @@ def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def locked(path: Path, patience_seconds: float = 300.0) -> Iterator[None]:
-    """Hold the lock beside a file, waiting for whoever has it.
+def hold_lock(path: Path, patience_seconds: float = 300.0) -> Iterator[None]:
+    """Hold the lock beside a file, after waiting for the process that has it.
 
     Raises:
         WarehouseBusy: it stayed taken for the whole patience; the message names the process.
@@ -131,28 +136,28 @@ def locked(path: Path, patience_seconds: float = 300.0) -> Iterator[None]:
 
 
 def _is_taken(error: Exception) -> bool:
-    """DuckDB lets in one writer, or readers, and does not wait."""
+    """Return whether another process has the file: DuckDB does not wait for it."""
     return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
 
 
-def _opened(path: Path) -> duckdb.DuckDBPyConnection:
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         return _open_patiently(path)
     except duckdb.InternalException as error:
         if _LOG_NOT_READ not in str(error):
             raise
-        _take_up_log(path)
+        _replay_log(path)
         return _open_patiently(path)
 
 
-def _take_up_log(path: Path) -> None:
-    """Write what a killed process had logged into the file.
+def _replay_log(path: Path) -> None:
+    """Write into the file what a killed process had logged.
 
     DuckDB 1.5 and 2.0 cannot do so while they open it by name: a comment on a table whose check has
     a function in it makes them look for a database they have not got yet. Attached, it is there.
     """
     with duckdb.connect(config=_CONFIG) as connection:
-        connection.execute(f"attach {quoted(path)} as warehouse")
+        connection.execute(f"attach {sql_literal(path)} as warehouse")
         connection.execute("checkpoint warehouse")
 
 
@@ -161,12 +166,12 @@ def _open_patiently(path: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(path), config=_CONFIG)
 
 
-def _acquire(file: IO[str], path: Path, until: float) -> None:
+def _acquire(file: IO[str], path: Path, deadline: float) -> None:
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 file.seek(0)
                 raise WarehouseBusy(f"process {file.read()} keeps {path.name} to itself") from None
             time.sleep(0.05)

@@ -1,4 +1,7 @@
-"""Writes the rows of one table: the slots that are to be filled anew, in one transaction."""
+"""Filling of one table: its stale slots are deleted and written anew in one transaction.
+
+A row that breaks a constraint, and a crash, leave the rows of before.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,19 +18,19 @@ from finops_pipeline.warehouse.archive import Archive, insert_files
 from finops_pipeline.warehouse.bookkeeping import DAYS, Bookkeeping
 from finops_pipeline.warehouse.fingerprints import Slots
 from finops_pipeline.warehouse.line_item_cache import LineItemCache
-from finops_pipeline.warehouse.ranges import ALWAYS, Range, joined, within
-from finops_pipeline.warehouse.schema import Definitions, transaction
+from finops_pipeline.warehouse.ranges import ALWAYS, Range, join_slots, range_condition
+from finops_pipeline.warehouse.schema import Schema, transaction
 from finops_pipeline.warehouse.source_data import SourceData
 
 
 @dataclass(frozen=True)
-class Stale:
-    """Where a growing table differs from what it is made from."""
+class StaleSlots:
+    """Slots where a growing table differs from what it is made from."""
 
     days: list[datetime]
     slots: list[datetime]  # what is deleted: those days, or hours of them
-    filled: list[datetime]  # what is filled again: the rest has vanished or expired
-    now: Mapping[str, Slots]  # fingerprints by grain
+    current_slots: list[datetime]  # what is filled again: the rest has vanished or expired
+    fingerprints: Mapping[str, Slots]  # by grain
 
 
 @dataclass(frozen=True)
@@ -35,125 +38,124 @@ class Filler:
     """Fills tables of an open database, one after those it reads."""
 
     connection: duckdb.DuckDBPyConnection
-    records: Bookkeeping
-    definitions: Definitions
+    bookkeeping: Bookkeeping
+    schema: Schema
     line_items: LineItemCache
     archive: Archive
-    inputs: SourceData
+    source_data: SourceData
     settings: Mapping[str, Any]  # what a select may name after a dollar sign
 
-    def fill(self, table: Table, found: Stale) -> int:
-        """Fill slots of a growing table anew; rows written.
+    def fill(self, table: Table, stale: StaleSlots) -> int:
+        """Fill slots of a growing table anew; return the rows written.
 
         Raises:
             TableError: a row breaks a constraint of the table file; the old rows stay.
         """
-        self._hold(table, found.filled)
-        with self._filling(table):
-            self._bring_back(table, found)
-            for part in joined(found.slots, table.slot):
+        self._cache_views(table, stale.current_slots)
+        with self._transaction(table):
+            self._bring_back(table, stale)
+            for part in join_slots(stale.slots, table.slot):
                 self._delete(table, part)
-            written = self._fill(table, found.filled)
-            for grain, now in found.now.items():
-                slots = found.days if grain == DAYS else found.slots
-                self.records.remember(table.name, grain, slots, now)
-        return written
+            row_count = self._fill(table, stale.current_slots)
+            for grain, fingerprints in stale.fingerprints.items():
+                slots = stale.days if grain == DAYS else stale.slots
+                self.bookkeeping.store_fingerprints(table.name, grain, slots, fingerprints)
+        return row_count
 
-    def fill_whole(self, table: Table, now: Slots) -> int:
-        """Fill a table that does not grow; rows written.
+    def fill_whole(self, table: Table, fingerprints: Slots) -> int:
+        """Fill a table that does not grow; return the rows written.
 
         Raises:
             TableError: a row breaks a constraint of the table file; the old rows stay.
         """
-        with self._filling(table):
+        with self._transaction(table):
             self.connection.execute(f"delete from {table.name}")
-            written = self._insert(table, ALWAYS)
-            self.records.remember(table.name, DAYS, now, now)
-        return written
+            row_count = self._insert(table, ALWAYS)
+            self.bookkeeping.store_fingerprints(table.name, DAYS, fingerprints, fingerprints)
+        return row_count
 
-    def put_away(self, table: Table, before: datetime) -> None:
+    def archive_days(self, table: Table, before: datetime) -> None:
         """Move days that have become old from the database to files."""
-        with self._filling(table):
-            self.archive.put_away(table, before)
+        with self._transaction(table):
+            self.archive.archive_days(table, before)
 
-    def mend(self, table: Table, days: Iterable[datetime]) -> None:
-        """Let days be filled anew whose file is not what it was."""
+    def discard_days(self, table: Table, days: Iterable[datetime]) -> None:
+        """Discard days whose file is not what it was, so that they are filled anew."""
         for day in days:
             with transaction(self.connection):
                 self.archive.drop(table.name, Range(day, day + DAY))
-                self.records.unfill(table.name, day)
+                self.bookkeeping.forget_day(table.name, day)
 
     def rows(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
-        """What the select of a file answers for a range."""
-        self.line_items.hold(file, part)
-        self.definitions.show(file, part)
-        query = self.line_items.select(file, part)
-        return answered(self.connection, query, self._arguments(file, part))
+        """Return the rows of the select of a file for a range."""
+        self.line_items.cache_views(file, part)
+        self.schema.show(file, part)
+        query = self.line_items.cached_select(file, part)
+        return query_rows(self.connection, query, self._arguments(file, part))
 
-    def _hold(self, table: Table, slots: list[datetime]) -> None:
-        """Compute the views that a table reads."""
-        frozen = self.inputs.frozen(table.name)
-        made = [slot for slot in slots if slot not in frozen]
+    def _cache_views(self, table: Table, slots: list[datetime]) -> None:
+        """Compute the views that a table reads; frozen days are not computed."""
+        frozen = self.source_data.frozen_day_hashes(table.name)
         with _translate_errors(table):
-            for part in joined(made, table.slot):
-                self.line_items.hold(table, part)
+            for part in join_slots([slot for slot in slots if slot not in frozen], table.slot):
+                self.line_items.cache_views(table, part)
 
-    def _bring_back(self, table: Table, found: Stale) -> None:
+    def _bring_back(self, table: Table, stale: StaleSlots) -> None:
         """Make rows of days that lie in files, since some hours of them stay as they are."""
-        for day in found.days if table.is_archived else []:
-            if day in found.now[DAYS]:
+        for day in stale.days if table.is_archived else []:
+            if day in stale.fingerprints[DAYS]:
                 self.archive.bring_back(table, day)
             else:
                 self.archive.drop(table.name, Range(day, day + DAY))
 
     def _fill(self, table: Table, slots: list[datetime]) -> int:
-        """Days that are frozen come from the lake, as they were; all others from the select."""
-        frozen = self.inputs.frozen(table.name)
-        made = [slot for slot in slots if slot not in frozen]
-        kept = [slot for slot in slots if slot in frozen]
-        return sum(self._insert(table, part) for part in joined(made, table.slot)) + sum(
-            self._insert_frozen(table, part) for part in joined(kept, table.slot)
+        """Insert frozen days from the lake, as they were, and all others from the select."""
+        frozen = self.source_data.frozen_day_hashes(table.name)
+        from_select = join_slots([slot for slot in slots if slot not in frozen], table.slot)
+        from_lake = join_slots([slot for slot in slots if slot in frozen], table.slot)
+        return sum(self._insert(table, part) for part in from_select) + sum(
+            self._insert_frozen(table, part) for part in from_lake
         )
 
     @contextmanager
-    def _filling(self, table: Table) -> Iterator[None]:
+    def _transaction(self, table: Table) -> Iterator[None]:
         try:
             with _translate_errors(table), transaction(self.connection):
                 yield
-        except BaseException:  # Ctrl-C too: what was shown and put away is not any more
-            self.definitions.rolled_back()
-            self.archive.rolled_back()
+        except BaseException:  # Ctrl-C too: views and days of the archive are as they were before
+            self.schema.reset_after_rollback()
+            self.archive.reset_after_rollback()
             raise
 
     def _delete(self, table: Table, part: Range) -> None:
-        when = within(table.time_column or "")
-        self.connection.execute(f"delete from {table.stored} where {when}", vars(part))
+        condition = range_condition(table.time_column or "")
+        self.connection.execute(f"delete from {table.stored} where {condition}", vars(part))
 
     def _insert(self, table: Table, part: Range) -> int:
         insert = f"insert into {table.stored} by name"
         if table.query is None:
-            given = self.inputs.rows(table.name, part.start, part.end)
-            self.connection.register("given_rows", given)
-            result = self.connection.execute(f"{insert} select * from given_rows")
+            rows = self.source_data.rows(table.name, part.start, part.end)
+            self.connection.register("ledger_rows", rows)
+            result = self.connection.execute(f"{insert} select * from ledger_rows")
         else:
-            query = self.line_items.select(table, part)
-            self.definitions.show(table, part)
+            query = self.line_items.cached_select(table, part)
+            self.schema.show(table, part)
             result = self.connection.execute(f"{insert} {query}", self._arguments(table, part))
         return int((result.fetchone() or (0,))[0])
 
     def _insert_frozen(self, table: Table, part: Range) -> int:
-        files = self.inputs.files(table.name, part.start, part.end)
+        files = self.source_data.files(table.name, part.start, part.end)
         return insert_files(self.connection, table, files)
 
-    def _arguments(self, file: SqlFile, within: Range) -> dict[str, Any]:
-        known = {**self.settings, **vars(within), "day": within.start.date()}
-        return {name: known[name] for name in file.parameters}
+    def _arguments(self, file: SqlFile, part: Range) -> dict[str, Any]:
+        values = {**self.settings, **vars(part), "day": part.start.date()}
+        return {name: values[name] for name in file.parameters}
 
 
-def answered(
+def query_rows(
     connection: duckdb.DuckDBPyConnection, query: str, arguments: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Rows of a query, each a dict by column name."""
+    """Return the rows of a query, each a dict by column name."""
     cursor = connection.execute(query, dict(arguments))
     names = [column[0] for column in cursor.description or []]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,8 +1,9 @@
-"""What each table's rows were made from, as one hash per slot of time.
+"""Fingerprints: one hash per slot of time of what the rows of a table are made from.
 
 A slot is an hour or a day; ``None`` is a table as a whole. A table is stale where its fingerprint
 differs from the one it was filled with: a changed file, setting, rule or table file, and a crash
-between two tables, all repair themselves the same way.
+between two tables, all repair themselves the same way. Only what differs is filled, so that a tick
+stays flat as history grows.
 """
 
 import hashlib
@@ -17,85 +18,86 @@ Slots = Mapping[datetime | None, str]
 
 
 class Fingerprints:
-    """Fingerprints of tables by slot; each is computed when asked for, and once."""
+    """Fingerprints of tables by slot; each is computed once, when it is first asked for."""
 
     def __init__(
         self,
         tables: Mapping[str, Table],
-        contents: Callable[[str], Slots],
+        content_hashes: Callable[[str], Slots],
         parameters: Mapping[str, Any],
-        settled: Callable[[str], Slots],
+        settled_hashes: Callable[[str], Slots],
     ) -> None:
-        """Nothing is hashed yet.
+        """Remember where to ask; nothing is hashed yet.
 
         Args:
             tables: every table by name.
-            contents: content hash by slot of a table whose rows come from the lake or the ledger.
+            content_hashes: by slot, of a table whose rows come from the lake or the ledger.
             parameters: the settings that a select may name.
-            settled: content hash by day of a table that is settled, once it is filled.
+            settled_hashes: content hash by day of a table that is settled, once it is filled.
         """
         self._tables = tables
-        self._contents = contents
+        self._content_hashes = content_hashes
         self._parameters = parameters
-        self._settled = settled
-        self._found: dict[str, Slots] = {}
+        self._settled_hashes = settled_hashes
+        self._by_table: dict[str, Slots] = {}
 
-    def of(self, name: str) -> Slots:
-        """Fingerprint of a table by slot: by None alone if it does not grow, else by time too."""
-        if name not in self._found:
-            self._found[name] = self._compute(self._tables[name])
-        return self._found[name]
+    def of_table(self, name: str) -> Slots:
+        """Fingerprints by slot: by None alone if the table does not grow, else by time too."""
+        if name not in self._by_table:
+            self._by_table[name] = self._compute(self._tables[name])
+        return self._by_table[name]
 
     def _compute(self, table: Table) -> Slots:
         if table.query is None:
-            contents = self._contents(table.name)
-            return {slot: digest(table.version, content) for slot, content in contents.items()}
+            hashes = self._content_hashes(table.name)
+            return {slot: digest(table.version, content) for slot, content in hashes.items()}
         own = digest(table.version, *self._settings_of(table))
         reads = sorted(table.reads)
-        upstream = [self._as_read(name) for name in reads if not self._tables[name].is_settled]
-        settled = [self._settled(name) for name in reads if self._tables[name].is_settled]
+        upstream = [self._of_upstream(name) for name in reads if not self._tables[name].is_settled]
+        settled = [self._settled_hashes(name) for name in reads if self._tables[name].is_settled]
         if table.is_growing or table.is_view:
-            return _by_slot(own, upstream, settled)
-        return {None: digest(own, *map(_combined, [*upstream, *settled]))}
+            return _combine_by_slot(own, upstream, settled)
+        return {None: digest(own, *map(_combine, [*upstream, *settled]))}
 
-    def _as_read(self, name: str) -> Slots:
-        """Of an input whose rows hold for some days, only its days: a row touches no others."""
-        slots = self.of(name)
-        return timed(slots) or slots if self._tables[name].query is None else slots
+    def _of_upstream(self, name: str) -> Slots:
+        """Return of a table whose rows hold for some days only those: a row touches no others."""
+        slots = self.of_table(name)
+        return by_time(slots) or slots if self._tables[name].query is None else slots
 
     def _settings_of(self, table: Table) -> list[str]:
-        named = sorted(table.parameters & self._parameters.keys())
-        return [f"{name}={self._parameters[name]!r}" for name in named]
+        names = sorted(table.parameters & self._parameters.keys())
+        return [f"{name}={self._parameters[name]!r}" for name in names]
 
 
-def stale(now: Slots, then: Slots) -> list[datetime | None]:
-    """Slots whose fingerprint changed, appeared or vanished."""
-    return [slot for slot in {**now, **then} if now.get(slot) != then.get(slot)]
+def stale_slots(now: Slots, before: Slots) -> list[datetime | None]:
+    """List the slots whose fingerprint changed, appeared or vanished."""
+    return [slot for slot in {**now, **before} if now.get(slot) != before.get(slot)]
 
 
-def timed(slots: Slots) -> dict[datetime | None, str]:
-    """Without the mark of the table as a whole."""
-    return {slot: mark for slot, mark in slots.items() if slot}
+def by_time(slots: Slots) -> dict[datetime | None, str]:
+    """Return fingerprints by hour or day, without the one of the table as a whole."""
+    return {slot: fingerprint for slot, fingerprint in slots.items() if slot}
 
 
 def digest(*parts: str) -> str:
-    """One hash of several texts."""
+    """Hash several texts as one."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _by_slot(own: str, upstream: list[Slots], settled: list[Slots]) -> Slots:
-    """A slot changes with the same slot of what is read, and with what is read as a whole.
+def _combine_by_slot(own: str, upstream: list[Slots], settled: list[Slots]) -> Slots:
+    """Combine what a table reads, so that a slot changes with the same slot of each upstream table.
 
-    Of settled tables it changes with the rows of its day.
+    It also changes with what is read as a whole; of settled tables, with the rows of its day.
     """
     whole = digest(own, *(slots.get(None, "") for slots in upstream))
     times = {slot for slots in upstream for slot in slots if slot is not None}
-    found: dict[datetime | None, str] = {None: whole}
+    fingerprints: dict[datetime | None, str] = {None: whole}
     for slot in times:
-        of_day = (rows.get(day_start(slot.date()), "") for rows in settled)
-        found[slot] = digest(whole, *(slots.get(slot, "") for slots in upstream), *of_day)
-    return found
+        of_day = (hashes.get(day_start(slot.date()), "") for hashes in settled)
+        of_slot = (slots.get(slot, "") for slots in upstream)
+        fingerprints[slot] = digest(whole, *of_slot, *of_day)
+    return fingerprints
 
 
-def _combined(slots: Slots) -> str:
+def _combine(slots: Slots) -> str:
     return digest(*sorted(f"{slot} {fingerprint}" for slot, fingerprint in slots.items()))

@@ -1,7 +1,9 @@
-"""Views over the lake, computed once for each hour and read by every table and check of a tick.
+"""Cache of line items: views over the lake, computed once for each hour of a tick.
 
-The cache is a database of its own, beside the warehouse and gone when that is closed: nothing of it
-is ever published. Views are cached by the hour, since tables ask for ranges that overlap.
+Many tables and checks read them, and computing them is most of what a changed hour costs. The cache
+is a database of its own, beside the warehouse and gone when that is closed: nothing of it is ever
+published. Views are cached by the hour, since tables ask for ranges that overlap; when weeks are
+made anew, it holds one week at a time (``Warehouse`` sees to that).
 """
 
 import shutil
@@ -13,94 +15,94 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline.catalog.sql_files import SqlFile, Table, reading
-from finops_pipeline.sql_text import quoted
+from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.units import DAY, HOUR
-from finops_pipeline.warehouse.ranges import Range, hours, joined
-from finops_pipeline.warehouse.schema import Definitions
+from finops_pipeline.warehouse.ranges import Range, hour_starts, join_slots
+from finops_pipeline.warehouse.schema import Schema
 
 
 class LineItemCache:
-    """What the views over the lake answer for the hours that were asked for."""
+    """Rows of the views over the lake, for the hours that were asked for."""
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
         warehouse: Path,
         tables: Mapping[str, Table],
-        definitions: Definitions,
+        schema: Schema,
     ) -> None:
-        """Attached to the warehouse's connection; a file left by a crash is deleted."""
+        """Attach an empty cache to the warehouse's connection; delete what a crash has left."""
         self._connection = connection
         self._tables = tables
-        self._definitions = definitions
-        self._held: defaultdict[str, set[datetime]] = defaultdict(set)
-        self._made: set[str] = set()
+        self._schema = schema
+        self._hours_by_view: defaultdict[str, set[datetime]] = defaultdict(set)
+        self._cache_tables: set[str] = set()
         delete_line_item_cache(warehouse)
-        connection.execute(f"attach {quoted(_file(warehouse))} as line_items")
-        for schema in {table.schema for table in tables.values()}:
-            connection.execute(f"create schema if not exists line_items.{schema}")
+        connection.execute(f"attach {sql_literal(_file(warehouse))} as line_items")
+        for name in {table.schema for table in tables.values()}:
+            connection.execute(f"create schema if not exists line_items.{name}")
 
     def is_read_by(self, table: Table) -> bool:
-        """Whether a table that grows is made from views that are cached."""
-        return table.is_growing and not table.is_view and bool(self._cached_views(table))
+        """Return whether a table that grows is made from views that are cached."""
+        return table.is_growing and not table.is_view and bool(self._views_of(table))
 
     def clear(self) -> None:
         """Forget everything: what is asked for next is computed anew."""
-        for name in self._made:
+        for name in self._cache_tables:
             self._connection.execute(f"drop table line_items.{name}")
         self._connection.execute("checkpoint line_items")  # gives the room back
-        self._made.clear()
-        self._held.clear()
+        self._cache_tables.clear()
+        self._hours_by_view.clear()
 
-    def hold(self, file: SqlFile, part: Range) -> None:
+    def cache_views(self, file: SqlFile, part: Range) -> None:
         """Compute what a select reads of views in a range, but for what is there already.
 
         To be called outside of transactions: one writes to a single database.
         """
-        for view in self._cached_views(file):
-            self.hold_view(view, part)
+        for view in self._views_of(file):
+            self.cache_view(view, part)
 
-    def hold_view(self, view: Table, part: Range) -> None:
+    def cache_view(self, view: Table, part: Range) -> None:
         """Compute a view in the hours of a range that are not there yet."""
-        held = self._held[view.name]
-        for missing in joined(set(hours(part)) - held, HOUR, longest=DAY):
-            self._fill(view, missing)
-            held |= set(hours(missing))
+        hours = self._hours_by_view[view.name]
+        for missing in join_slots(set(hour_starts(part)) - hours, HOUR, longest=DAY):
+            self._compute(view, missing)
+            hours |= set(hour_starts(missing))
 
-    def select(self, file: SqlFile, part: Range) -> str:
-        """The select of a file, reading what is held of a range instead of views."""
+    def cached_select(self, file: SqlFile, part: Range) -> str:
+        """Return the select of a file, changed to read a range of the cache instead of views."""
         query = (file.query or "").rstrip(";")
-        for view in self._cached_views(file):
+        for view in self._views_of(file):
             rows = f"from line_items.{view.name} where {part.condition('window_start')}"
             query = reading(query, view.name, rows)
         return query
 
-    def _cached_views(self, file: SqlFile) -> list[Table]:
-        """The lines that a select reads range by range."""
+    def _views_of(self, file: SqlFile) -> list[Table]:
+        """List the views of line items that a select reads range by range."""
         is_view = isinstance(file, Table) and file.is_view
         if not is_view and "start" not in file.parameters:
             return []
-        read = (self._tables[name] for name in sorted(file.reads))
-        return [table for table in read if table.is_line_item]
+        tables = (self._tables[name] for name in sorted(file.reads))
+        return [table for table in tables if table.is_line_item]
 
-    def _fill(self, view: Table, part: Range) -> None:
-        self.hold(view, part)
-        self._definitions.show(view, part)
-        query, name = self.select(view, part), f"line_items.{view.name}"
-        if view.name in self._made:
+    def _compute(self, view: Table, part: Range) -> None:
+        self.cache_views(view, part)
+        self._schema.show(view, part)
+        query, name = self.cached_select(view, part), f"line_items.{view.name}"
+        if view.name in self._cache_tables:
             self._connection.execute(f"insert into {name} by name {query}")
         else:
             self._connection.execute(f"create table {name} as {query}")
-            self._made.add(view.name)
+            self._cache_tables.add(view.name)
 
 
 def delete_line_item_cache(warehouse: Path) -> None:
-    """Delete what a crash may have left, what DuckDB spilled too; nobody may have it open."""
+    """Delete what a crash may have left, what DuckDB spilled too; no connection may be open."""
     for file in (_file(warehouse), _file(warehouse).with_suffix(".line_items.wal")):
         file.unlink(missing_ok=True)
-    spilled = warehouse.with_suffix(".duckdb.tmp")
-    if spilled.exists():
-        shutil.rmtree(spilled)
+    spill_folder = warehouse.with_suffix(".duckdb.tmp")
+    if spill_folder.exists():
+        shutil.rmtree(spill_folder)
 
 
 def _file(warehouse: Path) -> Path:

@@ -1,4 +1,8 @@
-"""Spans of time that are deleted and filled at once."""
+"""Spans of time that are deleted and filled at once.
+
+At most a week of a table is filled in one statement: what years add up to need not fit into the
+database at once, and a crash loses a week.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,16 +22,16 @@ class Range:
     end: datetime
 
     def condition(self, column: str) -> str:
-        """That a column of instants or days lies in it."""
+        """Return the SQL condition that a column of instants or days lies in the range."""
         return f"{column} >= '{self.start}' and {column} < '{self.end}'"
 
-    def of(self, instants: Iterable[datetime]) -> list[datetime]:
-        """Those of some instants that lie in it."""
+    def select(self, instants: Iterable[datetime]) -> list[datetime]:
+        """Return the instants that lie in the range."""
         return [instant for instant in instants if self.start <= instant < self.end]
 
 
-def within(column: str) -> str:
-    """That a column lies in the range whose instants are the parameters ``start`` and ``end``."""
+def range_condition(column: str) -> str:
+    """Return the SQL condition that a column lies between the parameters ``start`` and ``end``."""
     return f"{column} >= $start and {column} < $end"
 
 
@@ -35,22 +39,22 @@ ALWAYS = Range(datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC
 NEVER = Range(ALWAYS.start, ALWAYS.start)
 
 
-def days(instants: Iterable[datetime]) -> list[Range]:
-    """The UTC days that some instants lie in, each a range of its own."""
+def day_ranges(instants: Iterable[datetime]) -> list[Range]:
+    """List the UTC days that instants lie in, each as a range of its own."""
     starts = sorted({day_start(instant.date()) for instant in instants})
     return [Range(start, start + DAY) for start in starts]
 
 
-def hours(part: Range) -> list[datetime]:
-    """First instants of the hours of a range that begins and ends with one."""
+def hour_starts(part: Range) -> list[datetime]:
+    """List the first instants of the hours of a range that begins and ends on the hour."""
     count = (part.end - part.start) // HOUR
     return [part.start + number * HOUR for number in range(count)]
 
 
-def joined(
+def join_slots(
     slots: Iterable[datetime], step: timedelta, longest: timedelta = _LONGEST
 ) -> list[Range]:
-    """Ranges that cover slots of one length, joined where they touch.
+    """Cover slots of one length by ranges, joined where the slots touch.
 
     Args:
         slots: first instants, in any order.

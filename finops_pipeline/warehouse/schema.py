@@ -1,4 +1,8 @@
-"""Makes tables and views as their files say, each with a comment on it and on its columns."""
+"""Schema of the warehouse: tables and views as their files say, with comments on their columns.
+
+Views of the lake name the current files of the ledger, not patterns of folders: so each row is
+there once, also while files are merged. A select of a range sees a view of that range alone.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,39 +11,39 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline.catalog.sql_files import SqlFile, Table, reading
-from finops_pipeline.sql_text import quoted
+from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.bookkeeping import Bookkeeping
 from finops_pipeline.warehouse.ranges import ALWAYS, NEVER, Range
 from finops_pipeline.warehouse.source_data import SourceData
 
-# The names of folders would be columns too; files hold all that they say.
+# Without this the names of folders would be columns too; files hold all that those say.
 _PLAIN = "hive_partitioning = false"
 
 _IN_MACRO = "window_start >= start_at and window_start < end_at"
 
 
-class Definitions:
-    """The tables of a database, made anew when their file changed."""
+class Schema:
+    """Tables of a database, made anew when their file changed."""
 
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        records: Bookkeeping,
+        bookkeeping: Bookkeeping,
         tables: Mapping[str, Table],
-        inputs: SourceData,
+        source_data: SourceData,
         archive: Archive,
     ) -> None:
-        """Schemas and the shape of raw tables are made at once; what has no file is dropped."""
+        """Make schemas and the shape of raw tables at once; drop tables that have no file."""
         self._connection = connection
-        self._records = records
+        self._bookkeeping = bookkeeping
         self._tables = tables
-        self._inputs = inputs
+        self._source_data = source_data
         self._archive = archive
-        self._shown: dict[str, str] = {}  # select of each view of files that is there
+        self._select_by_view: dict[str, str] = {}  # of each view of files that is there
         for schema in sorted({table.schema for table in tables.values()}):
             connection.execute(f"create schema if not exists {schema}")
-        for name in records.versions.keys() - tables.keys():
+        for name in bookkeeping.versions.keys() - tables.keys():
             with transaction(connection):
                 self._drop(name)
         for table in tables.values():
@@ -48,7 +52,7 @@ class Definitions:
 
     def define(self, table: Table) -> None:
         """Make a table as its file says now; a changed file makes it anew, and empty."""
-        if self._records.versions.get(table.name) == table.version:
+        if self._bookkeeping.versions.get(table.name) == table.version:
             return
         if table.is_view:
             self.show(table, NEVER)
@@ -61,32 +65,32 @@ class Definitions:
                 self._make_macro(table)
             if not table.is_filed:
                 self._comment([table])
-            self._records.define(table.name, table.version)
+            self._bookkeeping.store_definition(table.name, table.version)
 
-    def _make_macro(self, line: Table) -> None:
-        """Its rows of a range: unlike the view it reads nothing of the lake that lies outside."""
-        query = (line.query or "").rstrip(";")
-        for table in (self._tables[name] for name in sorted(line.reads)):
+    def _make_macro(self, view: Table) -> None:
+        """Make the macro of a range: unlike the view it reads nothing of the lake outside of it."""
+        query = (view.query or "").rstrip(";")
+        for table in (self._tables[name] for name in sorted(view.reads)):
             if table.is_line_item:
                 query = reading(query, table.name, f"from {table.name}(start_at, end_at)")
             elif "window_start" in table.columns:
                 query = reading(query, table.name, f"from {table.name} where {_IN_MACRO}")
         self._connection.execute(
-            f"create or replace macro {line.name}(start_at, end_at) as table {query}"
+            f"create or replace macro {view.name}(start_at, end_at) as table {query}"
         )
 
-    def show(self, file: SqlFile, within: Range) -> None:
-        """Let what a select reads of files hold what they say of a range.
+    def show(self, file: SqlFile, part: Range) -> None:
+        """Name the files of a range in the views of files that a select reads.
 
         Raises:
             LakeDamaged: a file of the lake does not hold what was written.
             WarehouseDamaged: one beside the warehouse does not.
         """
-        for table in self._filed_behind(file):
-            self._show(table, self._files(table, within), within)
+        for table in self._filed_tables(file):
+            self._show(table, self._files(table, part), part)
 
     def show_all(self) -> None:
-        """Let the views of files name every current one, with comments: as readers see them.
+        """Name every current file in the views of files, with comments: as readers see them.
 
         Raises:
             LakeDamaged: a file of the lake is missing or cut.
@@ -95,71 +99,71 @@ class Definitions:
         filed = [table for table in self._tables.values() if table.is_filed]
         with transaction(self._connection):  # each comment would be a commit of its own
             for table in filed:
-                self._show(table, *self._named_files(table))
+                self._show(table, *self._current_files(table))
             self._comment(filed)
 
-    def rolled_back(self) -> None:
-        """A transaction was: what the views name now is what they named before it."""
-        self._shown.clear()
+    def reset_after_rollback(self) -> None:
+        """Forget what the views name: after a rollback they name what they did before."""
+        self._select_by_view.clear()
 
-    def _files(self, table: Table, within: Range) -> Sequence[Path]:
-        if table.is_archived and within == ALWAYS:  # all would be read at each tick; nights do
-            return self._archive.named_files(table)[0]
+    def _files(self, table: Table, part: Range) -> Sequence[Path]:
+        if table.is_archived and part == ALWAYS:  # all would be read at each tick; nights do
+            return self._archive.current_files(table)[0]
         if table.is_archived:
-            return self._archive.files(table, within)
-        return self._inputs.files(table.name, within.start, within.end)
+            return self._archive.files(table, part)
+        return self._source_data.files(table.name, part.start, part.end)
 
-    def _named_files(self, table: Table) -> tuple[Sequence[Path], Range]:
-        """All files of a table; questions about later hours than they hold need not open them."""
+    def _current_files(self, table: Table) -> tuple[Sequence[Path], Range]:
+        """Return all files of a table; questions about hours after theirs need not open them."""
         if table.is_archived:
-            return self._archive.named_files(table)
-        return self._inputs.named_files(table.name), ALWAYS
+            return self._archive.current_files(table)
+        return self._source_data.current_files(table.name), ALWAYS
 
-    def _show(self, table: Table, files: Sequence[Path], within: Range) -> None:
+    def _show(self, table: Table, files: Sequence[Path], part: Range) -> None:
         # The table itself gives the view its types even where there is no file.
         select = f"select * from {table.stored}"
         if files:
-            names = ", ".join(quoted(file) for file in files)
-            select += f" union all by name select * from read_parquet([{names}], {_PLAIN})"
-        if files and within != ALWAYS:
-            select += f" where {within.condition(table.time_column or 'window_start')}"
-        if self._shown.get(table.name) != select:  # most tables of a tick ask for the same hours
+            paths = ", ".join(sql_literal(file) for file in files)
+            select += f" union all by name select * from read_parquet([{paths}], {_PLAIN})"
+        if files and part != ALWAYS:
+            select += f" where {part.condition(table.time_column or 'window_start')}"
+        if self._select_by_view.get(table.name) != select:  # most tables ask for the same hours
             self._connection.execute(f"create or replace view {table.name} as {select}")
-            self._shown[table.name] = select
+            self._select_by_view[table.name] = select
 
-    def _filed_behind(self, file: SqlFile) -> list[Table]:
-        """The tables with files that a select reads, itself or through views."""
-        behind: dict[str, Table] = {}
+    def _filed_tables(self, file: SqlFile) -> list[Table]:
+        """List the tables with files that a select reads, itself or through views."""
+        filed: dict[str, Table] = {}
         for table in (self._tables[name] for name in sorted(file.reads)):
             if table.is_filed:
-                behind[table.name] = table
+                filed[table.name] = table
             elif table.is_view:
-                behind |= {filed.name: filed for filed in self._filed_behind(table)}
-        return list(behind.values())
+                filed |= {upstream.name: upstream for upstream in self._filed_tables(table)}
+        return list(filed.values())
 
     def _comment(self, tables: Iterable[Table]) -> None:
         statements = (statement for table in tables for statement in _comments(table))
         self._connection.execute(";".join(statements))
 
     def _drop(self, name: str) -> None:
-        self._shown.pop(name, None)
-        for stored in (name, f"internal.{name.replace('.', '_')}"):
+        self._select_by_view.pop(name, None)
+        for relation in (name, f"internal.{name.replace('.', '_')}"):
             rows = self._connection.execute(
                 "select table_type from information_schema.tables"
                 " where table_schema || '.' || table_name = $1"
                 " and table_catalog = current_database()",
-                [stored],
+                [relation],
             ).fetchall()
             for (kind,) in rows:
-                self._connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {stored}")
+                self._connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {relation}")
         self._connection.execute(f"drop macro table if exists {name}")
         self._archive.drop(name)
-        self._records.forget(name)
+        self._bookkeeping.forget(name)
 
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Everything in the block, or nothing."""
+    """Commit everything in the block, or nothing."""
     connection.execute("begin")
     try:
         yield
@@ -171,6 +175,6 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _comments(table: Table) -> Iterator[str]:
     kind = "view" if table.is_view or table.is_filed else "table"
-    yield f"comment on {kind} {table.name} is {quoted(table.description)}"
+    yield f"comment on {kind} {table.name} is {sql_literal(table.description)}"
     for column, comment in table.columns.items():
-        yield f"comment on column {table.name}.{column} is {quoted(comment)}"
+        yield f"comment on column {table.name}.{column} is {sql_literal(comment)}"

@@ -1,4 +1,10 @@
-"""Keeps the tables of ``warehouse.duckdb`` equal to what the SQL files make of lake and ledger."""
+"""Open warehouse: keeps its tables equal to what the SQL files make of the lake and the ledger.
+
+The lake is the record; every table is derived from it and can be made anew. One step of a tick
+fills all tables, runs the checks and publishes, so that they see one state of the ledger. What is
+made anew over years is filled week by week, each week in a transaction of its own: it need not fit
+into the database at once, and a crash loses a week.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,11 +21,11 @@ from finops_pipeline.units import DAY, HOUR, day_start
 from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.bookkeeping import DAYS, HOURS, Bookkeeping
 from finops_pipeline.warehouse.connect import connect, read_everything, translate_damage
-from finops_pipeline.warehouse.fill import Filler, Stale, answered
-from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, stale, timed
+from finops_pipeline.warehouse.fill import Filler, StaleSlots, query_rows
+from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, by_time, stale_slots
 from finops_pipeline.warehouse.line_item_cache import LineItemCache, delete_line_item_cache
-from finops_pipeline.warehouse.ranges import ALWAYS, Range, days, joined
-from finops_pipeline.warehouse.schema import Definitions, transaction
+from finops_pipeline.warehouse.ranges import ALWAYS, Range, day_ranges, join_slots
+from finops_pipeline.warehouse.schema import Schema, transaction
 from finops_pipeline.warehouse.source_data import SourceData
 
 # Of views over the lake; more are not cached at once.
@@ -30,24 +36,24 @@ _HOURS_A_WEEK = _DAYS_A_WEEK * 24
 @contextmanager
 def open_warehouse(
     path: Path,
-    inputs: SourceData,
+    source_data: SourceData,
     settings: Mapping[str, Any],
     sql: Mapping[str, Table] | None = None,
 ) -> Iterator["Warehouse"]:
-    """Open the warehouse; hold its lock (:func:`connect.locked`) meanwhile.
+    """Open the warehouse; hold its lock (:func:`connect.hold_lock`) meanwhile.
 
     Args:
         path: the database file; created when missing, since all of it can be derived again.
-        inputs: the lake and the ledger; what they answer must not change while it is open.
+        source_data: the lake and the ledger; what they answer must not change while it is open.
         settings: what a select may name after a dollar sign; some say for how many days the rows
-            of a table are kept (:data:`sql_file.KEPT`), or lie in the database itself.
+            of a table are kept (:data:`sql_files.KEPT`), or lie in the database itself.
         sql: the tables, each after those it reads; by default those of the SQL files.
 
     Raises:
         WarehouseDamaged: from here or from within the block, when the file cannot be read.
     """
     with translate_damage(path):
-        warehouse = Warehouse(path, inputs, settings, tables() if sql is None else sql)
+        warehouse = Warehouse(path, source_data, settings, tables() if sql is None else sql)
         try:
             yield warehouse
         finally:
@@ -55,44 +61,46 @@ def open_warehouse(
 
 
 class Warehouse:
-    """Every table of the SQL files, in one open database."""
+    """Open database that holds every table of the SQL files."""
 
     def __init__(
         self,
         path: Path,
-        inputs: SourceData,
+        source_data: SourceData,
         settings: Mapping[str, Any],
         sql: Mapping[str, Table],
     ) -> None:
-        """Arguments as for :func:`open_warehouse`."""
+        """Open the file; arguments as for :func:`open_warehouse`."""
         self.path = path
         self.tables = sql
         self.connection = connect(path)
         try:
-            self._prepare(inputs, settings)
-        except BaseException:  # whatever it was, nobody else could open the file
+            self._prepare(source_data, settings)
+        except BaseException:  # of any kind: else no other connection could open the file
             self.close()
             raise
-        self._inputs = inputs
+        self._source_data = source_data
         self._settings = settings
-        self._by_day = Fingerprints(sql, inputs.day_hashes, settings, self._settled)
-        self._by_hour = cache(self._fingerprints_of_hours)
-        self._fresh: set[str] = set()
-        self._written: Counter[str] = Counter()
+        self._day_fingerprints = Fingerprints(
+            sql, source_data.day_hashes, settings, self._settled_hashes
+        )
+        self._hour_fingerprints = cache(self._fingerprints_of_hours)
+        self._fresh_tables: set[str] = set()
+        self._row_counts: Counter[str] = Counter()  # written so far, by table
         self._is_caught_up = False
-        self._checked: dict[str, list[dict[str, Any]]] = {}
+        self._findings_by_check: dict[str, list[dict[str, Any]]] = {}
 
-    def _prepare(self, inputs: SourceData, settings: Mapping[str, Any]) -> None:
-        """What works on the open database."""
+    def _prepare(self, source_data: SourceData, settings: Mapping[str, Any]) -> None:
+        """Make the parts that work on the open database."""
         connection, sql = self.connection, self.tables
-        self.records = Bookkeeping(connection)
+        self.bookkeeping = Bookkeeping(connection)
         with transaction(connection):
-            self.records.describe(catalog(sql.values(), settings))
+            self.bookkeeping.store_catalog(catalog(sql.values(), settings))
         self.archive = Archive(connection, self.path)
-        self._definitions = Definitions(connection, self.records, sql, inputs, self.archive)
-        self.line_items = LineItemCache(connection, self.path, sql, self._definitions)
-        kept = (self.records, self._definitions, self.line_items, self.archive)
-        self._filler = Filler(connection, *kept, inputs, settings)
+        self._schema = Schema(connection, self.bookkeeping, sql, source_data, self.archive)
+        self.line_items = LineItemCache(connection, self.path, sql, self._schema)
+        parts = (self.bookkeeping, self._schema, self.line_items, self.archive)
+        self._filler = Filler(connection, *parts, source_data, settings)
 
     def close(self) -> None:
         """Write everything to the file and let go of it; it may then be copied."""
@@ -100,7 +108,7 @@ class Warehouse:
         delete_line_item_cache(self.path)
 
     def verify(self) -> None:
-        """Read everything once: what nobody asks for may be damaged for a long time.
+        """Read everything once: damage shows only where rows are read, and many seldom are.
 
         Old days whose file has changed are filled anew.
 
@@ -111,17 +119,17 @@ class Warehouse:
             read_everything(self.connection)
         for table in self.tables.values():
             if table.is_archived:
-                self._filler.mend(table, self.archive.changed(table))
+                self._filler.discard_days(table, self.archive.changed_days(table))
 
     def refresh(self) -> dict[str, int]:
-        """Bring every table up to date; rows written by table name."""
+        """Bring every table up to date; return the rows written by table name."""
         return {name: self.refresh_table(table) for name, table in self.tables.items()}
 
     def refresh_table(self, table: Table) -> int:
         """Bring one table up to date, after those it reads.
 
-        Usually those are. But the ledger may have changed since somebody filled them, and a table
-        must not be marked as made from rows that it has not seen.
+        Usually those are. But the ledger may have changed since they were filled, and a table must
+        not be marked as made from rows that it has not seen.
 
         Returns:
             Rows written to this table; 0 when nothing it is made from has changed.
@@ -129,57 +137,57 @@ class Warehouse:
         Raises:
             TableError: a row breaks a constraint of the table file; the old rows stay.
         """
-        if table.name in self._fresh:
-            return self._written[table.name]
+        if table.name in self._fresh_tables:
+            return self._row_counts[table.name]
         for name in table.reads:
             self.refresh_table(self.tables[name])
-        self._definitions.define(table)
+        self._schema.define(table)
         if not table.is_raw and not table.is_view:
             self._refresh(table)
-        self._fresh.add(table.name)
-        return self._written[table.name]
+        self._fresh_tables.add(table.name)
+        return self._row_counts[table.name]
 
     def check(self, file: SqlFile) -> list[dict[str, Any]]:
-        """Rows of a check, each a mistake that stands.
+        """Return the rows of a check, each a mistake that stands.
 
         The tables it reads are brought up to date first. A check that names ``$start`` and ``$end``
         looks at the hours that changed since the last publication, one that names ``$day`` at each
-        day that did; what it found in others is kept. Any other looks at everything.
+        day that did; its rows for other hours stand as they are. Any other looks at everything.
         """
-        if file.name not in self._checked:
+        if file.name not in self._findings_by_check:
             for name in ("core.window", *file.reads):
                 self.refresh_table(self.tables[name])
-            self._checked[file.name] = self._check(file)
-        return self._checked[file.name]
+            self._findings_by_check[file.name] = self._run_check(file)
+        return self._findings_by_check[file.name]
 
     def show_all(self) -> None:
-        """Let the views of files name every current one, as readers see them."""
-        self._definitions.show_all()
+        """Name every current file in the views of files, as readers see them."""
+        self._schema.show_all()
 
     def row_count(self, table: Table) -> int:
-        """Rows of a table that is filled, in the database and in files."""
+        """Count the rows of a table that is filled, in the database and in files."""
         ((native,),) = self.connection.execute(f"select count(*) from {table.stored}").fetchall()
         return int(native) + self.archive.row_count(table)
 
     def rows(self, query: str, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of a query, each a dict by column name."""
-        return answered(self.connection, query, arguments or {})
+        """Return the rows of a query, each a dict by column name."""
+        return query_rows(self.connection, query, arguments or {})
 
-    def _check(self, file: SqlFile) -> list[dict[str, Any]]:
+    def _run_check(self, file: SqlFile) -> list[dict[str, Any]]:
         if not {"start", "day"} & file.parameters:
             return self._filler.rows(file, ALWAYS)
-        changed = self.records.hours_since_publication(self._telling(file))
-        parts = days(changed) if "day" in file.parameters else joined(changed, HOUR)
-        found = []
+        hours = self.bookkeeping.hours_since_publication(self._tables_to_watch(file))
+        parts = day_ranges(hours) if "day" in file.parameters else join_slots(hours, HOUR)
+        rows_by_range = []
         for part in parts:
-            found.append((part, self._filler.rows(file, part)))
-            if len(changed) > _HOURS_A_WEEK:
+            rows_by_range.append((part, self._filler.rows(file, part)))
+            if len(hours) > _HOURS_A_WEEK:
                 self.line_items.clear()
         with transaction(self.connection):
-            return self.records.findings(file.name, file.version, found)
+            return self.bookkeeping.replace_findings(file.name, file.version, rows_by_range)
 
-    def _telling(self, file: SqlFile) -> set[str]:
-        """Tables that tell by their hours where a check has something to look at.
+    def _tables_to_watch(self, file: SqlFile) -> set[str]:
+        """List the tables that tell by their hours where a check has something to look at.
 
         Those with a select, since they differ where the lake does; and what it reads of the ledger,
         which says new things of windows whose rows are the same.
@@ -193,101 +201,105 @@ class Warehouse:
             self._refresh_whole(table)
 
     def _refresh_whole(self, table: Table) -> None:
-        marks = self._by_day.of(table.name)
-        now: Slots = {slot: mark for slot, mark in marks.items() if slot is None}
-        if stale(now, self.records.filled(table.name, DAYS)):
-            self._written[table.name] += self._filler.fill_whole(table, now)
+        fingerprints = self._day_fingerprints.of_table(table.name)
+        whole: Slots = {slot: mark for slot, mark in fingerprints.items() if slot is None}
+        if stale_slots(whole, self.bookkeeping.fingerprints(table.name, DAYS)):
+            self._row_counts[table.name] += self._filler.fill_whole(table, whole)
 
     def _refresh_growing(self, table: Table) -> None:
-        """Week by week: what is made anew over years need not fit into the database at once."""
+        """Fill week by week: what is made anew over years need not fit into the database."""
         if self.line_items.is_read_by(table):
             self._catch_up()
-        changed = self._changed(table)
-        for week in joined(changed, DAY):
-            self._fill(table, week.of(changed))
-        self._put_away(table)
+        stale_days = self._stale_days(table)
+        for week in join_slots(stale_days, DAY):
+            self._fill(table, week.select(stale_days))
+        self._archive_old_days(table)
 
     def _catch_up(self) -> None:
         """Fill what reads line items together when it is weeks: the cache holds one at most.
 
-        Once. A table that cannot be filled is told when its turn comes.
+        It runs once. The error of a table that cannot be filled is raised when its own turn comes.
         """
         if self._is_caught_up:
             return
         self._is_caught_up = True
-        reading = [table for table in self.tables.values() if self.line_items.is_read_by(table)]
-        readers = [table for table in reading if self._make_ready(table)]
-        changed = {table: self._changed(table) for table in readers}
-        every = {day for found in changed.values() for day in found}
-        for week in joined(every, DAY) if len(every) > _DAYS_A_WEEK else []:
-            for table, found in changed.items():
+        readers = [table for table in self.tables.values() if self.line_items.is_read_by(table)]
+        ready = [table for table in readers if self._make_ready(table)]
+        days_by_table = {table: self._stale_days(table) for table in ready}
+        all_days = {day for days in days_by_table.values() for day in days}
+        for week in join_slots(all_days, DAY) if len(all_days) > _DAYS_A_WEEK else []:
+            for table, days in days_by_table.items():
                 with suppress(TableError):
-                    self._fill(table, week.of(found))
+                    self._fill(table, week.select(days))
             self.line_items.clear()
 
     def _make_ready(self, table: Table) -> bool:
-        """Bring what a table reads up to date, and make the table; whether that is possible."""
+        """Refresh what a table reads, and define the table; return whether that was possible."""
         try:
             for name in table.reads:
                 self.refresh_table(self.tables[name])
         except TableError:
             return False
-        self._definitions.define(table)
+        self._schema.define(table)
         return True
 
-    def _changed(self, table: Table) -> list[datetime]:
-        """Days on which a growing table is not made from what is there now, or broken."""
+    def _stale_days(self, table: Table) -> list[datetime]:
+        """List the days on which a growing table is not made from what is there now, or broken."""
         if table.is_archived:
-            self._filler.mend(table, self.archive.broken(table))
-        return _times(stale(self._days(table), self.records.filled(table.name, DAYS)))
+            self._filler.discard_days(table, self.archive.broken_days(table))
+        stored = self.bookkeeping.fingerprints(table.name, DAYS)
+        return _sorted_times(stale_slots(self._kept_days(table), stored))
 
     def _fill(self, table: Table, days: list[datetime]) -> None:
         if days:
-            self._written[table.name] += self._filler.fill(table, self._stale(table, days))
-            self._put_away(table)
+            self._row_counts[table.name] += self._filler.fill(table, self._stale_slots(table, days))
+            self._archive_old_days(table)
 
-    def _put_away(self, table: Table) -> None:
+    def _archive_old_days(self, table: Table) -> None:
         """Move days that have become old from the database to files."""
-        days = _times(self._days(table))
+        days = _sorted_times(self._kept_days(table))
         if table.is_archived and days:
-            kept = timedelta(days=self._settings[NATIVE])
-            self._filler.put_away(table, days[-1] - kept + DAY)
+            native = timedelta(days=self._settings[NATIVE])
+            self._filler.archive_days(table, days[-1] - native + DAY)
 
-    def _stale(self, table: Table, days: list[datetime]) -> Stale:
-        now = self._days(table)
+    def _stale_slots(self, table: Table, days: list[datetime]) -> StaleSlots:
+        by_day = self._kept_days(table)
         if table.slot != HOUR:
-            return Stale(days, days, [day for day in days if day in now], {DAYS: now})
+            return StaleSlots(days, days, [day for day in days if day in by_day], {DAYS: by_day})
         if table.is_archived:  # their files are about to be read
             for day in days:
-                self._filler.mend(table, self.archive.changed(table, Range(day, day + DAY)))
-        hours: dict[datetime | None, str] = {}
+                changed = self.archive.changed_days(table, Range(day, day + DAY))
+                self._filler.discard_days(table, changed)
+        by_hour: dict[datetime | None, str] = {}
         for day in days:
-            hours |= timed(self._by_hour(day).of(table.name)) if day in now else {}
-        slots = _times(stale(hours, self.records.filled_hours(table.name, days)))
-        return Stale(
-            days, slots, [hour for hour in slots if hour in hours], {DAYS: now, HOURS: hours}
-        )
+            if day in by_day:
+                by_hour |= by_time(self._hour_fingerprints(day).of_table(table.name))
+        stored = self.bookkeeping.hour_fingerprints(table.name, days)
+        slots = _sorted_times(stale_slots(by_hour, stored))
+        current_slots = [hour for hour in slots if hour in by_hour]
+        return StaleSlots(days, slots, current_slots, {DAYS: by_day, HOURS: by_hour})
 
-    def _days(self, table: Table) -> Slots:
-        """Fingerprint of a growing table by day, without the days it no longer keeps."""
-        frozen = self._inputs.frozen(table.name)
-        days = timed(self._by_day.of(table.name)) | timed(frozen)
+    def _kept_days(self, table: Table) -> Slots:
+        """Return the fingerprints of a growing table by day, without days that it forgets."""
+        frozen = self._source_data.frozen_day_hashes(table.name)
+        days = by_time(self._day_fingerprints.of_table(table.name)) | by_time(frozen)
         if not days or not table.forgets_after:
             return days
-        oldest = max(_times(days)) - timedelta(days=self._settings[table.forgets_after])
-        return {day: days[day] for day in _times(days) if day > oldest}
+        newest = _sorted_times(days)[-1]
+        oldest = newest - timedelta(days=self._settings[table.forgets_after])
+        return {day: days[day] for day in _sorted_times(days) if day > oldest}
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:
-        contents = partial(self._inputs.hour_hashes, day=day)
-        return Fingerprints(self.tables, contents, self._settings, self._settled)
+        hour_hashes = partial(self._source_data.hour_hashes, day=day)
+        return Fingerprints(self.tables, hour_hashes, self._settings, self._settled_hashes)
 
-    def _settled(self, name: str) -> Slots:
-        """Hash of the rows of each day of a table that is settled; it is up to date by now."""
+    def _settled_hashes(self, name: str) -> Slots:
+        """Hash the rows of each day of a table that is settled; it is up to date by now."""
         rows = self.connection.execute(
             f"select day, cast(bit_xor(hash(it)) as varchar) from {name} as it group by day"
         )
         return {day_start(day): content for day, content in rows.fetchall()}
 
 
-def _times(slots: Iterable[datetime | None]) -> list[datetime]:
+def _sorted_times(slots: Iterable[datetime | None]) -> list[datetime]:
     return sorted(slot for slot in slots if slot)

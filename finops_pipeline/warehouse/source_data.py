@@ -1,4 +1,7 @@
-"""What the warehouse asks of lake and ledger; the orchestration answers."""
+"""Protocol by which the warehouse asks for the lake and the ledger; ``installation`` implements it.
+
+The warehouse thus knows neither of them: tests and benchmarks fill it from data of their own.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +14,7 @@ from finops_pipeline.warehouse.fingerprints import Slots
 
 
 class SourceData(Protocol):
-    """One unchanging view of what lake and ledger hold.
+    """View of the lake and the ledger that does not change while the warehouse is open.
 
     A hash is of the rows of the tables that have no select: those of the lake and of the ledger.
     """
@@ -23,24 +26,24 @@ class SourceData(Protocol):
         """
 
     def hour_hashes(self, table: str, day: datetime) -> Slots:
-        """The same by first instant of the hour, within one day."""
+        """Content hash by first instant of the hour, within one day; else as ``day_hashes``."""
 
     def files(self, table: str, start: datetime, end: datetime) -> Sequence[Path]:
-        """Current lake files of a raw table that hold windows of ``[start, end)``, to be read.
+        """List the current lake files of a raw table that hold windows of ``[start, end)``.
 
         Raises:
             LakeDamaged: the bytes of one are not those that were written.
         """
 
-    def named_files(self, table: str) -> Sequence[Path]:
-        """Every current lake file of a raw table, for readers to find.
+    def current_files(self, table: str) -> Sequence[Path]:
+        """List all current lake files of a raw table, for the views that readers get.
 
         Raises:
             LakeDamaged: one is missing or cut.
         """
 
-    def frozen(self, table: str) -> Slots:
-        """Content hash by first instant of the day of what is kept in the lake for good."""
+    def frozen_day_hashes(self, table: str) -> Slots:
+        """Content hash by first instant of the day, of the days that the lake keeps for good."""
 
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
-        """Rows of a table of the ledger in ``[start, end)``; all when it does not grow."""
+        """Read the rows of a table of the ledger in ``[start, end)``; all if it does not grow."""

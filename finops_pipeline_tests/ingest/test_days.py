@@ -260,7 +260,7 @@ def test_a_day_that_became_too_old_is_lost_and_asked_for_again_on_request(world)
         world.tick(it)
         read = world.known(it)
 
-        assert it.state.lookback.requested([TABLE]) == set()
+        assert it.state.lookback.requested_days([TABLE]) == set()
     assert read is not None
     assert read.status == "final"
 

@@ -160,7 +160,7 @@ def test_thirty_requested_days_are_read_over_many_ticks_and_the_newest_window_do
         del it.asked[:backfilled]
         assert_the_newest_window_waits_for_four_others_at_most(it)
         it.tick()
-        assert it.installation.state.lookback.requested([TABLE]) == set()
+        assert it.installation.state.lookback.requested_days([TABLE]) == set()
 
 
 def test_a_request_asks_again_for_lost_windows_and_not_for_final_ones():
@@ -197,7 +197,7 @@ def test_windows_of_a_requested_day_are_not_given_up():
         it.clock.now += 15 * DAY
         it.tick()
         start = day.replace(hour=0)
-        assert it.installation.state.lookback.requested([TABLE]) == {day.date()}
+        assert it.installation.state.lookback.requested_days([TABLE]) == {day.date()}
 
         it.say = lambda _window, _at: [1.0]
         it.seconds = 0

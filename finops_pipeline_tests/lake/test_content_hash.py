@@ -1,4 +1,4 @@
-"""Equal rows have equal hashes however they are stored; any other difference shows."""
+"""Content hash: equal rows have equal hashes however they are stored; other rows have not."""
 
 from datetime import UTC, datetime
 

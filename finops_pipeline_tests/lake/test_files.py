@@ -29,9 +29,9 @@ def rows(window_start: datetime, *pods: str) -> pa.Table:
     )
 
 
-def on_disk(lake: Lake) -> list[str]:
-    found = lake.root.rglob("*")
-    return sorted(path.relative_to(lake.root).as_posix() for path in found if path.is_file())
+def files_on_disk(lake: Lake) -> list[str]:
+    paths = lake.root.rglob("*")
+    return sorted(path.relative_to(lake.root).as_posix() for path in paths if path.is_file())
 
 
 def test_one_window_lies_under_its_day_and_time(lake):
@@ -45,7 +45,7 @@ def test_one_window_lies_under_its_day_and_time(lake):
     )
     assert lake.read(file.path, file.file_sha256).equals(rows(TEN, "a"))
     assert lake.facts(file.path) == {"fetched_at": "now"}
-    assert on_disk(lake) == list(lake.paths()) == [file.path]
+    assert files_on_disk(lake) == list(lake.paths()) == [file.path]
 
 
 def test_windows_of_a_day_share_a_file_in_order_of_time(lake):
@@ -81,7 +81,7 @@ def test_other_content_is_another_file(lake):
     first = lake.write("raw.asset", "prod", {TEN: rows(TEN, "a")}, {})
     second = lake.write("raw.asset", "prod", {TEN: rows(TEN, "b")}, {})
 
-    assert on_disk(lake) == sorted([first.path, second.path])
+    assert files_on_disk(lake) == sorted([first.path, second.path])
 
 
 def test_a_write_that_fails_leaves_nothing(lake):
@@ -91,7 +91,7 @@ def test_a_write_that_fails_leaves_nothing(lake):
 
     with pytest.raises(OSError, match=r"\.parquet"):
         lake.write("raw.asset", "prod", {TEN: rows(TEN, "a")}, {})
-    assert on_disk(lake) == []
+    assert files_on_disk(lake) == []
 
 
 def test_every_flipped_byte_and_every_cut_is_noticed(lake):
@@ -123,17 +123,17 @@ def test_a_file_that_cannot_be_read_is_named(lake):
             read(file.path)
 
 
-def test_only_old_files_that_nobody_names_are_swept(lake):
-    named, forgotten = (
+def test_only_old_files_that_the_ledger_does_not_name_are_swept(lake):
+    current, forgotten = (
         lake.write("raw.asset", "prod", {TEN: rows(TEN, pod)}, {}).path for pod in "ab"
     )
     torn = lake.absolute(forgotten).with_suffix(".parquet.1234.tmp")
     torn.touch()
-    for path in (lake.absolute(named), lake.absolute(forgotten), torn):
+    for path in (lake.absolute(current), lake.absolute(forgotten), torn):
         os.utime(path, (TEN.timestamp(), TEN.timestamp()))
     young = lake.write("raw.asset", "prod", {TEN: rows(TEN, "c")}, {}).path
 
-    swept = lake.sweep({named}, TEN + timedelta(seconds=1))
+    swept = lake.sweep({current}, TEN + timedelta(seconds=1))
 
     assert swept == sorted([forgotten, torn.relative_to(lake.root).as_posix()])
-    assert on_disk(lake) == sorted([named, young])
+    assert files_on_disk(lake) == sorted([current, young])

@@ -42,7 +42,7 @@ def test_analysts_without_us_find_them_too(plant):
 def test_after_a_move_readers_are_told_the_new_folder(plant, tmp_path):
     before = plant.ask("select publication_id from core.installation")
     moved = Plant(tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved")))
-    moved.inputs.windows = plant.inputs.windows
+    moved.source_data.windows = plant.source_data.windows
 
     assert moved.publish(native_hourly_days=1).is_new
 

@@ -14,7 +14,7 @@ EVERY_DATABASE = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[URL]:
-    """One server for all tests of the session."""
+    """PostgreSQL server for all tests of the session."""
     with postgresql.server() as url:
         yield url
 
@@ -29,6 +29,6 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def state(state_url: str) -> Iterator[State]:
-    """A state database just made."""
+    """State database just made."""
     with open_state(state_url, is_demo=False, currency="USD") as opened:
         yield opened

@@ -19,7 +19,7 @@ _SETUP = ("--encoding=UTF8", "--locale=C", "--no-sync")
 
 @contextmanager
 def server() -> Iterator[URL]:
-    """Run a server; the URL of its database ``postgres``."""
+    """Run a server; yield the URL of its database ``postgres``."""
     folder = Path(tempfile.mkdtemp(prefix="finops-postgresql-"))
     try:
         if os.geteuid() == 0:
@@ -43,7 +43,7 @@ def server() -> Iterator[URL]:
 
 
 def new_database(server_url: URL) -> str:
-    """Make an empty database; its URL."""
+    """Make an empty database; return its URL."""
     name = f"finops_{uuid4().hex}"
     engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

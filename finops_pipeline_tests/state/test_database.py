@@ -15,7 +15,7 @@ from sqlalchemy import Engine, column, insert, select, table, text
 
 from finops_pipeline.errors import StateError
 from finops_pipeline.state import migrations
-from finops_pipeline.state.connect import connect, writing
+from finops_pipeline.state.connect import begin_writing, connect
 from finops_pipeline.state.database import open_state
 from finops_pipeline.state.tables import REVISION, ledger_day, lookback, metadata
 from finops_pipeline.state.types import Instant
@@ -30,14 +30,15 @@ def engine_of(url: str) -> Iterator[Engine]:
 
 def test_an_installation_keeps_its_identity(state_url):
     with open_state(state_url, is_demo=True, currency="EUR") as first:
-        made = first.installation
+        installation = first.installation
     with open_state(state_url, is_demo=True, currency="EUR") as second:
-        assert second.installation == made
+        assert second.installation == installation
 
-    assert (made.is_demo, made.currency, made.created_at.tzname()) == (True, "EUR", "UTC")
+    assert (installation.is_demo, installation.currency) == (True, "EUR")
+    assert installation.created_at.tzname() == "UTC"
 
 
-def test_whoever_opens_a_new_database_at_once_sees_one_installation(state_url):
+def test_all_who_open_a_new_database_at_once_see_one_installation(state_url):
     def identity(_: int) -> str:
         with open_state(state_url, is_demo=False, currency="USD") as opened:
             return opened.installation.installation_id
@@ -63,7 +64,7 @@ def test_a_database_of_an_older_version_keeps_its_rows_under_the_names_of_today(
     config.set_main_option("script_location", "finops_pipeline.state:migrations")
     config.set_main_option("path_separator", "os")
     place = {"cluster": "prod", "start": datetime(2026, 3, 1, tzinfo=UTC)}
-    with engine_of(state_url) as engine, writing(engine) as connection:
+    with engine_of(state_url) as engine, begin_writing(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0003")
         former = table("horizon", column("table_name"), column("cluster"), column("start", Instant))
@@ -108,7 +109,7 @@ def test_one_installation_has_one_currency(tmp_path):
 
 def test_a_database_of_a_newer_version_is_refused(state_url):
     open_state(state_url, is_demo=False, currency="USD").close()
-    with engine_of(state_url) as engine, writing(engine) as connection:
+    with engine_of(state_url) as engine, begin_writing(engine) as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
 
     with pytest.raises(StateError, match="revision 9999, .* install the version"):

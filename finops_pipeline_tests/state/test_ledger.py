@@ -1,4 +1,4 @@
-"""What the ledger remembers of windows, and what it answers about them."""
+"""Ledger: what it remembers of windows, and what it answers about them."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -35,8 +35,8 @@ def window(
     return Window(table_name=table_name, window_start=start, **facts | others)
 
 
-def stored(*windows: Window) -> list[StoredFile]:
-    """The files that windows say they are in."""
+def files_of(*windows: Window) -> list[StoredFile]:
+    """Return the files that windows say they are in."""
     files = {(window.file or "", *window.day) for window in windows}
     return [StoredFile(*file, file_sha256="f" * 64, size_bytes=100) for file in files]
 
@@ -45,7 +45,7 @@ def commit(state: State, *windows: Window, at: datetime = TEN + HOUR) -> bool:
     before: dict[Key, Window] = {}
     for name, cluster, day in {window.day for window in windows}:
         before |= state.ledger.day([name], cluster, day)
-    return state.ledger.commit(before, windows, stored(*windows), at)
+    return state.ledger.commit(before, windows, files_of(*windows), at)
 
 
 def test_a_window_comes_back_as_it_was_recorded(state):
@@ -74,10 +74,10 @@ def test_a_failure_is_remembered_until_a_reading_succeeds(state):
     (due,) = state.ledger.due(SOURCE, "prod", now, *range_)
     assert due.reason == "failed before: 503"
 
-    with state.snapshot() as contents:
-        rows = contents.windows(*range_).to_pylist()
+    with state.snapshot() as snapshot:
+        rows = snapshot.windows(*range_).to_pylist()
         assert [(row["status"], row["reason"]) for row in rows] == [("absent", "503")] * 2
-        assert contents.progress(SOURCE, "prod", *range_) == Progress(
+        assert snapshot.progress(SOURCE, "prod", *range_) == Progress(
             complete_until=None,
             newest_window_start=None,
             last_read_at=None,
@@ -86,8 +86,8 @@ def test_a_failure_is_remembered_until_a_reading_succeeds(state):
         )
 
     commit(state, window("raw.asset", fetched_at=now), window("raw.allocation", fetched_at=now))
-    with state.snapshot() as contents:
-        assert contents.progress(SOURCE, "prod", *range_) == Progress(TEN + WINDOW, TEN, now)
+    with state.snapshot() as snapshot:
+        assert snapshot.progress(SOURCE, "prod", *range_) == Progress(TEN + WINDOW, TEN, now)
 
 
 def test_a_failed_reading_again_keeps_what_was_read(state):
@@ -96,9 +96,9 @@ def test_a_failed_reading_again_keeps_what_was_read(state):
 
     state.ledger.fail(["raw.asset"], "prod", TEN, TEN + 2 * HOUR, "cut off")
 
-    (known,) = state.ledger.day(["raw.asset"], "prod", TEN.date()).values()
-    assert (known.status, known.content_sha256) == ("provisional", read.content_sha256)
-    assert known.failure == "cut off"
+    (row,) = state.ledger.day(["raw.asset"], "prod", TEN.date()).values()
+    assert (row.status, row.content_sha256) == ("provisional", read.content_sha256)
+    assert row.failure == "cut off"
 
 
 def test_what_the_source_has_forgotten_is_lost_or_stays_as_it_was(state):
@@ -107,18 +107,18 @@ def test_what_the_source_has_forgotten_is_lost_or_stays_as_it_was(state):
 
     state.ledger.lose(["raw.asset"], "prod", TEN, TEN + HOUR, TEN + DAY, "older than 15 days")
 
-    known = sorted(
+    windows = sorted(
         state.ledger.day(["raw.asset"], "prod", TEN.date()).values(), key=lambda w: w.window_start
     )
-    assert [w.status for w in known] == ["final", "lost", "lost", "lost"]
-    assert (known[0].file, known[1].reason) == (read.file, "older than 15 days")
+    assert [w.status for w in windows] == ["final", "lost", "lost", "lost"]
+    assert (windows[0].file, windows[1].reason) == (read.file, "older than 15 days")
     assert state.ledger.due(["raw.asset"], "prod", TEN + 9 * DAY, TEN, TEN + HOUR) == []
 
 
 def test_complete_until_is_the_end_of_the_first_unbroken_run(state):
     def complete_until() -> datetime | None:
-        with state.snapshot() as contents:
-            progress: Progress = contents.progress(["raw.asset"], "prod", TEN, TEN + DAY)
+        with state.snapshot() as snapshot:
+            progress: Progress = snapshot.progress(["raw.asset"], "prod", TEN, TEN + DAY)
         return progress.complete_until
 
     assert complete_until() is None
@@ -136,9 +136,9 @@ def test_a_changed_window_leaves_a_restatement_and_drops_its_file(state):
     commit(state, first)
     commit(state, second, at=TEN + 2 * HOUR)
 
-    with state.snapshot() as contents:
-        (restatement,) = contents.restatements(TEN, TEN + WINDOW).to_pylist()
-        (current,) = contents.current_files("raw.asset", TEN, TEN + WINDOW)
+    with state.snapshot() as snapshot:
+        (restatement,) = snapshot.restatements(TEN, TEN + WINDOW).to_pylist()
+        (current,) = snapshot.current_files("raw.asset", TEN, TEN + WINDOW)
     assert current.path == second.file
     assert restatement == {
         "table_name": "raw.asset",
@@ -153,9 +153,9 @@ def test_a_changed_window_leaves_a_restatement_and_drops_its_file(state):
         "old_content_sha256": first.content_sha256,
         "new_content_sha256": second.content_sha256,
     }
-    assert state.ledger.named_files() == {first.file, second.file}
+    assert state.ledger.named_paths() == {first.file, second.file}
     assert state.ledger.forget_files(TEN + 2 * HOUR + timedelta(seconds=1)) == [first.file]
-    assert state.ledger.named_files() == {second.file}
+    assert state.ledger.named_paths() == {second.file}
 
 
 def test_the_second_of_two_writers_changes_nothing(state):
@@ -163,18 +163,18 @@ def test_the_second_of_two_writers_changes_nothing(state):
     commit(state, window(content="a"))
 
     late = window(content="b")
-    assert not state.ledger.commit(before, [late], stored(late), TEN + HOUR)
+    assert not state.ledger.commit(before, [late], files_of(late), TEN + HOUR)
 
-    (known,) = state.ledger.day(["raw.asset"], "prod", TEN.date()).values()
-    assert known.content_sha256 == "a" * 64
-    assert late.file not in state.ledger.named_files()
+    (row,) = state.ledger.day(["raw.asset"], "prod", TEN.date()).values()
+    assert row.content_sha256 == "a" * 64
+    assert late.file not in state.ledger.named_paths()
 
 
 def test_only_new_content_changes_the_hash_of_its_day_and_hour(state):
     def hashes():
-        with state.snapshot() as contents:
-            days, hours = contents.day_hashes(), contents.hour_hashes(MIDNIGHT)
-            return days, hours, contents.day_marks(), contents.hour_marks(MIDNIGHT)
+        with state.snapshot() as snapshot:
+            days, hours = snapshot.day_hashes(), snapshot.hour_hashes(MIDNIGHT)
+            return days, hours, snapshot.day_marks(), snapshot.hour_marks(MIDNIGHT)
 
     commit(state, window(), window(start=TEN + HOUR), window("raw.allocation"))
     days, hours, day_marks, hour_marks = hashes()
@@ -201,13 +201,13 @@ def test_only_new_content_changes_the_hash_of_its_day_and_hour(state):
 
 def test_recording_the_same_again_changes_no_mark(state):
     commit(state, window())
-    with state.snapshot() as contents:
-        marks = contents.day_marks()
+    with state.snapshot() as snapshot:
+        marks = snapshot.day_marks()
 
     commit(state, window(), at=TEN + 5 * HOUR)
 
-    with state.snapshot() as contents:
-        assert contents.day_marks() == marks
+    with state.snapshot() as snapshot:
+        assert snapshot.day_marks() == marks
 
 
 def test_current_files_are_those_that_hold_windows_of_the_range(state):
@@ -215,15 +215,19 @@ def test_current_files_are_those_that_hold_windows_of_the_range(state):
     commit(state, *(window(start=TEN + step * WINDOW, file=shared) for step in range(4)))
     commit(state, window(start=TEN + HOUR, file="raw.asset/single"))
 
-    with state.snapshot() as contents:
+    with state.snapshot() as snapshot:
         ranges = [(0, 1), (3, 4), (3, 5), (4, 5), (5, 6), (-1, 0), (-999, 999)]
-        found = {
-            (start, end): contents.current_files(
+        files_by_range = {
+            (start, end): snapshot.current_files(
                 "raw.asset", TEN + start * WINDOW, TEN + end * WINDOW
             )
             for start, end in ranges
         }
-    assert {range_: "".join(it.path[10:12] for it in files) for range_, files in found.items()} == {
+    initials = {
+        range_: "".join(file.path[10:12] for file in files)
+        for range_, files in files_by_range.items()
+    }
+    assert initials == {
         (0, 1): "sh",
         (3, 4): "sh",
         (3, 5): "shsi",
@@ -243,14 +247,14 @@ def test_a_damaged_file_leaves_its_windows_due_or_lost(state):
     assert state.ledger.discard_file(shared, TEN + DAY, "it is damaged", oldest) == 3
 
     windows = state.ledger.day(["raw.asset"], "prod", TEN.date())
-    found = {at: (it.status, it.file, it.read_count, it.failure) for (_, at), it in windows.items()}
-    assert found == {
+    facts = {at: (w.status, w.file, w.read_count, w.failure) for (_, at), w in windows.items()}
+    assert facts == {
         TEN: ("lost", None, 1, "it is damaged"),
         TEN + WINDOW: ("absent", None, 1, "it is damaged"),
         TEN + 2 * WINDOW: ("absent", None, 1, "it is damaged"),
         TEN + HOUR: ("provisional", "raw.asset/single", 1, None),
     }
-    assert state.ledger.named_files() == {"raw.asset/single"}
+    assert state.ledger.named_paths() == {"raw.asset/single"}
     assert state.ledger.discard_file(shared, TEN + DAY, "it is damaged", oldest) == 0
 
 
@@ -264,10 +268,10 @@ def test_a_window_read_anew_after_damage_may_be_restated_again(state):
     for content, count in (("c", 3), ("d", 4)):
         commit(state, window(content=content, read_count=count))
 
-    with state.snapshot() as contents:
-        changes = contents.restatements(TEN, TEN + WINDOW).to_pylist()
-    contents_seen = [(it["old_content_sha256"], it["new_content_sha256"]) for it in changes]
-    assert contents_seen == [("a" * 64, "b" * 64), ("c" * 64, "d" * 64)]
+    with state.snapshot() as snapshot:
+        changes = snapshot.restatements(TEN, TEN + WINDOW).to_pylist()
+    hashes = [(row["old_content_sha256"], row["new_content_sha256"]) for row in changes]
+    assert hashes == [("a" * 64, "b" * 64), ("c" * 64, "d" * 64)]
 
 
 def test_frozen_rows_take_the_place_of_the_raw_ones_of_a_day(state):
@@ -279,7 +283,7 @@ def test_frozen_rows_take_the_place_of_the_raw_ones_of_a_day(state):
     frozen = window("costs.daily", start, status="final", next_read_at=None)
     assert state.ledger.raw_days(before=day + 2 * DAY) == [day, day + DAY]
 
-    state.ledger.expire(day, stored(frozen), [frozen], TEN + 9 * DAY)
+    state.ledger.expire(day, files_of(frozen), [frozen], TEN + 9 * DAY)
 
     assert state.ledger.raw_days(before=day + 2 * DAY) == [day + DAY]
     assert state.ledger.day([*SOURCE, "costs.daily"], "prod", day) == {frozen.key: frozen}
@@ -287,19 +291,19 @@ def test_frozen_rows_take_the_place_of_the_raw_ones_of_a_day(state):
         "costs.daily/0000-a",
         "raw.asset/tomorrow",
     ]
-    with state.snapshot() as contents:
-        assert contents.day_hashes().keys() == {"costs.daily", "raw.asset"}
-        assert contents.hour_marks(start) == {}
-        assert contents.windows(start, start + DAY).num_rows == 0
-        assert contents.restatements(start, start + DAY).num_rows == 1
+    with state.snapshot() as snapshot:
+        assert snapshot.day_hashes().keys() == {"costs.daily", "raw.asset"}
+        assert snapshot.hour_marks(start) == {}
+        assert snapshot.windows(start, start + DAY).num_rows == 0
+        assert snapshot.restatements(start, start + DAY).num_rows == 1
 
 
 def test_a_snapshot_does_not_change_while_others_write(state):
-    with state.snapshot() as contents:
-        assert contents.windows(TEN, TEN + WINDOW).num_rows == 0
+    with state.snapshot() as snapshot:
+        assert snapshot.windows(TEN, TEN + WINDOW).num_rows == 0
         commit(state, window())
-        assert contents.windows(TEN, TEN + WINDOW).num_rows == 0
-        assert contents.day_hashes() == {}
+        assert snapshot.windows(TEN, TEN + WINDOW).num_rows == 0
+        assert snapshot.day_hashes() == {}
 
 
 @pytest.mark.parametrize(
@@ -309,11 +313,11 @@ def test_a_snapshot_does_not_change_while_others_write(state):
 def test_the_warehouse_gets_the_columns_it_expects(name, columns):
     connection = duckdb.connect()
     connection.execute(f"set TimeZone = 'UTC'; create schema core; {tables()[name].ddl}")
-    connection.register("given", columns.empty_table())
+    connection.register("actual", columns.empty_table())
 
-    described = [connection.execute(f"describe {table}").fetchall() for table in (name, "given")]
+    described = [connection.execute(f"describe {table}").fetchall() for table in (name, "actual")]
 
-    expected, given = ([row[:2] for row in rows] for rows in described)
-    assert given == expected
+    expected, actual = ([row[:2] for row in rows] for rows in described)
+    assert actual == expected
     is_nullable = [row[2] == "YES" for row in described[0]]
     assert [column.nullable for column in columns] == is_nullable

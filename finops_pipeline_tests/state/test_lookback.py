@@ -1,4 +1,4 @@
-"""What is still asked for: windows that pass the lookback, and older days on request."""
+"""Lookback: windows that it passes, and older days on request."""
 
 from datetime import UTC, datetime
 
@@ -10,22 +10,22 @@ NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
 
 def statuses(state, start, end):
-    known = {at: w for day in {at.date() for at in windows(start, end)}
-             for (_, at), w in state.ledger.day(TABLE, "prod", day).items()}  # fmt: skip
-    return [known[at].status if at in known else "none" for at in windows(start, end)]
+    by_start = {at: w for day in {at.date() for at in windows(start, end)}
+                for (_, at), w in state.ledger.day(TABLE, "prod", day).items()}  # fmt: skip
+    return [by_start[at].status if at in by_start else "none" for at in windows(start, end)]
 
 
-def move(state, start, at=NOW):
-    state.lookback.move(TABLE, "prod", start, at, "too old")
+def advance(state, start, at=NOW):
+    state.lookback.advance(TABLE, "prod", start, at, "too old")
 
 
 def test_windows_that_pass_the_lookback_are_lost_or_stay_as_they_were_read(state):
     start = NOW - 14 * DAY
     commit(state, window(start=start))
     commit(state, window(start=start + 2 * WINDOW, status="final", next_read_at=None))
-    move(state, start)
+    advance(state, start)
 
-    move(state, start + HOUR)
+    advance(state, start + HOUR)
 
     assert statuses(state, start, start + HOUR + WINDOW) == [
         "final",
@@ -38,21 +38,21 @@ def test_windows_that_pass_the_lookback_are_lost_or_stay_as_they_were_read(state
 
 def test_windows_before_the_first_one_are_not_lost(state):
     start = NOW - 14 * DAY
-    move(state, start - HOUR)
+    advance(state, start - HOUR)
     state.ledger.fail(TABLE, "prod", start, NOW, "503")
 
-    move(state, start + WINDOW)
+    advance(state, start + WINDOW)
 
     assert statuses(state, start - HOUR, start + WINDOW) == [*["none"] * 4, "lost"]
 
 
 def test_a_lookback_that_is_moved_back_and_passes_again_loses_once_more(state):
     start = NOW - 14 * DAY
-    move(state, start)
-    move(state, start - 20 * DAY)
+    advance(state, start)
+    advance(state, start - 20 * DAY)
     state.ledger.fail(TABLE, "prod", start - 2 * DAY, NOW, "503")
 
-    move(state, start)
+    advance(state, start)
 
     assert statuses(state, start - 2 * DAY, start - 2 * DAY + WINDOW) == ["lost"]
 
@@ -63,11 +63,11 @@ def test_a_request_is_remembered_until_it_is_finished(state):
 
     state.lookback.request(TABLE, [old, older, young], start, NOW)
     state.lookback.request(TABLE, [old], start, NOW)
-    assert state.lookback.requested(TABLE) == {old, older}
-    assert state.lookback.requested(["raw.price"]) == set()
+    assert state.lookback.requested_days(TABLE) == {old, older}
+    assert state.lookback.requested_days(["raw.price"]) == set()
 
     state.lookback.finish(TABLE, {old})
-    assert state.lookback.requested(TABLE) == {older}
+    assert state.lookback.requested_days(TABLE) == {older}
 
 
 def test_lost_windows_of_a_requested_day_are_asked_for_again(state):
@@ -85,9 +85,9 @@ def test_lost_windows_of_a_requested_day_are_asked_for_again(state):
 def test_a_requested_day_stays_when_it_passes_the_lookback(state):
     start = NOW - 14 * DAY
     state.ledger.fail(TABLE, "prod", start, NOW, "503")
-    move(state, start)
+    advance(state, start)
     state.lookback.request(TABLE, [start.date()], start + HOUR, NOW)
 
-    move(state, start + HOUR)
+    advance(state, start + HOUR)
 
     assert statuses(state, start, start + HOUR) == ["absent", "none", "none", "none"]

@@ -1,11 +1,11 @@
-"""When windows are read, in which order, and why."""
+"""Schedule: when windows are read, in which order, and why."""
 
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_pipeline.state.schedule import Due, KnownWindow, Schedule
+from finops_pipeline.state.schedule import Due, Schedule, WindowStatus
 from finops_pipeline.units import HOUR, WINDOW, windows
 
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -32,9 +32,9 @@ def test_a_window_first_read_after_its_last_point_is_final_at_once():
 def test_a_cluster_whose_source_changes_later_has_one_reading_more():
     schedule = Schedule(last_rereads={"kubecost": 49 * HOUR})
 
-    assert schedule.of("kubecost").next_reading(TEN, END + 24 * HOUR) == END + 49 * HOUR
-    assert schedule.of("kubecost").next_reading(TEN, END + 49 * HOUR) is None
-    assert schedule.of("opencost").next_reading(TEN, END + 24 * HOUR) is None
+    assert schedule.of_cluster("kubecost").next_reading(TEN, END + 24 * HOUR) == END + 49 * HOUR
+    assert schedule.of_cluster("kubecost").next_reading(TEN, END + 49 * HOUR) is None
+    assert schedule.of_cluster("opencost").next_reading(TEN, END + 24 * HOUR) is None
 
 
 def test_a_window_is_not_due_before_it_has_settled():
@@ -46,16 +46,16 @@ def test_a_window_is_not_due_before_it_has_settled():
 
 
 def test_the_newest_missing_window_is_served_first_then_gaps_then_readings_again():
-    known = {
-        TEN: KnownWindow(is_read=True, next_read_at=END + HOUR),
-        TEN + WINDOW: KnownWindow(is_read=True, next_read_at=END + WINDOW + HOUR),
-        TEN + 3 * WINDOW: KnownWindow(
+    statuses = {
+        TEN: WindowStatus(is_read=True, next_read_at=END + HOUR),
+        TEN + WINDOW: WindowStatus(is_read=True, next_read_at=END + WINDOW + HOUR),
+        TEN + 3 * WINDOW: WindowStatus(
             is_read=False, failure="503 Service Unavailable", failed_at=END
         ),
-        TEN + 5 * WINDOW: KnownWindow(is_read=True),
+        TEN + 5 * WINDOW: WindowStatus(is_read=True),
     }
 
-    due = Schedule().due(TEN + 2 * HOUR, known, TEN, TEN + 2 * HOUR)
+    due = Schedule().due(TEN + 2 * HOUR, statuses, TEN, TEN + 2 * HOUR)
 
     assert [(window.window_start, window.reason) for window in due] == [
         (TEN + 6 * WINDOW, "missing"),
@@ -68,13 +68,13 @@ def test_the_newest_missing_window_is_served_first_then_gaps_then_readings_again
 
 
 def test_what_failed_before_comes_last_and_the_longest_untried_first():
-    known = {
-        TEN: KnownWindow(is_read=False, failure="refused", failed_at=END + 2 * HOUR),
-        TEN + WINDOW: KnownWindow(is_read=False, failure="refused", failed_at=END + HOUR),
-        TEN + 3 * WINDOW: KnownWindow(is_read=False, failure="refused", failed_at=END),
+    statuses = {
+        TEN: WindowStatus(is_read=False, failure="refused", failed_at=END + 2 * HOUR),
+        TEN + WINDOW: WindowStatus(is_read=False, failure="refused", failed_at=END + HOUR),
+        TEN + 3 * WINDOW: WindowStatus(is_read=False, failure="refused", failed_at=END),
     }
 
-    due = Schedule().due(TEN + HOUR + 5 * MINUTE, known, TEN, TEN + HOUR)
+    due = Schedule().due(TEN + HOUR + 5 * MINUTE, statuses, TEN, TEN + HOUR)
 
     # The newest is served first all the same: people look at it.
     assert starts(due) == ["10:45", "10:30", "10:15", "10:00"]
@@ -84,15 +84,15 @@ def test_what_failed_before_comes_last_and_the_longest_untried_first():
     tick_minutes=st.lists(st.integers(1, 3000), min_size=1, max_size=8),
     is_down=st.lists(st.booleans(), min_size=8, max_size=8),
 )
-def test_whatever_fails_every_window_ends_final(tick_minutes, is_down):
+def test_every_window_ends_final_after_any_failures(tick_minutes, is_down):
     schedule, now = Schedule(), TEN
-    known: dict[datetime, KnownWindow] = {}
+    statuses: dict[datetime, WindowStatus] = {}
     range_ = TEN, TEN + 4 * HOUR
 
     def tick() -> None:
-        for window in schedule.due(now, known, *range_):
+        for window in schedule.due(now, statuses, *range_):
             next_read_at = schedule.next_reading(window.window_start, now)
-            known[window.window_start] = KnownWindow(is_read=True, next_read_at=next_read_at)
+            statuses[window.window_start] = WindowStatus(is_read=True, next_read_at=next_read_at)
 
     for minutes, down in zip(tick_minutes, is_down, strict=False):
         now += minutes * MINUTE
@@ -102,4 +102,4 @@ def test_whatever_fails_every_window_ends_final(tick_minutes, is_down):
         now += 25 * HOUR
         tick()
 
-    assert known == {at: KnownWindow(is_read=True) for at in windows(*range_)}
+    assert statuses == {at: WindowStatus(is_read=True) for at in windows(*range_)}

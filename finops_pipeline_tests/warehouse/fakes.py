@@ -112,24 +112,24 @@ ITEM = pa.schema([("window_start", INSTANT), ("name", pa.string()), ("item_count
 
 
 class Crash(Exception):
-    """What a test lets happen in the middle of a filling."""
+    """Stop that a test lets happen in the middle of a filling."""
 
 
-class FakeInputs:
-    """Current windows of raw tables as files, and the ledger's tables as given."""
+class FakeSourceData:
+    """Windows of raw tables as files, and rows of the ledger's tables, as a test puts them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.windows: dict[str, dict[datetime, pa.Table]] = {}
-        self.whole: dict[str, pa.Table] = {}  # by table, all rows of it
-        self.dated: set[str] = set()  # those of them whose rows hold from ``valid_from`` on
-        self.ledger: dict[str, Callable[[datetime], pa.Table]] = {}  # rows of a window, if it is
-        self.kept: dict[str, dict[datetime, pa.Table]] = {}  # frozen days by table
+        self.small_tables: dict[str, pa.Table] = {}  # all rows of those that do not grow
+        self.dated_tables: set[str] = set()  # those whose rows hold from ``valid_from`` on
+        self.ledger: dict[str, Callable[[datetime], pa.Table]] = {}  # rows of a window, by table
+        self.frozen_days: dict[str, dict[datetime, pa.Table]] = {}  # by table
         self.crashes_at: datetime | None = None
-        self.asked: list[timedelta] = []  # lengths of the ranges of files asked for
+        self.file_ranges: list[timedelta] = []  # lengths of the ranges that files were read for
 
     def put(self, table: str, start: datetime, rows: pa.Table) -> None:
-        """What a source says of a window now."""
+        """Put rows into a window, over those it had before."""
         self.windows.setdefault(table, {})[start] = rows
 
     def drop(self, table: str, start: datetime) -> None:
@@ -138,54 +138,58 @@ class FakeInputs:
 
     def day_hashes(self, table: str) -> Slots:
         days = {start.replace(hour=0, minute=0) for start in self._starts()}
-        if table in self.whole:
-            return {None: _hash(self.whole[table])} | self._held(table, {day: day for day in days})
-        return self._contents(table, lambda start: start.replace(hour=0, minute=0))
+        if table in self.small_tables:
+            return {None: _hash(self.small_tables[table])} | self._valid_hashes(
+                table, {day: day for day in days}
+            )
+        return self._hashes(table, lambda start: start.replace(hour=0, minute=0))
 
     def hour_hashes(self, table: str, day: datetime) -> Slots:
-        if table in self.whole:
-            held = {start.replace(minute=0): day for start in self._starts() if day <= start}
-            return {None: _hash(self.whole[table])} | self._held(table, held)
-        hours = self._contents(table, lambda start: start.replace(minute=0))
-        return {hour: content for hour, content in hours.items() if day <= hour < day + DAY}
+        if table in self.small_tables:
+            hours = {start.replace(minute=0): day for start in self._starts() if day <= start}
+            return {None: _hash(self.small_tables[table])} | self._valid_hashes(table, hours)
+        by_hour = self._hashes(table, lambda start: start.replace(minute=0))
+        return {hour: content for hour, content in by_hour.items() if day <= hour < day + DAY}
 
     def files(self, table: str, start: datetime, end: datetime) -> list[Path]:
         if start == self.crashes_at:
             raise Crash
-        self.asked.append(end - start)
+        self.file_ranges.append(end - start)
         return [
             self._file(table, at, rows)
-            for at, rows in (self.windows | self.kept).get(table, {}).items()
+            for at, rows in (self.windows | self.frozen_days).get(table, {}).items()
             if start <= at < end
         ]
 
-    def named_files(self, table: str) -> list[Path]:
+    def current_files(self, table: str) -> list[Path]:
         windows = self.windows.get(table, {})
         return [self._file(table, at, rows) for at, rows in windows.items()]
 
-    def frozen(self, table: str) -> Slots:
-        return {day: _hash(rows) for day, rows in self.kept.get(table, {}).items()}
+    def frozen_day_hashes(self, table: str) -> Slots:
+        return {day: _hash(rows) for day, rows in self.frozen_days.get(table, {}).items()}
 
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
-        if table in self.whole:
-            return self.whole[table]
+        if table in self.small_tables:
+            return self.small_tables[table]
         starts = [at for at in sorted(self._starts()) if start <= at < end]
         return pa.concat_tables([self.ledger[table](at) for at in starts])
 
-    def _contents(self, table: str, slot: Callable[[datetime], datetime]) -> dict[Any, str]:
-        found: dict[Any, str] = {}
-        given = self.windows.get(table, {})
-        starts = self._starts() if table in self.ledger else given
+    def _hashes(self, table: str, slot: Callable[[datetime], datetime]) -> dict[Any, str]:
+        hashes: dict[Any, str] = {}
+        windows = self.windows.get(table, {})
+        starts = self._starts() if table in self.ledger else windows
         for start in sorted(starts):
-            rows = self.ledger[table](start) if table in self.ledger else given[start]
-            found[slot(start)] = found.get(slot(start), "") + f"{start} {_hash(rows)}"
-        return found
+            rows = self.ledger[table](start) if table in self.ledger else windows[start]
+            hashes[slot(start)] = hashes.get(slot(start), "") + f"{start} {_hash(rows)}"
+        return hashes
 
-    def _held(self, table: str, slots: dict[datetime, datetime]) -> dict[datetime | None, str]:
-        """Hash by slot of the rows that hold on its day."""
-        if table not in self.dated:
+    def _valid_hashes(
+        self, table: str, slots: dict[datetime, datetime]
+    ) -> dict[datetime | None, str]:
+        """Hash by slot the rows that hold on its day."""
+        if table not in self.dated_tables:
             return {}
-        rows = self.whole[table]
+        rows = self.small_tables[table]
         return {
             slot: _hash(rows.filter(pc.less_equal(rows["valid_from"], day.date())))
             for slot, day in slots.items()
@@ -203,12 +207,12 @@ class FakeInputs:
 
 
 class Shop:
-    """A warehouse of the small table files; a test changes its inputs, files and settings."""
+    """Warehouse of the small table files; a test changes its source data, files and settings."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.inputs = FakeInputs(folder / "lake")
-        self.inputs.ledger["core.window"] = self._window
+        self.source_data = FakeSourceData(folder / "lake")
+        self.source_data.ledger["core.window"] = self._window
         self.settings: dict[str, Any] = {
             "tax_percent": 0,
             "quarter_hourly_days": 14,
@@ -219,7 +223,7 @@ class Shop:
             self.write(name, text)
 
     def write(self, name: str, text: str) -> None:
-        """A table file as it is from now on."""
+        """Write a table file, over what it was before."""
         path = self.file(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.lstrip())
@@ -230,12 +234,12 @@ class Shop:
 
     def price(self, **prices: str) -> None:
         rows = {"name": list(prices), "unit_price": list(prices.values())}
-        self.inputs.whole["core.price"] = pa.table(rows)
+        self.source_data.small_tables["core.price"] = pa.table(rows)
 
     def sell(self, start: datetime, **counts: int) -> None:
-        """What was bought in a window, instead of what was said before."""
+        """Put what was bought into a window, over what it held before."""
         rows = [{"window_start": start, "name": n, "item_count": c} for n, c in counts.items()]
-        self.inputs.put("raw.item", start, pa.Table.from_pylist(rows, ITEM))
+        self.source_data.put("raw.item", start, pa.Table.from_pylist(rows, ITEM))
 
     def refresh(self, file_name: str = "warehouse.duckdb") -> dict[str, int]:
         """Rows written by table, of the tables that were written."""
@@ -244,25 +248,25 @@ class Shop:
 
     def open(self, file_name: str = "warehouse.duckdb") -> Any:
         path, sql = self.folder / file_name, read_tables(self.folder / "sql")
-        return open_warehouse(path, self.inputs, self.settings, sql)
+        return open_warehouse(path, self.source_data, self.settings, sql)
 
     def rows(self, table: str, file_name: str = "warehouse.duckdb") -> list[tuple[Any, ...]]:
         with self.open(file_name) as warehouse:
-            return contents(warehouse, table)
+            return all_rows(warehouse, table)
 
     def _window(self, start: datetime) -> pa.Table:
-        count = self.inputs.windows["raw.item"][start].num_rows
+        count = self.source_data.windows["raw.item"][start].num_rows
         return pa.table({"window_start": pa.array([start], INSTANT), "row_count": [count]})
 
 
-def contents(warehouse: Warehouse, table: str) -> list[tuple[Any, ...]]:
-    """Every row of a table, sorted; also those in files."""
+def all_rows(warehouse: Warehouse, table: str) -> list[tuple[Any, ...]]:
+    """Read the rows of a table, sorted; also those in files."""
     warehouse.show_all()
     return warehouse.connection.execute(f"select * from {table} order by all").fetchall()
 
 
 def at(hours: float, day: datetime = MONDAY) -> datetime:
-    """An instant of a day."""
+    """Return an instant of a day."""
     return day + timedelta(hours=hours)
 
 

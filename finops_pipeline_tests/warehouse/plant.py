@@ -15,10 +15,10 @@ import pyarrow as pa
 from finops_pipeline.sources import opencost, prometheus
 from finops_pipeline.state.ledger_snapshot import RESTATEMENT_COLUMNS, WINDOW_COLUMNS
 from finops_pipeline.units import WINDOW
-from finops_pipeline.warehouse.connect import connect_read_only, locked
+from finops_pipeline.warehouse.connect import connect_read_only, hold_lock
 from finops_pipeline.warehouse.publish import Publication, publish
 from finops_pipeline.warehouse.session import open_warehouse
-from finops_pipeline_tests.warehouse.fakes import FakeInputs
+from finops_pipeline_tests.warehouse.fakes import FakeSourceData
 
 # Summer time ends in New York: 05:00Z and 06:00Z are both one o'clock there.
 FALL_BACK = datetime(2026, 11, 1, 5, tzinfo=UTC)
@@ -68,19 +68,19 @@ SETTINGS = {
 
 
 class Plant:
-    """A data folder; a test changes what the cluster says and publishes."""
+    """Data folder; a test changes what the cluster says and publishes."""
 
     def __init__(self, folder: Path) -> None:
         self.warehouse = folder / "warehouse.duckdb"
         self.published = folder / "finops.duckdb"
         self.lake = folder / "lake"
-        self.miscounted = 0
-        self.inputs = FakeInputs(self.lake)
-        self.inputs.ledger = {
+        self.miscount = 0
+        self.source_data = FakeSourceData(self.lake)
+        self.source_data.ledger = {
             "core.window": self._windows,
             "core.restatement": lambda _: RESTATEMENT_COLUMNS.empty_table(),
         }
-        self.inputs.whole = {
+        self.source_data.small_tables = {
             "core.cluster": pa.table({"cluster": ["prod"], "source": ["opencost"]}),
             "core.installation": pa.table(
                 {"installation_id": ["i"], "currency": ["USD"], "is_demo": [True], "version": ["1"]}
@@ -91,28 +91,32 @@ class Plant:
         }
 
     def say(self, start: datetime, *containers: dict[str, Any]) -> None:
-        """What the cluster says of a window: a node, and containers on it."""
+        """Put a node and containers on it into a window."""
         self._put("raw.asset", start, NODE)
-        self._put("raw.allocation", start, *({**CONTAINER, **it} for it in containers))
+        self._put(
+            "raw.allocation", start, *({**CONTAINER, **container} for container in containers)
+        )
 
     def publish(self, **changed: Any) -> Publication:
         """Publish with some settings changed."""
         settings = SETTINGS | changed
         with (
-            locked(self.warehouse),
-            open_warehouse(self.warehouse, self.inputs, settings) as warehouse,
+            hold_lock(self.warehouse),
+            open_warehouse(self.warehouse, self.source_data, settings) as warehouse,
         ):
             return publish(warehouse, self.published)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of the published file, which is closed again."""
+        """Read rows of the published file, which is closed again."""
         with connect_read_only(self.published) as connection:
             return connection.execute(query).fetchall()
 
     def _put(self, table: str, start: datetime, *rows: dict[str, Any]) -> None:
         common = {"cluster": "prod", "window_start": start, "minutes": 15.0}
         schema = SCHEMAS[table]
-        self.inputs.put(table, start, pa.Table.from_pylist([common | row for row in rows], schema))
+        self.source_data.put(
+            table, start, pa.Table.from_pylist([common | row for row in rows], schema)
+        )
 
     def _windows(self, start: datetime) -> pa.Table:
         rows = [
@@ -123,21 +127,21 @@ class Plant:
                 "status": "final",
                 "is_verified": True,
                 "is_degraded": False,
-                "row_count": windows[start].num_rows + self.miscounted,
+                "row_count": windows[start].num_rows + self.miscount,
                 "read_count": 1,
             }
-            for table, windows in self.inputs.windows.items()
+            for table, windows in self.source_data.windows.items()
             if start in windows
         ]
         return pa.Table.from_pylist(rows, WINDOW_COLUMNS)
 
 
 def publish_generations(folder: Path, times: int) -> None:
-    """Each generation is one more than the last, whoever published that."""
+    """Publish generations, each one more than the last, also if another process published that."""
     plant = Plant(folder)
     counter = folder / "generation"
     for _ in range(times):
-        with locked(folder / "counted"):
+        with hold_lock(folder / "counted"):
             generation = int(counter.read_text()) + 1 if counter.exists() else 1
             for quarter in range(_QUARTERS):
                 plant.say(FALL_BACK + quarter * WINDOW, {"cpu_core_hours": generation / 1000})
@@ -146,15 +150,15 @@ def publish_generations(folder: Path, times: int) -> None:
 
 
 def read_until_stopped(folder: Path) -> None:
-    """Say which generations were seen; fail when rows of two are mixed."""
-    os.nice(19)  # reads as often as it can, but not instead of whoever publishes
-    seen: dict[float, None] = {}
+    """Print which generations the published file held; fail when rows of two are mixed."""
+    os.nice(19)  # reads as often as it can, but not instead of the publishers
+    generations: dict[float, None] = {}
     while not (folder / "stop").exists():
         with connect_read_only(folder / "finops.duckdb") as connection:
             ((hourly, daily, quarter_hourly, raw),) = connection.execute(_TOTALS).fetchall()
         assert hourly == daily == quarter_hourly, (hourly, daily, quarter_hourly)
-        seen[round(raw / _QUARTERS * 1000)] = None
-    print(*seen)
+        generations[round(raw / _QUARTERS * 1000)] = None
+    print(*generations)
 
 
 if __name__ == "__main__":

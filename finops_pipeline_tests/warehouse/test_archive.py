@@ -1,4 +1,4 @@
-"""Old days of hourly tables lie in files, and read as if they lay in the database."""
+"""Archive: old days of hourly tables lie in files, and read as if they lay in the database."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 from finops_pipeline.errors import WarehouseDamaged
 from finops_pipeline.units import DAY
-from finops_pipeline_tests.warehouse.fakes import MONDAY, SQL, Shop, at, contents
+from finops_pipeline_tests.warehouse.fakes import MONDAY, SQL, Shop, all_rows, at
 
 DAYS = [MONDAY + number * DAY for number in range(4)]
 # What an apple a day costs, hour by hour.
@@ -29,8 +29,8 @@ def shop(tmp_path: Path) -> Shop:
     return shop
 
 
-def archived(shop: Shop) -> list[Path]:
-    """Files that are there, oldest day first."""
+def archived_files(shop: Shop) -> list[Path]:
+    """List the files that are there, oldest day first."""
     return sorted((shop.folder / "hours" / "costs.hourly").iterdir())
 
 
@@ -42,24 +42,24 @@ def flip_a_byte(path: Path) -> None:
 
 def test_old_days_lie_in_files_and_read_the_same(shop):
     with shop.open() as warehouse:
-        native = contents(warehouse, STORED)
-        every = contents(warehouse, "costs.hourly")
+        native = all_rows(warehouse, STORED)
+        every = all_rows(warehouse, "costs.hourly")
         count = warehouse.row_count(warehouse.tables["costs.hourly"])
 
     assert count == 4
     assert native == SOLD[2:]
     assert every == SOLD
-    assert [path.name[:10] for path in archived(shop)] == ["2026-03-02", "2026-03-03"]
+    assert [path.name[:10] for path in archived_files(shop)] == ["2026-03-02", "2026-03-03"]
 
 
 def test_a_day_moves_when_a_new_one_begins(shop):
-    before = archived(shop)
+    before = archived_files(shop)
     shop.sell(at(9, DAYS[-1] + DAY), apple=1)
 
     assert shop.refresh()["costs.hourly"] == 1
 
-    assert archived(shop)[:2] == before
-    assert len(archived(shop)) == 3
+    assert archived_files(shop)[:2] == before
+    assert len(archived_files(shop)) == 3
     assert len(shop.rows("costs.hourly")) == 5
 
 
@@ -74,7 +74,7 @@ def test_a_changed_hour_of_an_old_day_changes_its_file(shop):
 
 
 def test_an_old_day_that_vanishes_leaves_no_row(shop):
-    shop.inputs.drop("raw.item", at(9))
+    shop.source_data.drop("raw.item", at(9))
 
     shop.refresh()
 
@@ -98,11 +98,11 @@ def test_a_changed_select_makes_old_days_anew(shop):
 
     assert {cost for *_, cost in shop.rows("costs.hourly")} == {Decimal(3)}
     with shop.open() as warehouse:
-        assert len(contents(warehouse, STORED)) == 2
+        assert len(all_rows(warehouse, STORED)) == 2
 
 
 def test_another_column_makes_old_days_anew(shop):
-    """What lies in the files does not fit the table any more."""
+    # The files do not fit the table any more.
     shop.write("costs.hourly", SQL["costs.hourly"].replace("name", "item").replace(
         "item, sum", "name as item, sum"
     ))  # fmt: skip
@@ -113,11 +113,11 @@ def test_another_column_makes_old_days_anew(shop):
 
 
 def test_nothing_of_an_old_version_comes_back(shop):
-    """An hour and a day vanish in the tick that makes the table anew."""
+    # An hour and a day vanish in the tick that makes the table anew.
     shop.sell(at(10), apple=5)
     shop.refresh()
-    shop.inputs.drop("raw.item", at(10))
-    shop.inputs.drop("raw.item", at(9, DAYS[1]))
+    shop.source_data.drop("raw.item", at(10))
+    shop.source_data.drop("raw.item", at(9, DAYS[1]))
     shop.write("costs.hourly", f"-- Once more.\n{SQL['costs.hourly'].lstrip()}")
 
     shop.refresh()
@@ -135,7 +135,7 @@ def test_a_table_without_a_file_leaves_none_of_its_days(shop):
     with shop.open() as warehouse:
         assert warehouse.rows("from internal.archived") == []
         warehouse.archive.sweep(datetime.now(UTC) + DAY)
-    assert archived(shop) == []
+    assert archived_files(shop) == []
 
 
 def test_questions_about_recent_hours_open_no_file(shop):
@@ -151,7 +151,7 @@ def test_questions_about_recent_hours_open_no_file(shop):
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"PAR1")])
 def test_a_day_whose_file_is_missing_or_cut_is_filled_anew(shop, harm):
-    harm(archived(shop)[0])
+    harm(archived_files(shop)[0])
 
     assert shop.refresh()["costs.hourly"] == 1
 
@@ -178,20 +178,20 @@ def test_lost_files_are_made_anew_week_by_week(tmp_path):
 
 @pytest.mark.parametrize("change", ["an hour", "the day"])
 def test_a_day_that_changes_anyway_may_be_damaged(shop, change):
-    flip_a_byte(archived(shop)[0])
+    flip_a_byte(archived_files(shop)[0])
     if change == "an hour":
         shop.sell(at(10), apple=4)
     else:
-        shop.inputs.drop("raw.item", at(9))
+        shop.source_data.drop("raw.item", at(9))
 
     shop.refresh()
 
-    kept = [*SOLD, (at(10), "apple", Decimal(4))] if change == "an hour" else SOLD[1:]
-    assert shop.rows("costs.hourly") == sorted(kept)
+    expected = [*SOLD, (at(10), "apple", Decimal(4))] if change == "an hour" else SOLD[1:]
+    assert shop.rows("costs.hourly") == sorted(expected)
 
 
 def test_a_day_with_a_flipped_byte_is_filled_anew_at_night(shop):
-    flip_a_byte(archived(shop)[1])
+    flip_a_byte(archived_files(shop)[1])
 
     with shop.open() as warehouse:
         warehouse.verify()
@@ -203,34 +203,34 @@ def test_a_day_with_a_flipped_byte_is_filled_anew_at_night(shop):
         assert warehouse.refresh()["costs.hourly"] == 0
 
 
-def test_a_flipped_byte_is_told_before_anything_is_made_of_it(shop):
-    flip_a_byte(archived(shop)[1])
+def test_a_flipped_byte_is_reported_before_other_tables_are_filled_from_it(shop):
+    flip_a_byte(archived_files(shop)[1])
     shop.write("costs.daily", f"-- Once more.\n{shop.file('costs.daily').read_text()}")
 
     with pytest.raises(WarehouseDamaged, match="2026-03-03"):
         shop.refresh()
 
 
-def test_a_replaced_file_stays_for_those_who_read_an_older_publication(shop):
-    replaced, named = archived(shop)
+def test_a_replaced_file_stays_for_readers_of_an_older_publication(shop):
+    replaced, current = archived_files(shop)
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
-    for path in (replaced, named):
+    for path in (replaced, current):
         os.utime(path, (long_ago.timestamp(),) * 2)
     shop.sell(at(10), apple=4)
     shop.refresh()
 
     with shop.open() as warehouse:
         warehouse.archive.sweep(long_ago + DAY)
-        assert {replaced, named} < {*archived(shop)}
+        assert {replaced, current} < {*archived_files(shop)}
         warehouse.archive.sweep(datetime.now(UTC) + DAY)
 
-    assert replaced not in archived(shop)
-    assert len(archived(shop)) == 2
+    assert replaced not in archived_files(shop)
+    assert len(archived_files(shop)) == 2
     assert len(shop.rows("costs.hourly")) == 5
 
 
 def test_files_beside_a_new_warehouse_count_as_replaced_when_it_is_made(shop):
-    before = archived(shop)
+    before = archived_files(shop)
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
     (shop.folder / "warehouse.duckdb").unlink()
     for again in (False, True):
@@ -240,13 +240,13 @@ def test_files_beside_a_new_warehouse_count_as_replaced_when_it_is_made(shop):
         with shop.open() as warehouse:
             warehouse.archive.sweep(long_ago + DAY)
 
-        assert archived(shop) == ([] if again else before)
+        assert archived_files(shop) == ([] if again else before)
 
 
 def test_the_folder_may_be_moved(shop, tmp_path):
     moved = shop.folder.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
     elsewhere = Shop(moved)
-    elsewhere.inputs.windows = shop.inputs.windows
+    elsewhere.source_data.windows = shop.source_data.windows
     elsewhere.settings = shop.settings
 
     assert elsewhere.refresh() == {}
@@ -267,4 +267,4 @@ def test_a_crash_while_a_day_is_moved_loses_nothing(shop):
     shop.refresh()
 
     assert len(shop.rows("costs.hourly")) == 5
-    assert len(archived(shop)) == 3
+    assert len(archived_files(shop)) == 3

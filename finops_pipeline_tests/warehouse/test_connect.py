@@ -1,4 +1,4 @@
-"""One writer at a time, in UTC, without downloads."""
+"""Opening DuckDB files: for one writer at a time, in UTC, without downloads."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ import duckdb
 import pytest
 
 from finops_pipeline.errors import WarehouseBusy, WarehouseDamaged
-from finops_pipeline.warehouse.connect import connect, connect_read_only, locked
+from finops_pipeline.warehouse.connect import connect, connect_read_only, hold_lock
 from finops_pipeline_tests import programs
 
 HOLD = """
 import sys
 from pathlib import Path
-from finops_pipeline.warehouse.connect import connect, locked
+from finops_pipeline.warehouse.connect import connect, hold_lock
 with {hold}(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -27,7 +27,7 @@ with {hold}(Path(sys.argv[1])):
 
 @contextmanager
 def another_process(hold: str, path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds a lock or a database until the block ends."""
+    """Run a process that holds a lock or a database until the block ends."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD.format(hold=hold), str(path)],
         cwd=programs.ROOT,
@@ -48,31 +48,31 @@ def path(tmp_path: Path) -> Path:
 
 def test_lock_that_stays_taken_names_the_process(path):
     with (
-        another_process("locked", path) as other,
+        another_process("hold_lock", path) as other,
         pytest.raises(WarehouseBusy, match=f"process {other.pid} keeps warehouse.duckdb to itself"),
-        locked(path, patience_seconds=0),
+        hold_lock(path, patience_seconds=0),
     ):
         raise AssertionError("two processes hold the lock")
 
 
 def test_lock_ends_with_its_process_however_it_ends(path):
-    with another_process("locked", path) as other:
+    with another_process("hold_lock", path) as other:
         other.send_signal(signal.SIGKILL)
         other.wait()
 
-        with locked(path, patience_seconds=5):
+        with hold_lock(path, patience_seconds=5):
             assert path.with_suffix(".lock").read_text() == str(os.getpid())
 
 
 def test_lock_is_free_again_after_an_error(path):
-    with pytest.raises(ZeroDivisionError), locked(path):
+    with pytest.raises(ZeroDivisionError), hold_lock(path):
         _ = 1 / 0
 
-    with locked(path, patience_seconds=0):
+    with hold_lock(path, patience_seconds=0):
         pass
 
 
-def test_whoever_opens_the_private_database_is_named(tmp_path):
+def test_the_process_that_opens_the_private_database_is_named(tmp_path):
     path = tmp_path / "warehouse.duckdb"
 
     with (
@@ -113,7 +113,7 @@ def test_the_warehouse_takes_little_of_the_machine_and_spills_the_rest(tmp_path)
 
 
 def test_what_a_killed_process_had_logged_is_taken_up(tmp_path):
-    """DuckDB cannot by itself, when a comment follows a check with a function in it."""
+    # DuckDB cannot by itself, when a comment follows a check with a function in it.
     path = tmp_path / "warehouse.duckdb"
     code = (
         "import os, sys; from pathlib import Path\n"

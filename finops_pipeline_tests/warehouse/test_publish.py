@@ -1,4 +1,4 @@
-"""Readers see one state of all tables, whole, and never wait for the next."""
+"""Publication: readers see one state of all tables, whole, and never wait for the next."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ NODE_COST = Decimal("0.06")  # of one window, its containers and idle
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Plant:
-    """One window is published."""
+    """Plant that has published one window."""
     plant = Plant(tmp_path)
     plant.say(FALL_BACK, {})
     plant.publish()
@@ -34,21 +34,21 @@ def plant(tmp_path: Path) -> Plant:
 
 
 def child(*arguments: str | Path, zone: str = "UTC") -> subprocess.Popen[str]:
-    """A process of its own, with a time zone of its own."""
+    """Start a process of its own, with a time zone of its own."""
     command = [sys.executable, "-m", "finops_pipeline_tests.warehouse.plant", *map(str, arguments)]
     environ = {**os.environ, "TZ": zone}
     return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
 
 
-def finished(process: subprocess.Popen[str]) -> str:
-    """What a child said, once it has ended well."""
-    said, _ = process.communicate()
+def wait_for(process: subprocess.Popen[str]) -> str:
+    """Wait for a child to end well; return what it printed."""
+    output, _ = process.communicate()
     assert process.returncode == 0
-    return said
+    return output
 
 
-def elsewhere(query: str, file: Path, python: Path | str = sys.executable) -> str:
-    """One value, asked for by another process."""
+def ask_elsewhere(query: str, file: Path, python: Path | str = sys.executable) -> str:
+    """Read one value in another process."""
     code = "import sys, duckdb; c = duckdb.connect(sys.argv[2], read_only=True);"
     code += "print(*c.execute(sys.argv[1]).fetchone())"
     command = [str(python), "-c", code, query, str(file)]
@@ -64,7 +64,7 @@ def test_an_open_reader_keeps_its_rows_and_a_new_one_sees_the_new(plant):
 
         assert plant.published.stat().st_ino != inode
         assert reader.execute(TOTAL).fetchall() == [(NODE_COST,)]
-        assert elsewhere(TOTAL, plant.published) == "0.1200000000"
+        assert ask_elsewhere(TOTAL, plant.published) == "0.1200000000"
 
 
 def test_an_unchanged_state_is_not_published_again(plant):
@@ -113,7 +113,7 @@ def test_a_blocking_check_keeps_the_last_publication(plant):
 
 def test_rows_that_the_ledger_does_not_know_keep_the_last_publication(plant):
     plant.say(FALL_BACK + WINDOW, {})
-    plant.miscounted = 1
+    plant.miscount = 1
 
     with pytest.raises(PublicationRefused, match="check ledger_matches_rows has 4 rows"):
         plant.publish()
@@ -122,7 +122,8 @@ def test_rows_that_the_ledger_does_not_know_keep_the_last_publication(plant):
 
 
 def test_a_row_that_breaks_a_constraint_keeps_the_last_publication(plant):
-    plant.inputs.whole["core.cluster"] = plant.inputs.whole["core.cluster"].drop_columns("source")
+    small_tables = plant.source_data.small_tables
+    small_tables["core.cluster"] = small_tables["core.cluster"].drop_columns("source")
 
     with pytest.raises(TableError, match=r"^core\.cluster: .*NOT NULL constraint failed"):
         plant.publish()
@@ -134,7 +135,7 @@ def test_every_table_and_column_says_what_it_is(plant):
     plant.say(FALL_BACK + WINDOW, {})
     plant.publish()
 
-    described = dict(
+    comments = dict(
         plant.ask("""
             select schema_name || '.' || table_name, comment from duckdb_tables()
             where schema_name <> 'internal'
@@ -147,7 +148,7 @@ def test_every_table_and_column_says_what_it_is(plant):
         where schema_name <> 'internal' and not internal
     """)
 
-    assert described == {name: table.description for name, table in tables().items()}
+    assert comments == {name: table.description for name, table in tables().items()}
     assert {(name, column): comment for name, column, comment in columns} == {
         (name, column): comment
         for name, table in tables().items()
@@ -171,7 +172,7 @@ def plant_tables() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def test_nobody_writes_it_by_accident(plant):
+def test_the_published_file_is_read_only(plant):
     assert plant.published.stat().st_mode & 0o777 == 0o444
 
 
@@ -238,7 +239,7 @@ def test_recent_windows_only(plant):
 
 
 def test_hours_are_utc_hours_where_summer_time_ends(tmp_path):
-    finished(child("publish", tmp_path, "1", zone="America/New_York"))
+    wait_for(child("publish", tmp_path, "1", zone="America/New_York"))
 
     plant = Plant(tmp_path)
     hours = "select hour::varchar, max(window_count) from costs.hourly group by all order by all"
@@ -251,26 +252,27 @@ def test_duckdb_2_reads_it(plant):
     python = programs.find(programs.DUCKDB2) or ""
     comments = "select count(*) from duckdb_columns() where comment is not null"
 
-    assert elsewhere("select version()[:2]", plant.published, python) == "v2"
+    assert ask_elsewhere("select version()[:2]", plant.published, python) == "v2"
     for query in (TOTAL, comments, "select sum(cpu_core_hours) from raw.allocation"):
-        assert elsewhere(query, plant.published, python) == str(plant.ask(query)[0][0])
+        assert ask_elsewhere(query, plant.published, python) == str(plant.ask(query)[0][0])
 
 
 def test_readers_never_see_an_error_or_two_states_at_once(tmp_path):
-    finished(child("publish", tmp_path, "1"))
+    wait_for(child("publish", tmp_path, "1"))
     readers = [child("read", tmp_path) for _ in range(2)]
 
-    finished(child("publish", tmp_path, "4"))
+    wait_for(child("publish", tmp_path, "4"))
     (tmp_path / "stop").touch()
 
-    seen = [[int(generation) for generation in finished(reader).split()] for reader in readers]
-    assert [sorted(generations) for generations in seen] == seen
-    assert len({*seen[0], *seen[1]}) > 1
+    outputs = [wait_for(reader).split() for reader in readers]
+    generations = [[int(number) for number in output] for output in outputs]
+    assert [sorted(numbers) for numbers in generations] == generations
+    assert len({*generations[0], *generations[1]}) > 1
 
 
 def test_two_publishers_take_turns(tmp_path):
     for publisher in [child("publish", tmp_path, "2") for _ in range(2)]:
-        finished(publisher)
+        wait_for(publisher)
 
     plant = Plant(tmp_path)
     assert (tmp_path / "generation").read_text() == "4"

@@ -1,4 +1,4 @@
-"""Tables are filled where what they are made from changed, and nowhere else."""
+"""Open warehouse: tables are filled where their source data changed, and nowhere else."""
 
 import tempfile
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from finops_pipeline.catalog.sql_files import SqlFile
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, WINDOW
-from finops_pipeline_tests.warehouse.fakes import MONDAY, SQL, TUESDAY, Crash, Shop, at, contents
+from finops_pipeline_tests.warehouse.fakes import MONDAY, SQL, TUESDAY, Crash, Shop, all_rows, at
 
 QUARTERS = [at(9), at(9.25), at(10), at(9, TUESDAY)]
 DERIVED = ["core.window", "costs.quarter_hourly", "costs.hourly", "costs.daily", "costs.summary"]
@@ -24,7 +24,7 @@ DERIVED = ["core.window", "costs.quarter_hourly", "costs.hourly", "costs.daily",
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
-    """Two hours of Monday and one of Tuesday are sold and filled."""
+    """Shop that has sold in two hours of Monday and one of Tuesday, and is filled."""
     shop = Shop(tmp_path)
     for start in QUARTERS:
         shop.sell(start, apple=1, pear=1)
@@ -57,11 +57,11 @@ def test_first_filling_writes_every_table(tmp_path):
 
 
 def test_a_frozen_day_stays_as_it_was_whatever_its_select_says_later(shop):
-    inputs = shop.inputs
+    source_data = shop.source_data
     for start in QUARTERS[:3]:
-        inputs.drop("raw.item", start)
+        source_data.drop("raw.item", start)
     frozen = pa.table({"day": [MONDAY.date()], "total_cost": [Decimal("9.0000")]})
-    inputs.kept["costs.daily"] = {MONDAY: frozen}
+    source_data.frozen_days["costs.daily"] = {MONDAY: frozen}
     shop.refresh()
     assert shop.rows("costs.daily") == [(MONDAY.date(), Decimal(9)), (TUESDAY.date(), Decimal(3))]
     assert [hour for hour, *_ in hourly(shop)] == [at(9, TUESDAY)] * 2
@@ -137,14 +137,14 @@ def test_a_changed_window_changes_its_hour_and_its_day(shop):
 
 
 def test_a_window_that_vanishes_leaves_no_row(shop):
-    shop.inputs.drop("raw.item", at(10))
+    shop.source_data.drop("raw.item", at(10))
 
     assert shop.refresh() == {"costs.daily": 1, "costs.summary": 1}
     assert at(10) not in {row[0] for row in hourly(shop)}
 
 
 def test_a_day_that_vanishes_leaves_no_row(shop):
-    shop.inputs.drop("raw.item", at(9, TUESDAY))
+    shop.source_data.drop("raw.item", at(9, TUESDAY))
 
     assert shop.refresh() == {"costs.summary": 1}
     assert shop.rows("costs.daily") == [(MONDAY.date(), Decimal(9))]
@@ -177,19 +177,19 @@ LESS = """(item_count * (unit_price - coalesce((
 
 
 def rebate(shop: Shop, **taken_from: datetime) -> None:
-    """Cents taken off from a day on: ``c10`` is 0.10."""
+    """Take cents off from a day on: ``c10`` is 0.10."""
     rows = [
         {"valid_from": day.date(), "taken": Decimal(name[1:]) / 100}
         for name, day in taken_from.items()
     ]
     schema = pa.schema([("valid_from", pa.date32()), ("taken", pa.decimal128(28, 4))])
-    shop.inputs.whole["core.rebate"] = pa.Table.from_pylist(rows, schema)
+    shop.source_data.small_tables["core.rebate"] = pa.Table.from_pylist(rows, schema)
 
 
 @pytest.fixture
-def rebated(shop: Shop) -> Shop:
-    """The shop takes 10 cents off since Monday."""
-    shop.inputs.dated.add("core.rebate")
+def rebate_shop(shop: Shop) -> Shop:
+    """Shop that takes 10 cents off since Monday."""
+    shop.source_data.dated_tables.add("core.rebate")
     rebate(shop, c10=MONDAY)
     shop.write("core.rebate", REBATE)
     shop.write("costs.line_item", SQL["costs.line_item"].replace("item_count * unit_price", LESS))
@@ -197,40 +197,40 @@ def rebated(shop: Shop) -> Shop:
     return shop
 
 
-def test_a_row_that_holds_for_some_days_refills_those_alone(rebated):
-    rebate(rebated, c10=MONDAY, c20=TUESDAY)
+def test_a_row_that_holds_for_some_days_refills_those_alone(rebate_shop):
+    rebate(rebate_shop, c10=MONDAY, c20=TUESDAY)
 
-    assert rebated.refresh() == {
+    assert rebate_shop.refresh() == {
         "core.rebate": 2,
         "costs.quarter_hourly": 1,
         "costs.hourly": 2,
         "costs.daily": 1,
         "costs.summary": 1,
     }
-    assert rebated.rows("costs.daily") == [
+    assert rebate_shop.rows("costs.daily") == [
         (MONDAY.date(), Decimal("8.4")),  # 3 windows of an apple and a pear
         (TUESDAY.date(), Decimal("2.6")),
     ]
 
 
-def test_a_row_that_holds_on_no_day_yet_refills_its_table_alone(rebated):
-    rebate(rebated, c10=MONDAY, c30=TUESDAY + DAY)
+def test_a_row_that_holds_on_no_day_yet_refills_its_table_alone(rebate_shop):
+    rebate(rebate_shop, c10=MONDAY, c30=TUESDAY + DAY)
 
-    assert rebated.refresh() == {"core.rebate": 2}
-    assert rebated.refresh() == {}
-
-
-def test_a_row_that_holds_on_every_day_refills_all(rebated):
-    rebate(rebated, c20=MONDAY)
-
-    assert rebated.refresh()["costs.daily"] == 2
+    assert rebate_shop.refresh() == {"core.rebate": 2}
+    assert rebate_shop.refresh() == {}
 
 
-def test_rows_that_hold_for_some_days_write_nothing_for_a_day_that_comes(rebated):
-    rebated.sell(at(9, TUESDAY + DAY), apple=1)
+def test_a_row_that_holds_on_every_day_refills_all(rebate_shop):
+    rebate(rebate_shop, c20=MONDAY)
 
-    assert "core.rebate" not in rebated.refresh()
-    assert rebated.rows("costs.daily")[-1] == ((TUESDAY + DAY).date(), Decimal("0.9"))
+    assert rebate_shop.refresh()["costs.daily"] == 2
+
+
+def test_rows_that_hold_for_some_days_write_nothing_for_a_day_that_comes(rebate_shop):
+    rebate_shop.sell(at(9, TUESDAY + DAY), apple=1)
+
+    assert "core.rebate" not in rebate_shop.refresh()
+    assert rebate_shop.rows("costs.daily")[-1] == ((TUESDAY + DAY).date(), Decimal("0.9"))
 
 
 def test_a_changed_setting_refills_the_tables_that_name_it(shop):
@@ -240,7 +240,7 @@ def test_a_changed_setting_refills_the_tables_that_name_it(shop):
     assert shop.rows("costs.summary") == [(Decimal(18),)]
 
 
-def test_a_setting_that_nobody_names_changes_nothing(shop):
+def test_a_setting_that_no_select_names_changes_nothing(shop):
     shop.settings["top_workloads"] = 3
 
     assert shop.refresh() == {}
@@ -320,7 +320,7 @@ def test_a_row_that_breaks_a_constraint_leaves_the_old_rows(shop):
 
 
 def test_a_table_that_fails_takes_nothing_from_one_that_reads_the_same(shop):
-    """Both read the lake itself, and the same hour of it: what the first was shown is gone."""
+    # Both read the lake itself, and the same hour of it: the view of the first is rolled back.
     counted = """
 -- Items by hour.
 
@@ -343,13 +343,13 @@ group by all;
         with pytest.raises(TableError, match="a_count"):
             warehouse.refresh_table(warehouse.tables["costs.a_count"])
         warehouse.refresh_table(warehouse.tables["costs.b_count"])
-        rows = contents(warehouse, "costs.b_count")
+        rows = all_rows(warehouse, "costs.b_count")
 
     assert rows == [(at(9), 4), (at(10), 5), (at(9, TUESDAY), 2)]
 
 
 def test_rows_of_the_ledger_that_do_not_fit_leave_the_old_ones(shop):
-    shop.inputs.whole["core.price"] = pa.table({"name": ["apple"], "price": ["1.00"]})
+    shop.source_data.small_tables["core.price"] = pa.table({"name": ["apple"], "price": ["1.00"]})
 
     with pytest.raises(TableError, match=r"^core\.price: .*price"):
         shop.refresh()
@@ -384,13 +384,13 @@ def test_a_crash_inside_a_table_leaves_all_of_its_old_rows(shop):
     before = hourly(shop)
     for start in QUARTERS:
         shop.sell(start, apple=3)
-    shop.inputs.crashes_at = at(9, TUESDAY)
+    shop.source_data.crashes_at = at(9, TUESDAY)
 
     with shop.open() as warehouse, pytest.raises(Crash):
         warehouse.refresh_table(warehouse.tables["costs.hourly"])
 
     assert hourly(shop) == before
-    shop.inputs.crashes_at = None
+    shop.source_data.crashes_at = None
     shop.refresh()
     assert shop.rows("costs.summary") == [(Decimal(12),)]
 
@@ -405,7 +405,7 @@ def test_long_history_is_filled_a_week_at_a_time(tmp_path):
         cached = warehouse.rows("from duckdb_tables() where database_name = 'line_items'")
 
     assert len(shop.rows("costs.daily")) == 17
-    assert max(shop.inputs.asked) <= 7 * DAY
+    assert max(shop.source_data.file_ranges) <= 7 * DAY
     assert cached == []  # each week of it made room for the next
 
 
@@ -420,8 +420,8 @@ def test_a_table_that_fails_keeps_none_from_being_filled_over_weeks(tmp_path):
         with pytest.raises(TableError, match=r"costs\.hourly: .*CHECK"):
             warehouse.refresh_table(warehouse.tables["costs.hourly"])
 
-        assert len(contents(warehouse, "costs.quarter_hourly")) == 14
-        assert contents(warehouse, "costs.hourly") == []
+        assert len(all_rows(warehouse, "costs.quarter_hourly")) == 14
+        assert all_rows(warehouse, "costs.hourly") == []
 
 
 def test_time_zone_of_the_machine_does_not_matter(tmp_path, time_zone):
@@ -448,8 +448,8 @@ SOLD = (
 )
 
 
-def found(shop: Shop, file: SqlFile, *, publish: bool = False) -> list[dict[str, Any]]:
-    """What a check says of the shop as it is now, and whether that is published then."""
+def run_check(shop: Shop, file: SqlFile, *, publish: bool = False) -> list[dict[str, Any]]:
+    """Run a check on the shop as it is now, and publish that if so wished."""
     with shop.open() as warehouse:
         warehouse.refresh()
         rows: list[dict[str, Any]] = warehouse.check(file)
@@ -462,12 +462,12 @@ def found(shop: Shop, file: SqlFile, *, publish: bool = False) -> list[dict[str,
 def test_a_check_looks_at_hours_that_changed_since_the_last_publication(shop, tmp_path):
     looked_at = check(tmp_path, "select $start as window_start, $end as until")
     ranges = [(at(9), at(11)), (at(9, TUESDAY), at(10, TUESDAY))]
-    assert found(shop, looked_at, publish=True) == [shown(*part) for part in ranges]
+    assert run_check(shop, looked_at, publish=True) == [finding(*part) for part in ranges]
 
     shop.sell(at(12.25), apple=7)
 
     ranges.insert(1, (at(12), at(13)))
-    assert found(shop, looked_at) == [shown(*part) for part in ranges]
+    assert run_check(shop, looked_at) == [finding(*part) for part in ranges]
 
 
 def test_a_check_of_weeks_sees_every_hour_and_keeps_none_in_the_cache(tmp_path):
@@ -488,7 +488,7 @@ def test_a_check_of_weeks_sees_every_hour_and_keeps_none_in_the_cache(tmp_path):
     assert cached == []
 
 
-def shown(start: datetime, until: datetime) -> dict[str, str]:
+def finding(start: datetime, until: datetime) -> dict[str, str]:
     return {"window_start": str(start), "until": str(until)}
 
 
@@ -496,29 +496,32 @@ def test_what_a_check_found_stands_until_its_hour_is_mended(shop, tmp_path):
     many = check(tmp_path, f"{SOLD} and item_count > 100")
     shop.sell(at(9.25), apple=101)
     mistake = [{"window_start": str(at(9.25)), "name": "apple"}]
-    assert found(shop, many, publish=True) == mistake
+    assert run_check(shop, many, publish=True) == mistake
 
     shop.sell(at(10.25), apple=7)
-    assert found(shop, many, publish=True) == mistake
+    assert run_check(shop, many, publish=True) == mistake
 
     shop.sell(at(9.25), apple=100)
-    assert found(shop, many) == []
+    assert run_check(shop, many) == []
 
 
 def test_what_an_older_version_of_a_check_found_is_forgotten(shop, tmp_path):
-    assert found(shop, check(tmp_path, SOLD), publish=True)
+    assert run_check(shop, check(tmp_path, SOLD), publish=True)
 
-    assert found(shop, check(tmp_path, f"{SOLD} and item_count > 100")) == []
+    assert run_check(shop, check(tmp_path, f"{SOLD} and item_count > 100")) == []
 
 
 def test_a_check_of_days_looks_at_each_day_that_changed(shop, tmp_path):
     daily = check(tmp_path, "select day, total_cost from costs.daily where day = $day")
     shop.sell(at(9, TUESDAY), apple=1)
-    assert [row["day"] for row in found(shop, daily, publish=True)] == ["2026-03-02", "2026-03-03"]
+    assert [row["day"] for row in run_check(shop, daily, publish=True)] == [
+        "2026-03-02",
+        "2026-03-03",
+    ]
 
     shop.sell(at(23, MONDAY), pear=1000)
 
-    monday, tuesday = found(shop, daily)
+    monday, tuesday = run_check(shop, daily)
     assert (monday["day"], tuesday["day"]) == ("2026-03-02", "2026-03-03")
     assert float(monday["total_cost"]) > 1000 > float(tuesday["total_cost"])
 
@@ -572,8 +575,8 @@ CHANGES = st.one_of(
 def change(shop: Shop, kind: str, *values) -> None:
     if kind == "sell":
         shop.sell(values[0], **values[1])
-    elif kind == "drop" and values[0] in shop.inputs.windows.get("raw.item", {}):
-        shop.inputs.drop("raw.item", values[0])
+    elif kind == "drop" and values[0] in shop.source_data.windows.get("raw.item", {}):
+        shop.source_data.drop("raw.item", values[0])
     elif kind == "price":
         shop.price(apple=values[0], pear="3.00")
     elif kind == "file":
@@ -588,7 +591,7 @@ def change(shop: Shop, kind: str, *values) -> None:
 
 
 def harm(shop: Shop, number: int, how: Callable[[Path], object]) -> None:
-    """Something befalls a file of old hours, if there are so many."""
+    """Harm a file of old hours, if there are so many."""
     files = sorted((shop.folder / "hours" / "costs.hourly").glob("*.parquet"))
     for path in files[number : number + 1]:
         how(path)
@@ -609,4 +612,4 @@ def test_after_any_changes_tables_are_as_if_filled_from_scratch(ticks):
 
         with shop.open() as grown, shop.open("scratch.duckdb") as scratch:
             for name in DERIVED:
-                assert contents(grown, name) == contents(scratch, name), name
+                assert all_rows(grown, name) == all_rows(scratch, name), name

@@ -111,7 +111,7 @@ def _bill(installation: Installation) -> Finding:
     if not folder.is_dir():
         fix = "mount it, or correct bill.folder; what was read of it stays"
         return _finding("bill", WARNING, f"{folder} is no folder", fix)
-    files = installation.state.bill.all().values()
+    files = installation.state.bill_files.by_path().values()
     refused = [f"{file.path}: {file.failure}" for file in files if file.failure]
     if not refused:
         return _finding("bill", OK, f"{len(files)} files were read")

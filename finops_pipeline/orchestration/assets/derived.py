@@ -107,7 +107,7 @@ def derived(
             if known.get(it) != _months_version(_MONTHLY[it].name, opened):
                 yield _kept(_MONTHLY[it].name, opened)
         written, failures = _fill(_DERIVED if PUBLISHED in chosen else chosen, warehouse)
-        versions = warehouse.records.table_states()
+        versions = warehouse.bookkeeping.table_state_ids()
         for table in (_DERIVED[it] for it in written if it in chosen):
             if known.get(key(table.name)) != versions[table.name]:
                 yield _filled(

@@ -16,7 +16,7 @@ from finops_pipeline.orchestration.jobs import TICK
 from finops_pipeline.orchestration.jobs import tick as tick_job
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.queries.published import ask, open_published
-from finops_pipeline.warehouse.connect import locked
+from finops_pipeline.warehouse.connect import hold_lock
 from finops_pipeline.warehouse.session import Warehouse, open_warehouse
 from finops_pipeline_tests.installation.homes import Home, Sources, at, home
 
@@ -31,7 +31,7 @@ class OtherTables(Installation):
     def warehouse(self) -> Iterator[Warehouse]:
         path, sql = self.warehouse_path, read_tables(self.settings.data_dir.parent / "tables")
         with (
-            locked(path),
+            hold_lock(path),
             self._inputs() as inputs,
             open_warehouse(path, inputs, self.parameters(), sql) as opened,
         ):

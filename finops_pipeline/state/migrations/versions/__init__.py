@@ -1,1 +1,1 @@
-"""One module per step, named by its revision."""
+"""Steps of the migration: a module each, named by its revision."""

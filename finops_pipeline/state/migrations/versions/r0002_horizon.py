@@ -1,4 +1,4 @@
-"""How far back windows are asked for, and the older days that were requested."""
+"""Tables that say how far back windows are asked for, and which older days on request."""
 
 import sqlalchemy as sa
 from alembic import op
