@@ -119,10 +119,10 @@ def test_the_child_refuses_them_too(published_demo, statement):
 
 
 def test_the_child_can_make_no_file_grow(tmp_path):
-    """Whatever DuckDB should let through."""
+    """Even if DuckDB lets a statement write."""
     code = (
-        "import sys; from pathlib import Path; from finops_pipeline import sql_child as it;"
-        "it._confine(it.Job('', '', '', 1, 9.0)); Path(sys.argv[1]).write_text('x')"
+        "import sys; from pathlib import Path; from finops_pipeline.cli import sql_worker;"
+        "sql_worker._confine(sql_worker.Job('', '', '', 1, 9.0)); Path(sys.argv[1]).write_text('x')"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "grown"], capture_output=True, text=True
