@@ -12,7 +12,7 @@ from finops_pipeline.cli.printing import DEMO_MARK, print_table
 from finops_pipeline.cli.used_settings import load_settings_or_demo
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.published import open_published
-from finops_pipeline.queries.status import age, published_status
+from finops_pipeline.queries.status import age, published_status, source_status
 from finops_pipeline.settings import Settings, load_data_dir
 
 _MOST_REASONS = 4  # why windows of a cluster and source are due
@@ -53,8 +53,9 @@ def _print_published(connection: duckdb.DuckDBPyConnection) -> None:
     click.echo(
         f"published {published.published_at:%Y-%m-%d %H:%M} UTC ({ago}), in {published.currency}\n"
     )
-    columns = list(published.clusters[0]) if published.clusters else []
-    print_table(columns, [tuple(row.values()) for row in published.clusters])
+    sources = source_status(connection)
+    if sources.rows:
+        print_table(sources.columns, sources.rows)
 
 
 def _print_due(settings: Settings) -> None:

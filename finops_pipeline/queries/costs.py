@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 
 from finops_pipeline.errors import QueryError
-from finops_pipeline.queries.published import ask
+from finops_pipeline.queries.published import ask, ask_file
+from finops_pipeline.queries.status import published_status
 
 _DAY = timedelta(days=1)
 _OWNER = ("team", "environment", "project", "cost_center", "namespace", "cluster")
@@ -86,18 +87,6 @@ _COMPARED = """,
     sum(before_cost) as previous_cost,
     sum(total_cost) - previous_cost as change_cost,
     cast(change_cost as double) / nullif(previous_cost, 0) as change_ratio
-"""
-_COMPLETENESS = """
-with expected as (
-    select distinct cluster, cast(range as date) as day
-    from core.cluster
-    cross join range(cast($first as timestamp), cast($after as timestamp), interval 1 day)
-    where cluster = coalesce($cluster, cluster)
-)
-select count(distinct day), min(day)
-from expected
-left join costs.complete_daily using (cluster, day)
-where is_complete is not true
 """
 
 
@@ -229,7 +218,7 @@ def costs_by(
     notes = [*_empty(connection, rows, arguments), *_notes(connection, days, previous, arguments)]
     if relation != ATTRIBUTED and (arguments["team"] or _PAYING & set(dimensions)):
         notes.append("without the share of idle and shared cost, which --by team has")
-    ((currency,),) = ask(connection, "select currency from core.installation").rows
+    currency = published_status(connection).currency
     columns = found.columns[_LEADING:]
     return Costs(days, previous, currency, len(dimensions), columns, rows, total, notes)
 
@@ -291,7 +280,7 @@ def _empty(
     if rows:
         return
     only = [f"{name} {arguments[name]}" for name in FILTERS if arguments[name] is not None]
-    ((first, last),) = ask(connection, "select min(day), max(day) from costs.daily").rows
+    ((first, last),) = ask_file(connection, "cost_days").rows
     if only:
         yield f"these days have no costs of {', '.join(only)}"
     yield f"costs are known of {first} to {last}" if first else "no costs are known yet"
@@ -307,9 +296,9 @@ def _notes(
     for counted, name in ((days, ""), (previous, " of those before")):
         if counted is None:
             continue
-        ((count, first),) = ask(
+        ((count, first),) = ask_file(
             connection,
-            _COMPLETENESS,
+            "incomplete_days",
             {"first": counted.first, "after": counted.after, "cluster": arguments["cluster"]},
         ).rows
         if count == counted.count:

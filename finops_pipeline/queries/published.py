@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.sql_text import quoted
 from finops_pipeline.warehouse.archive import FOLDER_NAME as HOURS_FOLDER
@@ -119,6 +120,17 @@ def ask(
         _must_only_read(connection, query)
         cursor = connection.execute(query, dict(arguments or {}))
         return Answer([column[0] for column in cursor.description or []], cursor.fetchall())
+
+
+def ask_file(
+    connection: duckdb.DuckDBPyConnection, name: str, arguments: Mapping[str, Any] | None = None
+) -> Answer:
+    """Return the rows of the select in a file of ``sql/queries/``.
+
+    Raises:
+        QueryError: the published file is of another version, whose tables differ, or damaged.
+    """
+    return ask(connection, files("queries")[name].query or "", arguments)
 
 
 def stream(connection: duckdb.DuckDBPyConnection, query: str) -> Stream:

@@ -117,7 +117,8 @@ def test_raw_rows_of_whole_days_before_the_publication_are_kept(tmp_path, time_z
         planted.execute("""
             create schema core;
             create table core.installation as
-                select timestamptz '2026-03-10 23:30:00Z' as published_at;
+                select 'USD' as currency, '0' as version, false as is_demo,
+                    timestamptz '2026-03-10 23:30:00Z' as published_at;
             create schema raw;
             create view raw.allocation as
                 select unnest(generate_series(
