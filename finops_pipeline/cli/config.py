@@ -10,9 +10,9 @@ def config() -> None:
     """Look at the settings."""
 
 
-@config.command()
+@config.command(help="Every setting with its value; secrets are masked.")
 def show() -> None:
-    """Every setting with its value; secrets are masked."""
+    """Print every setting with its value; secrets are masked."""
     for key, value in configuration.load().shown().items():
         click.echo(f"{key} = {value}")
 

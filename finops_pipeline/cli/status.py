@@ -12,7 +12,7 @@ from finops_pipeline.cli.printing import DEMO_MARK, print_table
 from finops_pipeline.cli.used_settings import load_settings_or_demo
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.published import open_published
-from finops_pipeline.queries.status import age, published_status, source_status
+from finops_pipeline.queries.status import format_age, published_status, source_status
 from finops_pipeline.settings import Settings, load_data_dir
 
 _MOST_REASONS = 4  # why windows of a cluster and source are due
@@ -49,7 +49,7 @@ def _print_published(connection: duckdb.DuckDBPyConnection) -> None:
     published = published_status(connection)
     if published.is_demo:
         click.echo(DEMO_MARK)
-    ago = age(published.published_at, datetime.now(UTC))
+    ago = format_age(published.published_at, datetime.now(UTC))
     click.echo(
         f"published {published.published_at:%Y-%m-%d %H:%M} UTC ({ago}), in {published.currency}\n"
     )

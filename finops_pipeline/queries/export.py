@@ -1,4 +1,4 @@
-"""The published costs of some days as rows for a file, and what is to be known of them."""
+"""The published costs of some days as rows for a file, and facts about them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Export:
     total: Decimal = Decimal(0)
 
 
-def exported(
+def read_export(
     connection: duckdb.DuckDBPyConnection, level: str, days: Days, most_rows: int | None = None
 ) -> Export:
-    """The costs of some days.
+    """Read the costs of some days.
 
     Args:
         connection: a published file, open for as long as rows are read.
@@ -52,18 +52,16 @@ def exported(
             f"these are {count} rows, of which the file holds {most_rows}:"
             " take fewer days, --level monthly, or --format csv"
         )
-    about = _about(connection, level, days)
+    about = _describe(connection, level, days)
     rows = batches(connection, query, between)  # last: another query would end it
     export = Export(rows, about)
     cost_column = "BilledCost" if level == FOCUS else "total_cost"
-    export.rows = pa.RecordBatchReader.from_batches(
-        rows.schema, _counted(export, rows, cost_column)
-    )
+    export.rows = pa.RecordBatchReader.from_batches(rows.schema, _count(export, rows, cost_column))
     return export
 
 
-def must_be_whole(connection: duckdb.DuckDBPyConnection, export: Export, days: Days) -> None:
-    """See that what was written adds up to what was published, to the last decimal.
+def require_whole(connection: duckdb.DuckDBPyConnection, export: Export, days: Days) -> None:
+    """Require that the rows read add up to what was published, to the last decimal.
 
     Raises:
         QueryError: it does not.
@@ -77,14 +75,14 @@ def must_be_whole(connection: duckdb.DuckDBPyConnection, export: Export, days: D
         )
 
 
-def _counted(export: Export, rows: pa.RecordBatchReader, cost: str) -> Iterator[pa.RecordBatch]:
+def _count(export: Export, rows: pa.RecordBatchReader, cost: str) -> Iterator[pa.RecordBatch]:
     for batch in rows:
         export.row_count += batch.num_rows
         export.total += pc.sum(batch.column(cost)).as_py() or 0
         yield batch
 
 
-def _about(connection: duckdb.DuckDBPyConnection, level: str, days: Days) -> dict[str, str]:
+def _describe(connection: duckdb.DuckDBPyConnection, level: str, days: Days) -> dict[str, str]:
     published = published_status(connection)
     between = {"first": days.first, "after": days.after}
     ((total,),) = ask_file(connection, "total_cost", between).rows

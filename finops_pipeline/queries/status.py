@@ -1,4 +1,4 @@
-"""The state of an installation as its published file and its ledger tell it."""
+"""The state of an installation as its published file tells it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from finops_pipeline.queries.published import Answer, ask_file
 
 @dataclass(frozen=True)
 class Published:
-    """What the published file says of itself."""
+    """Currency, version and time of a publication, and whether it is of a demo."""
 
     currency: str
     version: str
@@ -34,8 +34,8 @@ def is_demo(connection: duckdb.DuckDBPyConnection) -> bool:
     return published_status(connection).is_demo
 
 
-def age(instant: datetime, now: datetime) -> str:
-    """``12 min ago``, for people."""
+def format_age(instant: datetime, now: datetime) -> str:
+    """Return how long ago something was, such as ``12 min ago``."""
     minutes = (now - instant) // timedelta(minutes=1)
     if minutes < 120:
         return f"{minutes} min ago"

@@ -1,4 +1,4 @@
-"""What analysts are answered: sql, costs and export, on a folder that a demo left."""
+"""Answers to analysts: sql, costs and export, on a folder that a demo left."""
 
 import csv
 import io
@@ -190,7 +190,7 @@ def test_export_writes_a_file_and_says_what_is_in_it(demo, tmp_path, style):
     assert found
     assert path.stat().st_size > 1000
     assert DEMO_MARK in result.stderr
-    assert [it.name for it in tmp_path.iterdir()] == [path.name]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_export_names_its_file_after_level_and_days(published_demo, folder):
@@ -220,7 +220,9 @@ def test_export_that_fails_leaves_the_file_of_before(demo, tmp_path):
     result = finops("export", "costs", "--out", str(tmp_path / "costs.csv"), "--window", "2020-01")
 
     assert refusal(result) == "there are no costs of 2020-01-01 to 2020-01-31"
-    assert [(it.name, it.read_text()) for it in tmp_path.iterdir()] == [("costs.csv", "before")]
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [
+        ("costs.csv", "before")
+    ]
 
 
 def test_export_of_the_database_is_one_file(demo, tmp_path):
@@ -229,7 +231,7 @@ def test_export_of_the_database_is_one_file(demo, tmp_path):
     result = finops("export", "database", "--out", str(path), "--raw", "0d")
 
     assert re.fullmatch(rf"{path} has \d+\.\d MiB\n", output(result))
-    assert [it.name for it in tmp_path.iterdir()] == ["copy.duckdb"]
+    assert [file.name for file in tmp_path.iterdir()] == ["copy.duckdb"]
 
 
 def test_export_wants_a_number_of_days(demo, tmp_path):

@@ -1,4 +1,4 @@
-"""What config shows of the settings, and what it says is wrong with them."""
+"""The settings as config shows them, and mistakes that it names."""
 
 import re
 

@@ -42,7 +42,7 @@ class Demo:
             time.sleep(0.1)
 
     def interrupt(self) -> int:
-        """What Ctrl-C does; the exit code."""
+        """Interrupt it as Ctrl-C does; return the exit code."""
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(STOP_SECONDS)
         self._reader.join()
@@ -78,14 +78,14 @@ def free_port() -> int:
 
 def working_in(folder: Path) -> list[str]:
     """Command lines of the processes whose working directory is a folder."""
-    found = []
+    commands = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.joinpath("cwd").readlink() == folder:
-                found.append(process.joinpath("cmdline").read_text().replace("\0", " "))
+                commands.append(process.joinpath("cmdline").read_text().replace("\0", " "))
         except OSError:  # it has just ended, or is not ours
             continue
-    return found
+    return commands
 
 
 def windows(folder: Path) -> int:

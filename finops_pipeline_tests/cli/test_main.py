@@ -1,4 +1,4 @@
-"""What holds for every command, and for the program as it is installed."""
+"""Rules of every command, and the program as it is installed."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_the_program_prints_one_sentence_and_no_traceback(folder):
     assert ran.stderr.count("\n") == 1
 
 
-def test_the_program_ends_quietly_when_nobody_reads_on(demo):
+def test_the_program_ends_quietly_when_its_output_is_closed(demo):
     command = f'"{FINOPS}" sql "from raw.allocation" --format csv | head -1'
 
     ran = subprocess.run(command, shell=True, capture_output=True, text=True)

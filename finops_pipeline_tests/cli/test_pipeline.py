@@ -1,4 +1,4 @@
-"""What commands that run the pipeline refuse, and how they say that it failed."""
+"""Commands that run the pipeline: their refusals and failures."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What status and doctor say of installations in every condition."""
+"""Status and doctor of installations in every condition."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def test_doctor_names_what_failed_with_its_fix_and_exits_with_1(folder):
     assert "-> correct its address, token or certificates" in shown.stdout
     findings = json.loads(told.stdout)
     assert findings[0].keys() == {"subject", "check", "status", "message", "fix"}
-    assert {(it["check"], it["status"]) for it in findings} >= {
+    assert {(row["check"], row["status"]) for row in findings} >= {
         ("opencost", "failed"),
         ("opencost_answer", "unknown"),
         ("prometheus", "failed"),

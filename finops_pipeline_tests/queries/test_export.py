@@ -12,7 +12,7 @@ from focus_data_toolkit.model import lint_focus_1_4_structure
 from finops_pipeline.destinations.table_file import KINDS
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import Days
-from finops_pipeline.queries.export import FOCUS, LEVELS, Export, exported, must_be_whole
+from finops_pipeline.queries.export import FOCUS, LEVELS, Export, read_export, require_whole
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline_tests.destinations.test_table_file import sheet
 
@@ -28,14 +28,14 @@ def connection(published_demo):
 
 @pytest.fixture
 def published(connection):
-    """What everything cost."""
+    """Total cost of all days."""
     ((total,),) = ask(connection, "select sum(total_cost) from costs.daily").rows
     return total
 
 
 def written(connection, level: str, kind: str, folder: Path) -> tuple[Export, Path]:
     path = folder / f"it.{kind}"
-    export = exported(connection, level, EVERY, KINDS[kind].most_rows)
+    export = read_export(connection, level, EVERY, KINDS[kind].most_rows)
     KINDS[kind].write(path, export.rows, export.about)
     return export, path
 
@@ -52,7 +52,7 @@ def test_csv_adds_up_to_what_was_published(connection, published, tmp_path, leve
     found = rows_of(path)
     assert sum(Decimal(row["total_cost"]) for row in found) == published == export.total
     assert export.row_count == len(found)
-    must_be_whole(connection, export, EVERY)
+    require_whole(connection, export, EVERY)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -97,21 +97,21 @@ def test_monthly_rows_sum_the_days_of_a_month(connection, tmp_path):
 
 def test_what_a_file_cannot_hold_is_refused_with_advice(connection):
     with pytest.raises(QueryError, match=r"these are \d+ rows, of which the file holds 5: take f"):
-        exported(connection, "daily", EVERY, 5)
+        read_export(connection, "daily", EVERY, 5)
 
 
 def test_days_without_costs_are_refused(connection):
     with pytest.raises(QueryError, match="there are no costs of 2020-01-01"):
-        exported(connection, "daily", Days(date(2020, 1, 1), date(2020, 1, 1)))
+        read_export(connection, "daily", Days(date(2020, 1, 1), date(2020, 1, 1)))
 
 
 def test_rows_that_do_not_add_up_are_noticed(connection, published):
-    export = exported(connection, "daily", EVERY)
+    export = read_export(connection, "daily", EVERY)
     export.rows.read_next_batch()
     export.total -= Decimal("0.0000000001")
 
     with pytest.raises(QueryError, match=rf"the rows add up to .*, and not to {published}"):
-        must_be_whole(connection, export, EVERY)
+        require_whole(connection, export, EVERY)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -1,4 +1,4 @@
-"""Hours that lie in files beside the published one are there for everybody who may read it."""
+"""Hours that lie in files beside the published one are there for every reader."""
 
 from pathlib import Path
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from finops_pipeline.queries.published import ask, open_published
-from finops_pipeline.queries.status import age, is_demo, published_status, source_status
+from finops_pipeline.queries.status import format_age, is_demo, published_status, source_status
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_status_tells_whose_costs_were_published_and_when(connection):
 
 
 @pytest.mark.parametrize(
-    ("passed", "said"),
+    ("passed", "text"),
     [
         (timedelta(seconds=59), "0 min ago"),
         (timedelta(minutes=119), "119 min ago"),
@@ -40,7 +40,7 @@ def test_status_tells_whose_costs_were_published_and_when(connection):
         (timedelta(hours=48), "2 days ago"),
     ],
 )
-def test_age_is_told_in_one_unit(passed, said):
+def test_age_is_told_in_one_unit(passed, text):
     now = datetime(2026, 3, 1, tzinfo=UTC)
 
-    assert age(now - passed, now) == said
+    assert format_age(now - passed, now) == text
