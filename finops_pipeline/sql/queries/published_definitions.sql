@@ -25,4 +25,7 @@ select
         '(', array_to_string(parameters, ', '), ') as table ', macro_definition
     )
 from duckdb_functions()
-where database_name = 'published' and schema_name not in ('internal', 'main') and function_type = 'table_macro';
+where
+    database_name = 'published'
+    and schema_name not in ('internal', 'main')
+    and function_type = 'table_macro';
