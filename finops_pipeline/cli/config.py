@@ -13,7 +13,7 @@ def config() -> None:
 @config.command(help="Every setting with its value; secrets are masked.")
 def show() -> None:
     """Print every setting with its value; secrets are masked."""
-    for key, value in configuration.load().shown().items():
+    for key, value in configuration.load().masked().items():
         click.echo(f"{key} = {value}")
 
 

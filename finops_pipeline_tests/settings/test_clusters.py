@@ -146,7 +146,7 @@ def test_a_kubeconfig_is_refused_where_none_is_used(given, message):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "is_refused"),
+    ("first", "second", "is_refused"),
     [
         ({"kubernetes_access": "none"}, {"kubernetes_access": "none"}, False),
         ({"kubernetes_access": "in-cluster"}, {"kubernetes_access": "in-cluster"}, True),
@@ -158,9 +158,10 @@ def test_a_kubeconfig_is_refused_where_none_is_used(given, message):
         ),
     ],
 )
-def test_two_clusters_have_two_apis(one, other, is_refused):
-    second = {**CLUSTER, "name": "second", "opencost_url": "http://second", **other}
-    variables = {"FINOPS_CLUSTERS": json.dumps([{**CLUSTER, **one}, second])}
+def test_two_clusters_have_two_apis(first, second, is_refused):
+    other = {"name": "second", "opencost_url": "http://second"}
+    entries = [{**CLUSTER, **first}, {**CLUSTER, **other, **second}]
+    variables = {"FINOPS_CLUSTERS": json.dumps(entries)}
 
     if is_refused:
         with pytest.raises(ConfigError, match="two clusters have the same Kubernetes API"):

@@ -235,8 +235,8 @@ def test_no_secret_is_shown():
         }
     )
 
-    assert "s3cret" not in repr(settings) + str(settings.shown())
-    assert settings.shown()["clusters.0.opencost_token"] == "**********"
+    assert "s3cret" not in repr(settings) + str(settings.masked())
+    assert settings.masked()["clusters.0.opencost_token"] == "**********"
     assert settings.database_url() == "postgresql://me:s3cret@db/finops"
 
 

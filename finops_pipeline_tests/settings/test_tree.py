@@ -1,4 +1,4 @@
-"""Every setting is documented, in one example that changes nothing."""
+"""The example documents every setting, and changes nothing."""
 
 import re
 import tomllib
@@ -43,7 +43,7 @@ def test_a_duration_names_its_unit(unit):
 
 
 def _example_keys():
-    """Key, value and comment of each setting, whether or not it stands in a comment."""
+    """Yield key, value and comment of each setting, also of those in a comment."""
     sections = {key.key.rpartition(".")[0] for key in describe()}
     known = {section.replace("[]", ""): section for section in sections}
     section, comment = "", ""
@@ -60,7 +60,7 @@ def _example_keys():
 
 
 def _plain(default: object) -> object:
-    """A default as TOML gives it."""
+    """Return a default as TOML gives it."""
     if isinstance(default, tuple):
         return list(default)
     return default if isinstance(default, bool | int | str) else str(default).strip("*")
