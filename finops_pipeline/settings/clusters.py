@@ -188,19 +188,20 @@ def refuse_twins(clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
     """Refuse clusters that share a name, a token, a server or an account.
 
     Raises:
-        ValueError: two do, or there is none.
+        ValueError: two clusters share one of these, or there is no cluster.
     """
     if not clusters:
         raise ValueError("should name at least one cluster")
-    for name in (
+    for twin in (
         find_repeated([cluster.name for cluster in clusters]),
         find_repeated([name for cluster in clusters for name in token_variables(cluster.name)]),
     ):
-        if name:
-            raise ValueError(f"two clusters would share {name}: give each a name of its own")
+        if twin:
+            raise ValueError(f"two clusters would share {twin}: give each a name of its own")
     if url := find_repeated([_normalize(cluster.opencost_url) for cluster in clusters]):
         raise ValueError(f"two clusters have the opencost_url {url}: its cost would double")
-    if api := find_repeated([api for cluster in clusters if (api := _kubernetes_api(cluster))]):
+    apis = [_kubernetes_api(cluster) for cluster in clusters]
+    if api := find_repeated([api for api in apis if api]):
         raise ValueError(f"two clusters have the same Kubernetes API, {api}: give each its own")
     for first, second in combinations(clusters, 2):
         if account := _shared_account(first, second):

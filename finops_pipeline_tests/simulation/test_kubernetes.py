@@ -68,7 +68,7 @@ def test_lists_have_items_sorted_and_told_apart(cluster, plural):
 def test_uids_are_unique_and_owners_exist(cluster):
     items = [item for plural in PATHS for item in listed(cluster, plural)]
     uids = {item["metadata"]["uid"] for item in items}
-    owners = [one for item in items for one in item["metadata"].get("ownerReferences", [])]
+    owners = [owner for item in items for owner in item["metadata"].get("ownerReferences", [])]
 
     assert len(uids) == len(items)
     assert len(owners) > 150
@@ -175,10 +175,10 @@ def test_what_was_killed_says_so(cluster):
 
 def test_objects_of_a_namespace_and_single_ones(cluster):
     own = json.loads(ask(cluster, "/api/v1/namespaces/payments/pods").body)["items"]
-    one = json.loads(ask(cluster, "/apis/apps/v1/namespaces/payments/deployments/api").body)
+    deployment = json.loads(ask(cluster, "/apis/apps/v1/namespaces/payments/deployments/api").body)
 
     assert {key(pod)[0] for pod in own} == {"payments"}
-    assert (one["kind"], one["metadata"]["name"]) == ("Deployment", "api")
+    assert (deployment["kind"], deployment["metadata"]["name"]) == ("Deployment", "api")
     assert json.loads(ask(cluster, "/api/v1/namespaces/ghost/pods").body)["items"] == []
     assert json.loads(ask(cluster, "/api/v1/namespaces/data").body)["kind"] == "Namespace"
 

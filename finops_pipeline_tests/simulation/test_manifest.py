@@ -1,4 +1,4 @@
-"""Each planted fact shows in the answers, and only where it was planted."""
+"""Planted facts show in the answers, and only where they were planted."""
 
 import json
 from collections.abc import Iterable
@@ -76,7 +76,7 @@ def test_events_lie_inside_the_month_before_the_anchor():
     assert MANIFEST.step.end is None
 
 
-@pytest.mark.parametrize("sized", MANIFEST.over_requested, ids=lambda one: one.target.workload)
+@pytest.mark.parametrize("sized", MANIFEST.over_requested, ids=lambda sized: sized.target.workload)
 def test_over_requested_workloads_use_little_of_it(cluster, sized):
     cores, memory = use(sized, allocations(cluster, WEEKDAY))
 
@@ -86,7 +86,7 @@ def test_over_requested_workloads_use_little_of_it(cluster, sized):
     assert memory == pytest.approx(sized.memory_usage_bytes, rel=0.2)
 
 
-@pytest.mark.parametrize("sized", MANIFEST.under_requested, ids=lambda one: one.target.workload)
+@pytest.mark.parametrize("sized", MANIFEST.under_requested, ids=lambda sized: sized.target.workload)
 def test_under_requested_workloads_use_more_than_it(cluster, sized):
     cores, memory = use(sized, allocations(cluster, WEEKDAY))
 
@@ -197,7 +197,7 @@ def test_the_abandoned_workload_does_nothing(cluster):
     assert {row["minutes"] for row in rows} == {1440}
 
 
-@pytest.mark.parametrize("target", MANIFEST.off_hours, ids=lambda one: one.workload)
+@pytest.mark.parametrize("target", MANIFEST.off_hours, ids=lambda target: target.workload)
 def test_off_hours_workloads_sleep_on_weekends(cluster, target):
     weekday, sunday = (
         core_hours(of(target, allocations(cluster, day)))[1] for day in (WEEKDAY, WEEKDAY - DAY)
@@ -242,14 +242,14 @@ def test_unused_volumes_cost_as_stated_from_their_day(cluster):
     }
 
     assert loose == {
-        one.volume: pytest.approx(one.cost_per_hour) for one in MANIFEST.unused_volumes
+        volume.volume: pytest.approx(volume.cost_per_hour) for volume in MANIFEST.unused_volumes
     }
-    newest = max(MANIFEST.unused_volumes, key=lambda one: one.since)
+    newest = max(MANIFEST.unused_volumes, key=lambda volume: volume.since)
     names = {item["properties"]["name"] for item in assets(cluster, newest.since - WINDOW)}
     assert newest.volume not in names
 
 
-def test_the_unused_load_balancer_is_nobodys(cluster):
+def test_the_unused_load_balancer_has_no_owner(cluster):
     unused = MANIFEST.unused_load_balancer
     rows = allocations(cluster, WEEKDAY, HOUR)
     owners = [

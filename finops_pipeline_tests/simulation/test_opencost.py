@@ -179,14 +179,14 @@ def test_numbers_are_rounded_as_recorded(cluster):
 def test_load_balancers_are_a_minute_too_dear_and_without_pods_twice(cluster):
     rows, items = allocations(cluster, NOON), assets(cluster, NOON)
     unmounted = rows["demo//__unmounted__/__unmounted__/__unmounted__"]
-    one = opencost.balancer_cost(15)
+    cost = opencost.balancer_cost(15)
 
     assert unmounted["properties"]["services"] == ["legacy-api", "legacy-api"]
-    assert unmounted["loadBalancerCost"] == pytest.approx(2 * one, abs=1e-5)
+    assert unmounted["loadBalancerCost"] == pytest.approx(2 * cost, abs=1e-5)
     balancers = [item for item in items.values() if item["type"] == "LoadBalancer"]
-    assert [item["totalCost"] for item in balancers] == [pytest.approx(one, abs=1e-6)] * 3
+    assert [item["totalCost"] for item in balancers] == [pytest.approx(cost, abs=1e-6)] * 3
     shares = [row["loadBalancerCost"] for row in rows.values() if row["lbAllocations"]]
-    assert sum(shares) == pytest.approx(2 * one, abs=5e-6 * len(shares))
+    assert sum(shares) == pytest.approx(2 * cost, abs=5e-6 * len(shares))
 
 
 def test_jobs_that_just_ended_leave_ghosts(cluster):

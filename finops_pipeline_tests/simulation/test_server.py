@@ -33,7 +33,7 @@ def client(server) -> Iterator[httpx.Client]:
 
 
 def exchange(server: Server, *parts: bytes) -> bytes:
-    """What the server sends until it closes, after being sent these parts."""
+    """Send these parts; return what the server sends until it closes."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         for part in parts:
             connection.sendall(part)
@@ -105,10 +105,10 @@ def test_the_longest_prefix_wins(server, client):
 
 
 def test_requests_may_come_in_pieces_and_several_at_once(server):
-    one = b"GET /opencost/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    last = one.replace(b"Host: x", b"Connection: close")
+    first = b"GET /opencost/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = first.replace(b"Host: x", b"Connection: close")
 
-    assert exchange(server, one[:7], one[7:] + one, last).count(b"HTTP/1.1 200 OK") == 3
+    assert exchange(server, first[:7], first[7:] + first, last).count(b"HTTP/1.1 200 OK") == 3
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_requests_may_come_in_pieces_and_several_at_once(server):
         b"GET / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n",
     ],
 )
-def test_nonsense_is_refused_and_hurts_nobody(server, client, nonsense):
+def test_nonsense_is_refused_and_harms_no_other_request(server, client, nonsense):
     assert exchange(server, nonsense).startswith(b"HTTP/1.1 400 Bad Request")
     assert client.get(f"{server.opencost_url}/healthz").status_code == 200
 
