@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pyarrow as pa
 
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline.catalog.sql_files import Table, tables
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline.warehouse.fingerprints import Slots
@@ -24,7 +24,7 @@ from finops_pipeline.warehouse.session import Warehouse, open_warehouse
 CONTAINERS = 10_000
 MOST_CPU_SECONDS = 1
 MOST_LINE_SECONDS = 10
-_SHOWN = 12  # tables that cost most
+_PRINTED_COUNT = 12  # tables that cost most
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 THE_DAY = Range(MIDNIGHT, MIDNIGHT + DAY)
 SETTINGS = {
@@ -115,33 +115,33 @@ class Day:
                 connection.execute(f"copy ({query}) to '{self._files[name]}' (compression zstd)")
 
     def day_hashes(self, table: str) -> Slots:
-        """One content of one day."""
+        """Return one content of one day."""
         slot = MIDNIGHT if table in self._files else None
         return {slot: table}
 
     def hour_hashes(self, table: str, day: datetime) -> Slots:
-        """One content of each of its hours."""
+        """Return one content of each hour of a day."""
         if table not in self._files:
             return {None: table}
         return {day + count * HOUR: table for count in range(24)}
 
     def files(self, table: str, start: datetime, end: datetime) -> Sequence[Path]:
-        """The file of the day."""
-        found = [self._files[table]] if table in self._files else []
-        return found if start < MIDNIGHT + DAY and end > MIDNIGHT else []
+        """Return the file of the day, if the range touches it."""
+        paths = [self._files[table]] if table in self._files else []
+        return paths if start < MIDNIGHT + DAY and end > MIDNIGHT else []
 
     def named_files(self, table: str) -> Sequence[Path]:
-        """The same."""
+        """Return the file of the day."""
         return self.files(table, MIDNIGHT, MIDNIGHT + DAY)
 
     def frozen(self, _table: str) -> Slots:
-        """No day is frozen."""
+        """Return no day: none is frozen."""
         return {}
 
     def rows(self, table: str, _start: datetime, _end: datetime) -> pa.Table:
-        """Rows of the settings."""
-        given = SMALL.get(table)
-        return pa.Table.from_pylist(given) if given else pa.table({_first_column(table): []})
+        """Return the rows of the settings."""
+        rows = SMALL.get(table)
+        return pa.Table.from_pylist(rows) if rows else pa.table({_first_column(table): []})
 
 
 def main() -> None:
@@ -150,14 +150,19 @@ def main() -> None:
         inputs = Day(Path(folder))
         path = Path(folder) / "warehouse.duckdb"
         with open_warehouse(path, inputs, SETTINGS) as warehouse:
-            spent = {table.name: _filled(warehouse, table) for table in tables().values()}
+            seconds_by_table = {
+                table.name: _fill_seconds(warehouse, table) for table in tables().values()
+            }
     lines = {name for name, table in tables().items() if table.is_line_item}
-    tell("day_10000_containers_lines_cpu_seconds", sum(map(spent.pop, lines)), MOST_LINE_SECONDS)
-    for name, seconds in sorted(spent.items(), key=lambda item: -item[1])[:_SHOWN]:
-        tell(f"day_10000_containers_{name}_cpu_seconds", seconds, MOST_CPU_SECONDS)
+    line_seconds = sum(map(seconds_by_table.pop, lines))
+    print_figure("day_10000_containers_lines_cpu_seconds", line_seconds, MOST_LINE_SECONDS)
+    for name, seconds in sorted(seconds_by_table.items(), key=lambda item: -item[1])[
+        :_PRINTED_COUNT
+    ]:
+        print_figure(f"day_10000_containers_{name}_cpu_seconds", seconds, MOST_CPU_SECONDS)
 
 
-def _filled(warehouse: Warehouse, table: Table) -> float:
+def _fill_seconds(warehouse: Warehouse, table: Table) -> float:
     views = [tables()[name] for name in table.reads if tables()[name].is_view]
     for name in table.reads:
         warehouse.refresh_table(tables()[name])
