@@ -45,9 +45,9 @@ def cpu_ratio(answer: bytes, folder: Path) -> float:
 
 def cpu_seconds(work: Callable[[], object]) -> float:
     """Return the CPU that some work takes of this process."""
-    began = time.process_time()
+    start = time.process_time()
     work()
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 def store(answer: bytes, folder: Path) -> None:
@@ -68,10 +68,10 @@ def peak_mebibytes(folder: Path) -> float:
 def many_rows(answer: bytes, count: int) -> bytes:
     """Return the recorded rows again and again under new names, ``count`` in all."""
     document = json.loads(answer)
-    recorded = list(document["data"][0].values())
+    rows = list(document["data"][0].values())
     document["data"][0] = {
         f"{row['name']}-{number:06}": {**row, "name": f"{row['name']}-{number:06}"}
-        for number, row in ((number, recorded[number % len(recorded)]) for number in range(count))
+        for number, row in ((number, rows[number % len(rows)]) for number in range(count))
     }
     return json.dumps(document, separators=(",", ":")).encode()
 

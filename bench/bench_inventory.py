@@ -55,8 +55,8 @@ def main() -> None:
     """Print one line per figure."""
     with api() as url, TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bench.bench_inventory", url, folder]
-        ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    first, again, mebibytes = map(float, ran.stdout.split())
+        run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    first, again, mebibytes = map(float, run.stdout.split())
     print_figure("inventory_10000_pods_cpu_seconds", first, MOST_CPU_SECONDS)
     print_figure("inventory_10000_pods_again_cpu_seconds", again, MOST_CPU_SECONDS)
     print_figure("inventory_10000_pods_peak_mib", mebibytes, MOST_MEBIBYTES)
@@ -69,13 +69,13 @@ def api() -> AbstractContextManager[str]:
 
 def serve() -> None:
     """Answer pages until terminated."""
-    recorded = {path: _recorded(name) for path, (name, _) in LISTS.items()}
+    answers = {path: _read_answer(name) for path, (name, _) in LISTS.items()}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = _page(self.path, recorded)
+            body = _page(self.path, answers)
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -89,12 +89,12 @@ def serve() -> None:
     server.serve_forever()
 
 
-def _recorded(name: str) -> dict[str, Any]:
+def _read_answer(name: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads((ANSWERS / "kubernetes" / f"{name}.json").read_bytes())
     return answer
 
 
-def _page(url: str, recorded: dict[str, dict[str, Any]]) -> bytes:
+def _page(url: str, answers: dict[str, dict[str, Any]]) -> bytes:
     """Return a page of recorded objects, again and again under new names and uids."""
     parts = urlsplit(url)
     if parts.path in NAMES:
@@ -103,7 +103,7 @@ def _page(url: str, recorded: dict[str, dict[str, Any]]) -> bytes:
     begin = int(parameters.get("continue", ["0"])[0])
     count = LISTS[parts.path][1]
     end = min(count, begin + int(parameters["limit"][0]))
-    answer = recorded[parts.path]
+    answer = answers[parts.path]
     items = [_copy(answer["items"], number) for number in range(begin, end)]
     metadata = {"continue": str(end)} if end < count else {}
     return json.dumps({"kind": answer["kind"], "metadata": metadata, "items": items}).encode()

@@ -92,8 +92,8 @@ def measure(folder: Path, config: str, start: datetime, now: datetime) -> dict[s
     """Return CPU and memory of a process that reads and publishes what is due since an instant."""
     (folder / "finops.toml").write_text(config)
     command = [sys.executable, "-m", "bench.bench_load", str(folder), str(start), str(now)]
-    ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    figures: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
     return figures
 
 

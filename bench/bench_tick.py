@@ -142,7 +142,7 @@ def tick(folder: Path, now: datetime) -> float:
     """Return the CPU seconds of a tick in a process of its own, its imports left out."""
     command = [sys.executable, "-m", "bench.bench_tick", rfc3339(now)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(
+    run = subprocess.run(
         command,
         cwd=folder,
         env=environment,
@@ -150,7 +150,7 @@ def tick(folder: Path, now: datetime) -> float:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    return float(ran.stdout.splitlines()[-1])
+    return float(run.stdout.splitlines()[-1])
 
 
 def tick_and_print(now: datetime) -> None:

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args(arguments)
     here, there = lowest_figures((ROOT, options.other), options.benchmark, options.rounds)
-    for name in here.keys() & there.keys():
+    for name in [name for name in here if name in there]:
         ratio = here[name] / there[name] if there[name] else math.nan
         print(f"compare {name} here {here[name]:.4g} other {there[name]:.4g} ratio {ratio:.3f}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from finops_pipeline.cli.used_settings import load_settings_or_demo
+from finops_pipeline.cli.settings_or_demo import load_settings_or_demo
 from finops_pipeline.units import MIB
 
 # Each command imports its operation itself: Arrow takes longer to import than `finops sql` takes.

@@ -9,7 +9,7 @@ import duckdb
 import msgspec
 
 from finops_pipeline.cli.printing import DEMO_MARK, print_table
-from finops_pipeline.cli.used_settings import load_settings_or_demo
+from finops_pipeline.cli.settings_or_demo import load_settings_or_demo
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.published import open_published
 from finops_pipeline.queries.status import format_age, published_status, source_status

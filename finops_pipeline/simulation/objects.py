@@ -526,11 +526,11 @@ class Objects:
     def _cron(self, workload: Workload) -> str:
         """Return the schedule in cron's words."""
         slot = next(slot for slot in self._cluster.slots if slot.workload is workload)
-        every, (hour, minutes) = workload.every_minutes, divmod(slot.job_offset, 60)
-        if every < 60:
-            return f"*/{every} * * * *"
-        if every < 1440:
-            return f"{minutes} {hour}-23/{every // 60} * * *"
+        period, (hour, minutes) = workload.every_minutes, divmod(slot.job_offset, 60)
+        if period < 60:
+            return f"*/{period} * * * *"
+        if period < 1440:
+            return f"{minutes} {hour}-23/{period // 60} * * *"
         return f"{minutes} {hour} * * *"
 
     def _autoscaler(self, autoscaler: Autoscaler) -> _Object:

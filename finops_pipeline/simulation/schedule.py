@@ -185,15 +185,15 @@ class Slot:
     @property
     def job_offset(self) -> int:
         """Minutes after midnight (UTC) at which a CronJob first starts."""
-        every = self.workload.every_minutes
+        period = self.workload.every_minutes
         # A rare job would otherwise start at midnight together with all others.
-        return noise.below(every // 15, self.key, "offset") * 15 if every >= 360 else 0
+        return noise.below(period // 15, self.key, "offset") * 15 if period >= 360 else 0
 
     def _jobs(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        every, longest = self.workload.every_minutes, self.workload.longest_minutes
+        period, longest = self.workload.every_minutes, self.workload.longest_minutes
         offset = self.job_offset
-        for number in range((start - offset - longest) // every, (end - offset) // every + 1):
-            begin = number * every + offset
+        for number in range((start - offset - longest) // period, (end - offset) // period + 1):
+            begin = number * period + offset
             shortest = max(1, longest * 2 // 5)
             length = shortest + noise.below(longest - shortest + 1, self.key, number)
             if begin < end and begin + length > start and self.born <= begin < self.gone:

@@ -48,9 +48,9 @@ def test_table_shows_instants_in_utc_and_other_values_as_sql_writes_them(demo, t
 
 
 def test_table_of_no_rows_is_its_heading(demo):
-    shown = output(finops("sql", "select day, team from costs.daily where false"))
+    text = output(finops("sql", "select day, team from costs.daily where false"))
 
-    assert shown == "day  team\n---  ----\n"
+    assert text == "day  team\n---  ----\n"
 
 
 def test_long_table_ends_with_how_to_get_the_rest(demo):
@@ -132,35 +132,35 @@ def test_costs_are_a_table_with_a_total_that_is_their_sum(demo):
     assert rule == rule_again
     assert {row.split()[0] for row in rows} == {"(idle)", "(unmounted)", "workload"}
     # Each is rounded to 4 decimals.
-    shown = sum(Decimal(row.split()[2]) for row in rows)
-    assert abs(shown - Decimal(total.split()[1])) <= Decimal("0.0002")
+    row_sum = sum(Decimal(row.split()[2]) for row in rows)
+    assert abs(row_sum - Decimal(total.split()[1])) <= Decimal("0.0002")
     assert DEMO_MARK in result.stderr
     assert "incomplete: " in result.stderr
 
 
 def test_costs_by_team_say_who_pays_for_what(demo):
-    found = json.loads(
+    answer = json.loads(
         output(finops("costs", "--window", "2d", "--format", "json")), parse_float=Decimal
     )
 
-    assert {"checkout", "unmounted", "unattributed"} < {row["team"] for row in found["rows"]}
-    for row in [*found["rows"], found["total"]]:
+    assert {"checkout", "unmounted", "unattributed"} < {row["team"] for row in answer["rows"]}
+    for row in [*answer["rows"], answer["total"]]:
         parts = row["direct_cost"] + row["idle_cost"] + row["shared_cost"]
         assert row["total_cost"] == parts
-    assert sum(row["total_cost"] for row in found["rows"]) == found["total"]["total_cost"]
-    assert (found["currency"], len(found["days"]), len(found["previous_days"])) == ("USD", 2, 2)
+    assert sum(row["total_cost"] for row in answer["rows"]) == answer["total"]["total_cost"]
+    assert (answer["currency"], len(answer["days"]), len(answer["previous_days"])) == ("USD", 2, 2)
     with open_published(demo / "data") as connection:
         query = "select sum(total_cost) from costs.daily where day between $first and $last"
-        first, last = found["days"]
+        first, last = answer["days"]
         ((published,),) = ask(connection, query, {"first": first, "last": last}).rows
-    assert found["total"]["total_cost"] == published
+    assert answer["total"]["total_cost"] == published
 
 
 def test_costs_as_csv_have_every_group_and_nothing_else(demo):
-    asked = ("costs", "--by", "workload", "--window", "2d")
-    table = output(finops(*asked, "--limit", "3"))
-    printed = output(finops(*asked, "--format", "csv"))
-    rows = list(csv.DictReader(io.StringIO(printed)))
+    command = ("costs", "--by", "workload", "--window", "2d")
+    table = output(finops(*command, "--limit", "3"))
+    text = output(finops(*command, "--format", "csv"))
+    rows = list(csv.DictReader(io.StringIO(text)))
 
     assert re.search(rf"^\({len(rows) - 3} others\) ", table, re.MULTILINE)
     assert rows[0].keys() == {
@@ -186,8 +186,8 @@ def test_export_writes_a_file_and_says_what_is_in_it(demo, tmp_path, style):
 
     result = finops("export", "costs", "--format", style, "--out", str(path), "--window", "2d")
 
-    found = re.fullmatch(rf"{path} has (\d+) rows, together (\S+) USD\n", output(result))
-    assert found
+    match = re.fullmatch(rf"{path} has (\d+) rows, together (\S+) USD\n", output(result))
+    assert match
     assert path.stat().st_size > 1000
     assert DEMO_MARK in result.stderr
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -199,8 +199,8 @@ def test_export_names_its_file_after_level_and_days(published_demo, folder):
     output(finops("export", "costs", "--level", "monthly", "--window", "30d"))
     output(finops("export", "costs", "--format", "focus", "--window", "30d"))
 
-    named = sorted(path.name for path in folder.glob("costs-*"))
-    assert [re.sub(r"\d", "0", name) for name in named] == [
+    names = sorted(path.name for path in folder.glob("costs-*"))
+    assert [re.sub(r"\d", "0", name) for name in names] == [
         "costs-focus-0000-00-00-0000-00-00.csv",
         "costs-monthly-0000-00-00-0000-00-00.csv",
     ]
@@ -246,8 +246,8 @@ def test_nothing_is_exported_into_the_data_folder(demo, name):
     path = demo / "data" / name
 
     for command in (("costs", "--window", "2d"), ("database",)):
-        said_so = usage_error(finops("export", *command, "--out", str(path)))
-        assert "is the pipeline's own" in said_so
+        message = usage_error(finops("export", *command, "--out", str(path)))
+        assert "is the pipeline's own" in message
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ def test_config_show_masks_secrets(folder, monkeypatch):
     monkeypatch.setenv("FINOPS_CLUSTER_PROD_TOKEN", "very-secret")
     monkeypatch.setenv("FINOPS_STATE_URL", "postgresql+psycopg2://me:very-secret@db/finops")
 
-    shown = output(finops("config", "show"))
+    text = output(finops("config", "show"))
 
-    assert "very-secret" not in shown
-    assert "clusters.0.opencost_url = http://prod:9003" in shown
-    assert re.search(r"^clusters.0.opencost_token = \*+", shown, re.MULTILINE)
+    assert "very-secret" not in text
+    assert "clusters.0.opencost_url = http://prod:9003" in text
+    assert re.search(r"^clusters.0.opencost_token = \*+", text, re.MULTILINE)
 
 
 def test_config_validate_names_the_clusters(folder):

@@ -118,10 +118,10 @@ def test_demo_publishes_ends_with_all_its_children_and_continues(tmp_path):
 
 
 def test_a_taken_port_is_said_before_anything_is_written(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
 
-        with pytest.raises(FinopsError, match=f"port {port} is taken: choose another"):
+        with pytest.raises(FinopsError, match=f"port {port} is listener: choose another"):
             demo.run_demo(tmp_path / "data", days=2, ui_port=port)
 
     assert list(tmp_path.iterdir()) == []

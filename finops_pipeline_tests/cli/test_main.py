@@ -48,19 +48,19 @@ def test_version_is_that_of_the_package():
 
 
 def test_the_program_prints_one_sentence_and_no_traceback(folder):
-    ran = subprocess.run(
+    run = subprocess.run(
         [FINOPS, "sql", "select 1"], env={"PATH": os.defpath}, capture_output=True, text=True
     )
 
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("Error: data/finops.duckdb does not exist yet")
-    assert ran.stderr.count("\n") == 1
+    assert run.returncode == 1
+    assert run.stderr.startswith("Error: data/finops.duckdb does not exist yet")
+    assert run.stderr.count("\n") == 1
 
 
 def test_the_program_ends_quietly_when_its_output_is_closed(demo):
     command = f'"{FINOPS}" sql "from raw.allocation" --format csv | head -1'
 
-    ran = subprocess.run(command, shell=True, capture_output=True, text=True)
+    run = subprocess.run(command, shell=True, capture_output=True, text=True)
 
-    assert ran.stdout.startswith("cluster,window_start,allocation,")
-    assert "Traceback" not in ran.stderr
+    assert run.stdout.startswith("cluster,window_start,allocation,")
+    assert "Traceback" not in run.stderr

@@ -104,10 +104,10 @@ def test_hostile_statements_are_refused_and_change_nothing(published_demo):
     for statement, refusal in HOSTILE.items():
         with (
             open_published(published_demo / "data", LIMITS) as connection,
-            pytest.raises(QueryError, match=re.escape(refusal)) as caught,
+            pytest.raises(QueryError, match=re.escape(refusal)) as error,
         ):
             list(stream_rows(connection, statement.format(data=published_demo / "data")).rows)
-        assert "\n" not in str(caught.value), statement
+        assert "\n" not in str(error.value), statement
 
     assert files(published_demo) == before
 
@@ -124,11 +124,11 @@ def test_the_child_can_make_no_file_grow(tmp_path):
         "import sys; from pathlib import Path; from finops_pipeline.cli import sql_worker;"
         "sql_worker._confine(sql_worker.Job('', '', '', 1, 9.0)); Path(sys.argv[1]).write_text('x')"
     )
-    ran = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "grown"], capture_output=True, text=True
     )
 
-    assert "File too large" in ran.stderr
+    assert "File too large" in run.stderr
 
 
 @pytest.mark.parametrize("query", FOREVER.values(), ids=FOREVER)

@@ -9,14 +9,14 @@ from finops_pipeline_tests.cli.commands import CLUSTER, finops, output, refusal
 
 
 def test_status_tells_what_is_read_what_failed_and_what_is_due(demo):
-    shown = output(finops("status"))
+    text = output(finops("status"))
 
-    assert shown.startswith(f"{DEMO_MARK}\npublished ")
-    assert re.search(r"min ago\), in USD\n", shown)
-    assert re.search(r"^demo +opencost +\d{4}-\d\d-\d\d \d\d:\d\d ", shown, re.MULTILINE)
-    assert re.search(r"^demo +prometheus .* status 503: refused", shown, re.MULTILINE)
-    assert re.search(r"^  demo opencost: \d+ missing", shown, re.MULTILINE)
-    assert re.search(r"^  demo prometheus: .*failed before: cluster demo", shown, re.MULTILINE)
+    assert text.startswith(f"{DEMO_MARK}\npublished ")
+    assert re.search(r"min ago\), in USD\n", text)
+    assert re.search(r"^demo +opencost +\d{4}-\d\d-\d\d \d\d:\d\d ", text, re.MULTILINE)
+    assert re.search(r"^demo +prometheus .* status 503: refused", text, re.MULTILINE)
+    assert re.search(r"^  demo opencost: \d+ missing", text, re.MULTILINE)
+    assert re.search(r"^  demo prometheus: .*failed before: cluster demo", text, re.MULTILINE)
 
 
 def test_status_works_on_what_a_demo_left_without_settings(published_demo, folder):
@@ -29,10 +29,10 @@ def test_status_works_on_what_a_demo_left_without_settings(published_demo, folde
 def test_status_before_the_first_publication_says_what_is_due(folder):
     (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
 
-    shown = output(finops("status"))
+    text = output(finops("status"))
 
-    assert shown.startswith("data/finops.duckdb does not exist yet: 'make demo' fills it")
-    assert re.search(r"^  prod opencost: 13\d\d missing$", shown, re.MULTILINE)
+    assert text.startswith("data/finops.duckdb does not exist yet: 'make demo' fills it")
+    assert re.search(r"^  prod opencost: 13\d\d missing$", text, re.MULTILINE)
 
 
 def test_doctor_names_what_failed_with_its_fix_and_exits_with_1(folder):
@@ -41,12 +41,12 @@ def test_doctor_names_what_failed_with_its_fix_and_exits_with_1(folder):
         'prometheus_url = "http://127.0.0.1:9"\n'
     )
 
-    shown, told = finops("doctor"), finops("doctor", "--json")
+    table, document = finops("doctor"), finops("doctor", "--json")
 
-    assert (shown.exit_code, told.exit_code) == (1, 1)
-    assert re.search(r"^failed +prod +opencost +.*no answer: ConnectError", shown.stdout, re.M)
-    assert "-> correct its address, token or certificates" in shown.stdout
-    findings = json.loads(told.stdout)
+    assert (table.exit_code, document.exit_code) == (1, 1)
+    assert re.search(r"^failed +prod +opencost +.*no answer: ConnectError", table.stdout, re.M)
+    assert "-> correct its address, token or certificates" in table.stdout
+    findings = json.loads(document.stdout)
     assert findings[0].keys() == {"subject", "check", "status", "message", "fix"}
     assert {(row["check"], row["status"]) for row in findings} >= {
         ("opencost", "failed"),

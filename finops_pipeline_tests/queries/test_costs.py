@@ -17,10 +17,10 @@ def days(first: str, last: str) -> Days:
     return Days(date.fromisoformat(first), date.fromisoformat(last))
 
 
-def day(number: int, **given: str) -> dict[str, str]:
+def day(number: int, **columns: str) -> dict[str, str]:
     """Return a row of a day of March; before the first lies February."""
     on = date(2026, 3, 1) + timedelta(days=number - 1)
-    return {"day": str(on), "cluster": "prod", "window_count": "96", **given}
+    return {"day": str(on), "cluster": "prod", "window_count": "96", **columns}
 
 
 @pytest.fixture
@@ -63,16 +63,16 @@ def data():
     ],
 )
 def test_a_name_stands_for_days_and_those_they_are_compared_with(name, expected, before):
-    named = parse_days(name, TODAY)
+    window = parse_days(name, TODAY)
 
-    assert named == days(*expected)
-    assert previous_days(name, named) == days(*before)
+    assert window == days(*expected)
+    assert previous_days(name, window) == days(*before)
 
 
 def test_a_month_to_date_is_compared_with_the_same_days():
-    named = parse_days("mtd", date(2026, 3, 10))
+    window = parse_days("mtd", date(2026, 3, 10))
 
-    assert previous_days("mtd", named) == days("2026-02-01", "2026-02-10")
+    assert previous_days("mtd", window) == days("2026-02-01", "2026-02-10")
 
 
 @pytest.mark.parametrize(
@@ -258,11 +258,11 @@ def test_what_no_table_knows_is_refused(data, dimensions, message):
 
 @pytest.mark.parametrize("dimension", [*DIMENSIONS, "team,workload", "namespace,node"])
 def test_every_group_adds_up_to_what_was_published(published_demo, dimension):
-    every = days("2020-01-01", "2100-01-01")
+    whole = days("2020-01-01", "2100-01-01")
     with open_published(published_demo / "data") as connection:
         ((published,),) = ask(connection, "select sum(total_cost) from costs.daily").rows
 
-        costs = costs_by(connection, dimension.split(","), every)
+        costs = costs_by(connection, dimension.split(","), whole)
 
     cost = costs.columns.index("total_cost")
     assert len(costs.rows) > 0

@@ -53,7 +53,7 @@ def test_answers_every_kind_of_select(connection, query):
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ("selec 1", 'Parser Error: syntax error at or near "selec"'),
         ("from costs.weekly", "Table with name weekly does not exist"),
@@ -62,11 +62,11 @@ def test_answers_every_kind_of_select(connection, query):
         ("  ", "the query is empty"),
     ],
 )
-def test_says_in_one_line_what_is_wrong(connection, query, said):
-    with pytest.raises(QueryError, match=said) as caught:
+def test_says_in_one_line_what_is_wrong(connection, query, message):
+    with pytest.raises(QueryError, match=message) as error:
         ask(connection, query)
 
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -265,9 +265,9 @@ JSON = st.recursive(
 
 @given(st.sampled_from([key.variable for key in describe() if not key.is_secret]), JSON)
 def test_a_variable_is_taken_or_refused_by_its_name(name, value):
-    said = outcome({"FINOPS_CLUSTERS": CLUSTERS, name: json.dumps(value)})
+    text = outcome({"FINOPS_CLUSTERS": CLUSTERS, name: json.dumps(value)})
 
-    assert said.startswith(("taken", name))
+    assert text.startswith(("taken", name))
 
 
 def outcome(environ: dict[str, str]) -> str:

@@ -56,10 +56,10 @@ def test_the_pipeline_reads_and_believes_it(server):
     ):
         reading = opencost.read_window(costs, "demo", NOON, NOW)
         usage = prometheus.read_window(metrics, "demo", NOON, NOW, 'cluster="demo"')
-        judged = plausibility.judge(reading, prometheus.presence(metrics, "demo", NOON))
+        verdict = plausibility.judge(reading, prometheus.presence(metrics, "demo", NOON))
 
-    assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
-    assert judged.minutes_ratio == 1.0
+    assert (verdict.is_verified, verdict.is_degraded, verdict.reason) == (True, False, None)
+    assert verdict.minutes_ratio == 1.0
     rows = {name: table.num_rows for name, table in {**reading.tables, **usage.tables}.items()}
     assert rows["raw.allocation"] > 120
     assert rows["raw.container_usage"] > 200  # with a row per pod for its network
@@ -153,8 +153,8 @@ def test_run_ends_cleanly_on_a_signal(number):
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        found = httpx.get(f"http://127.0.0.1:{port}/opencost/allocation?window=1h")
+        answer = httpx.get(f"http://127.0.0.1:{port}/opencost/allocation?window=1h")
         process.send_signal(number)
         assert process.wait(10) == 0
 
-    assert len(json.loads(found.content)["data"][0]) > 100
+    assert len(json.loads(answer.content)["data"][0]) > 100
