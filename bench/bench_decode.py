@@ -1,7 +1,6 @@
-"""From the bytes of an OpenCost answer to a Parquet file on disk: CPU and memory.
+"""CPU and memory from the bytes of an OpenCost answer to a Parquet file on disk.
 
-The CPU is a ratio to ``json.loads`` on the same bytes, taken in turns: whatever slows the machine
-slows both.
+The CPU is a ratio to ``json.loads`` on the same bytes, taken in turns: a slow machine slows both.
 """
 
 import json
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources import opencost
@@ -31,12 +30,12 @@ ROWS = 10_000
 def main() -> None:
     """Print one line per figure."""
     with TemporaryDirectory() as folder:
-        tell("decode_cpu_ratio", cpu_ratio(body(LARGE), Path(folder)), MOST_CPU_RATIO)
-        tell("decode_10000_rows_peak_mib", peak_mebibytes(Path(folder)), MOST_MEBIBYTES)
+        print_figure("decode_cpu_ratio", cpu_ratio(body(LARGE), Path(folder)), MOST_CPU_RATIO)
+        print_figure("decode_10000_rows_peak_mib", peak_mebibytes(Path(folder)), MOST_MEBIBYTES)
 
 
 def cpu_ratio(answer: bytes, folder: Path) -> float:
-    """CPU of bytes to a file on disk over that of ``json.loads`` just after; the median round."""
+    """Return CPU of bytes to a file over that of ``json.loads`` just after; the median round."""
     ratios = [
         cpu_seconds(lambda: store(answer, folder)) / cpu_seconds(lambda: json.loads(answer))
         for _ in range(ROUNDS)
@@ -45,21 +44,21 @@ def cpu_ratio(answer: bytes, folder: Path) -> float:
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU of this process."""
-    began = time.process_time()
+    """Return the CPU that some work takes of this process."""
+    start = time.process_time()
     work()
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 def store(answer: bytes, folder: Path) -> None:
-    """What a reading goes through: decode, check, sort, hash, write."""
+    """Store an answer as a reading is: decode, check, sort, hash, write."""
     rows = opencost.allocation_rows(answer, "bench", START)
     facts = {"content_sha256": content_sha256(rows)}
     Lake(folder).write("raw.allocation", "bench", {START: rows}, facts)
 
 
 def peak_mebibytes(folder: Path) -> float:
-    """Largest resident size of a process that imports what it needs and stores many rows."""
+    """Return the largest resident size of a process that stores many rows, with its imports."""
     answer = folder / "answer.json"
     answer.write_bytes(many_rows(body(LARGE), ROWS))
     command = [sys.executable, "-m", "bench.bench_decode", str(answer), str(folder)]
@@ -67,17 +66,17 @@ def peak_mebibytes(folder: Path) -> float:
 
 
 def many_rows(answer: bytes, count: int) -> bytes:
-    """The recorded rows again and again under new names, as many as asked for."""
+    """Return the recorded rows again and again under new names, ``count`` in all."""
     document = json.loads(answer)
-    recorded = list(document["data"][0].values())
+    rows = list(document["data"][0].values())
     document["data"][0] = {
         f"{row['name']}-{number:06}": {**row, "name": f"{row['name']}-{number:06}"}
-        for number, row in ((number, recorded[number % len(recorded)]) for number in range(count))
+        for number, row in ((number, rows[number % len(rows)]) for number in range(count))
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def store_and_tell_peak(answer: Path, folder: Path) -> None:
+def store_and_print_peak(answer: Path, folder: Path) -> None:
     """Print this process's own peak; ``ru_maxrss`` would hold that of the parent as well."""
     store(answer.read_bytes(), folder)
     status = Path("/proc/self/status").read_text().splitlines()
@@ -87,6 +86,6 @@ def store_and_tell_peak(answer: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        store_and_tell_peak(*map(Path, sys.argv[1:]))
+        store_and_print_peak(*map(Path, sys.argv[1:]))
     else:
         main()

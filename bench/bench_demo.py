@@ -1,4 +1,4 @@
-"""The demo from its start until 35 days are filled: CPU of all its processes, and first numbers."""
+"""CPU of the demo from its start until 35 days are filled, and time until its first numbers."""
 
 import os
 import resource
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.figures import tell
+from bench.figures import print_figure
 
 ROOT = Path(__file__).parent.parent
 MOST_CPU_SECONDS = 180
@@ -23,8 +23,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         first_numbers = run_demo(Path(folder))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    tell("demo_35_days_cpu_seconds", used.ru_utime + used.ru_stime, MOST_CPU_SECONDS)
-    tell("demo_first_numbers_wall_seconds", first_numbers, MOST_WALL_SECONDS)
+    print_figure("demo_35_days_cpu_seconds", used.ru_utime + used.ru_stime, MOST_CPU_SECONDS)
+    print_figure("demo_first_numbers_wall_seconds", first_numbers, MOST_WALL_SECONDS)
 
 
 def run_demo(folder: Path) -> float:
@@ -38,13 +38,13 @@ def run_demo(folder: Path) -> float:
     finops = Path(sys.executable).with_name("finops")
     command = [str(finops), "demo", "--port", str(free_port())]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    began = time.monotonic()
+    start_time = time.monotonic()
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as demo:
         assert demo.stdout
         next(line for line in demo.stdout if line.startswith("First numbers"))
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - start_time
         next(line for line in demo.stdout if line.startswith("All days are filled"))
         demo.send_signal(signal.SIGINT)
         demo.stdout.read()
@@ -53,7 +53,7 @@ def run_demo(folder: Path) -> float:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from bench.child import serving
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline import http
 from finops_pipeline.ingest import inventory
 from finops_pipeline.installation.recording import record
@@ -55,27 +55,27 @@ def main() -> None:
     """Print one line per figure."""
     with api() as url, TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bench.bench_inventory", url, folder]
-        ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    first, again, mebibytes = map(float, ran.stdout.split())
-    tell("inventory_10000_pods_cpu_seconds", first, MOST_CPU_SECONDS)
-    tell("inventory_10000_pods_again_cpu_seconds", again, MOST_CPU_SECONDS)
-    tell("inventory_10000_pods_peak_mib", mebibytes, MOST_MEBIBYTES)
+        run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    first, again, mebibytes = map(float, run.stdout.split())
+    print_figure("inventory_10000_pods_cpu_seconds", first, MOST_CPU_SECONDS)
+    print_figure("inventory_10000_pods_again_cpu_seconds", again, MOST_CPU_SECONDS)
+    print_figure("inventory_10000_pods_peak_mib", mebibytes, MOST_MEBIBYTES)
 
 
 def api() -> AbstractContextManager[str]:
-    """The pretend API in a process of its own; its address."""
+    """Serve the pretend API in a process of its own; yield its address."""
     return serving("-m", "bench.bench_inventory", "serve")
 
 
 def serve() -> None:
     """Answer pages until terminated."""
-    recorded = {path: _recorded(name) for path, (name, _) in LISTS.items()}
+    answers = {path: _read_answer(name) for path, (name, _) in LISTS.items()}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = _page(self.path, recorded)
+            body = _page(self.path, answers)
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -89,13 +89,13 @@ def serve() -> None:
     server.serve_forever()
 
 
-def _recorded(name: str) -> dict[str, Any]:
+def _read_answer(name: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads((ANSWERS / "kubernetes" / f"{name}.json").read_bytes())
     return answer
 
 
-def _page(url: str, recorded: dict[str, dict[str, Any]]) -> bytes:
-    """RecordedCounts objects again and again under new names and uids."""
+def _page(url: str, answers: dict[str, dict[str, Any]]) -> bytes:
+    """Return a page of recorded objects, again and again under new names and uids."""
     parts = urlsplit(url)
     if parts.path in NAMES:
         return json.dumps({"kind": NAMES[parts.path], "metadata": {}, "items": []}).encode()
@@ -103,7 +103,7 @@ def _page(url: str, recorded: dict[str, dict[str, Any]]) -> bytes:
     begin = int(parameters.get("continue", ["0"])[0])
     count = LISTS[parts.path][1]
     end = min(count, begin + int(parameters["limit"][0]))
-    answer = recorded[parts.path]
+    answer = answers[parts.path]
     items = [_copy(answer["items"], number) for number in range(begin, end)]
     metadata = {"continue": str(end)} if end < count else {}
     return json.dumps({"kind": answer["kind"], "metadata": metadata, "items": items}).encode()
@@ -115,7 +115,7 @@ def _copy(items: list[dict[str, Any]], number: int) -> dict[str, Any]:
     return {**item, "metadata": {**item["metadata"], **own}}
 
 
-def read_and_tell(url: str, folder: Path) -> None:
+def read_and_print(url: str, folder: Path) -> None:
     """Print CPU seconds of two readings, and this process's peak."""
     lake = Lake(folder / "lake")
     with open_state(
@@ -134,7 +134,7 @@ def read_and_tell(url: str, folder: Path) -> None:
 
 
 def cpu_seconds() -> float:
-    """Of this process, its threads included."""
+    """Return the CPU of this process, its threads included."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
@@ -143,6 +143,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
         serve()
     elif sys.argv[1:]:
-        read_and_tell(sys.argv[1], Path(sys.argv[2]))
+        read_and_print(sys.argv[1], Path(sys.argv[2]))
     else:
         main()

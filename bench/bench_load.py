@@ -1,7 +1,8 @@
-"""One tick over 50 clusters of 10,000 containers, and a gap of a day on the embedded cluster.
+"""CPU and memory of 50 clusters of 10,000 containers, and of a gap of a day.
 
-The servers are other processes, so that neither their work nor their memory counts. Prometheus does
-not answer in the first: costs do not wait for it.
+One tick reads a window of all clusters; the gap is one of the embedded cluster. The servers are
+other processes, so that neither their work nor their memory counts. Prometheus does not answer in
+the first: costs do not wait for it.
 """
 
 import json
@@ -17,7 +18,7 @@ from tempfile import TemporaryDirectory
 from bench.bench_decode import LARGE, ROWS, many_rows
 from bench.bench_tick import CONFIG, cluster
 from bench.child import serving
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline import settings as configuration
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import open_installation
@@ -31,7 +32,7 @@ GAP = 96 * WINDOW
 MOST_LOAD_CPU_SECONDS = 90
 MOST_LOAD_MEBIBYTES = 1_500
 MOST_GAP_CPU_SECONDS = 60
-ONE = """
+CLUSTER = """
 [[clusters]]
 name = "c-{number:02}"
 opencost_url = "{url}/c-{number:02}"
@@ -41,22 +42,22 @@ prometheus_url = "{url}/c-{number:02}/prometheus"
 
 def main() -> None:
     """Print one line per figure."""
-    with recorded() as url, TemporaryDirectory() as folder:
-        text = "".join(ONE.format(number=number, url=url) for number in range(CLUSTERS))
+    with recorded_server() as url, TemporaryDirectory() as folder:
+        text = "".join(CLUSTER.format(number=number, url=url) for number in range(CLUSTERS))
         now = START + WINDOW + timedelta(minutes=5)
-        told = measured(Path(folder), text, START, now)
-    tell("load_500000_rows_cpu_seconds", told["cpu_seconds"], MOST_LOAD_CPU_SECONDS)
-    tell("load_500000_rows_peak_mib", told["peak_mib"], MOST_LOAD_MEBIBYTES)
-    tell("load_clusters_not_read_count", CLUSTERS - told["windows_read"], 0)
+        figures = measure(Path(folder), text, START, now)
+    print_figure("load_500000_rows_cpu_seconds", figures["cpu_seconds"], MOST_LOAD_CPU_SECONDS)
+    print_figure("load_500000_rows_peak_mib", figures["peak_mib"], MOST_LOAD_MEBIBYTES)
+    print_figure("load_clusters_not_read_count", CLUSTERS - figures["windows_read"], 0)
     with cluster() as url, TemporaryDirectory() as folder:
         now = window_start(datetime.now(UTC)) + timedelta(minutes=5)
         text = CONFIG.format(lookback_days=14, url=url)
-        told = measured(Path(folder), text, window_start(now) - GAP, now)
-    tell("gap_96_windows_cpu_seconds", told["cpu_seconds"], MOST_GAP_CPU_SECONDS)
+        figures = measure(Path(folder), text, window_start(now) - GAP, now)
+    print_figure("gap_96_windows_cpu_seconds", figures["cpu_seconds"], MOST_GAP_CPU_SECONDS)
 
 
-def recorded() -> AbstractContextManager[str]:
-    """A large recorded answer, for whoever asks, by a process of its own; its address."""
+def recorded_server() -> AbstractContextManager[str]:
+    """Serve a large recorded answer by a process of its own; yield its address."""
     return serving("-m", "bench.bench_load", "serve")
 
 
@@ -87,21 +88,21 @@ def serve() -> None:
     server.serve_forever()
 
 
-def measured(folder: Path, config: str, start: datetime, now: datetime) -> dict[str, float]:
-    """CPU and memory of a process that reads and publishes what is due since an instant."""
+def measure(folder: Path, config: str, start: datetime, now: datetime) -> dict[str, float]:
+    """Return CPU and memory of a process that reads and publishes what is due since an instant."""
     (folder / "finops.toml").write_text(config)
     command = [sys.executable, "-m", "bench.bench_load", str(folder), str(start), str(now)]
-    ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    told: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
-    return told
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return figures
 
 
-def read_and_tell(folder: Path, start: datetime, now: datetime) -> None:
+def read_and_print(folder: Path, start: datetime, now: datetime) -> None:
     """Print CPU seconds of this process, its threads included, and its peak."""
     data = {"FINOPS_DATA_DIR": str(folder / "data")}
-    given = configuration.load(folder / "finops.toml", data)
+    settings = configuration.load(folder / "finops.toml", data)
     windows_read = 0
-    with open_installation(given, lambda: now) as installation:
+    with open_installation(settings, lambda: now) as installation:
         for source in SOURCES:
             for progress in read_due(source, installation, start, now + DAY):
                 is_cost = source.name == "opencost"
@@ -110,12 +111,12 @@ def read_and_tell(folder: Path, start: datetime, now: datetime) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     status = Path("/proc/self/status").read_text().splitlines()
     (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
-    told = {
+    figures = {
         "cpu_seconds": used.ru_utime + used.ru_stime,
         "peak_mib": int(peak) / 1024,
         "windows_read": windows_read,
     }
-    print(json.dumps(told))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
@@ -123,6 +124,6 @@ if __name__ == "__main__":
         serve()
     elif sys.argv[1:]:
         folder, *instants = sys.argv[1:]
-        read_and_tell(Path(folder), *map(datetime.fromisoformat, instants))
+        read_and_print(Path(folder), *map(datetime.fromisoformat, instants))
     else:
         main()

@@ -1,6 +1,6 @@
-"""What judging an answer costs beside reading and recording it: CPU, 3,000 containers.
+"""CPU of judging an answer of 3,000 containers over that of reading and recording it.
 
-A ratio, taken in turns: whatever slows the machine slows both. A tick does more than read and
+A ratio, taken in turns: a slow machine slows both. A tick does more than read and
 record, so that its share of a tick is smaller.
 """
 
@@ -14,7 +14,7 @@ import httpx
 import pyarrow.compute as pc
 
 from bench.bench_decode import cpu_seconds
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline.installation.recording import record
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources import opencost, plausibility
@@ -43,34 +43,36 @@ def main() -> None:
         httpx.Client(base_url="http://opencost", transport=transport) as client,
         open_state(f"sqlite:///{folder}/state.db", is_demo=False, currency="USD") as state,
     ):
-        tell("belief_cpu_ratio", cpu_ratio(client, Lake(Path(folder)), state), MOST_CPU_RATIO)
+        print_figure(
+            "belief_cpu_ratio", cpu_ratio(client, Lake(Path(folder)), state), MOST_CPU_RATIO
+        )
 
 
 def cpu_ratio(client: httpx.Client, lake: Lake, state: State) -> float:
-    """CPU of judging over that of reading and recording just after; the median round."""
-    told = opencost.read_window(client, "bench", START, START)
-    presence = seen(told)
+    """Return CPU of judging over that of reading and recording just after; the median round."""
+    reading = opencost.read_window(client, "bench", START, START)
+    presence = complete_presence(reading)
     rounds = [
-        cpu_seconds(lambda: plausibility.judge(told, presence))
-        / cpu_seconds(partial(keep, client, lake, state, number))
+        cpu_seconds(lambda: plausibility.judge(reading, presence))
+        / cpu_seconds(partial(read_and_record, client, lake, state, number))
         for number in range(ROUNDS)
     ]
     return statistics.median(rounds[1:])  # the first warms up both
 
 
-def keep(client: httpx.Client, lake: Lake, state: State, number: int) -> None:
-    """A window is read and becomes current, under another name each time."""
-    told = opencost.read_window(client, f"bench-{number}", START, START + timedelta(hours=1))
-    record(lake, state.ledger, [told])
+def read_and_record(client: httpx.Client, lake: Lake, state: State, number: int) -> None:
+    """Read and record a window, under another name of the cluster each time."""
+    reading = opencost.read_window(client, f"bench-{number}", START, START + timedelta(hours=1))
+    record(lake, state.ledger, [reading])
 
 
-def seen(told: Reading) -> Presence:
-    """A Prometheus that saw exactly what OpenCost says."""
-    rows = told.tables["raw.allocation"]
+def complete_presence(reading: Reading) -> Presence:
+    """Return the presence of a Prometheus that agrees with OpenCost."""
+    rows = reading.tables["raw.allocation"]
     rows = rows.filter(pc.is_valid(rows["node"]))
     names = [rows[name].to_pylist() for name in ("namespace", "pod", "container")]
     counts = dict.fromkeys(zip(*names, strict=True), 15.0)
-    nodes = told.tables["raw.asset"].filter(pc.field("asset_kind") == "node")
+    nodes = reading.tables["raw.asset"].filter(pc.field("asset_kind") == "node")
     hours = pc.sum(nodes["minutes"]).as_py() / 60
     return Presence(
         counts,

@@ -1,8 +1,8 @@
-"""A tick on the embedded cluster: CPU beyond a process that has done its imports.
+"""CPU of a tick on the embedded cluster, beyond a process that has done its imports.
 
 Each tick runs in a process of its own and reads what a quarter of an hour brings: one new window
 and two to be read again, of both sources. The cluster is yet another process, not counted. Ticks
-on a short and a long history take turns: whatever slows the machine slows both.
+on a short and a long history take turns: a slow machine slows both.
 """
 
 import os
@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from bench.child import serving
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline import settings as configuration
 from finops_pipeline.ingest.days import read_days
 from finops_pipeline.ingest.windows import read_due
@@ -70,22 +70,22 @@ def main() -> None:
             for days, folder in folders.items():
                 seconds[days].append(tick(folder, now + (2 + number) * WINDOW))
     ratios = [long / short for long, short in zip(seconds[365], seconds[7], strict=True)]
-    tell("tick_35_days_cpu_seconds", statistics.median(seconds[35]), MOST_CPU_SECONDS)
-    tell("tick_365_to_7_days_cpu_ratio", statistics.median(ratios), MOST_RATIO)
+    print_figure("tick_35_days_cpu_seconds", statistics.median(seconds[35]), MOST_CPU_SECONDS)
+    print_figure("tick_365_to_7_days_cpu_ratio", statistics.median(ratios), MOST_RATIO)
 
 
 def cluster() -> AbstractContextManager[str]:
-    """The embedded cluster in a process of its own; its origin."""
+    """Serve the embedded cluster in a process of its own; yield its origin."""
     code = (
         "from datetime import UTC, datetime\n"
         "from finops_pipeline.simulation import server\n"
-        "server.run(0, ready=lambda it: print(it.url, flush=True))"
+        "server.run(0, ready=lambda server: print(server.url, flush=True))"
     )
     return serving("-c", code)
 
 
 def make_history(folder: Path, url: str, days: int, now: datetime) -> None:
-    """An installation whose windows of so many days have been read and published.
+    """Make an installation whose windows of so many days have been read and published.
 
     The newest two days are read as ever; the days before are the first of them again and again.
     """
@@ -113,36 +113,36 @@ def copy_day(installation: Installation, day: datetime, oldest: datetime) -> Non
     while day + DAY > oldest:
         record(installation.lake, installation.state.ledger, readings)
         day -= DAY
-        readings = [moved(reading, -DAY) for reading in readings]
+        readings = [move(reading, -DAY) for reading in readings]
 
 
 def read_day(installation: Installation, day: datetime) -> Iterator[Reading]:
-    """What both sources say of each window of a day."""
+    """Read each window of a day from both sources."""
     with connected(installation.settings.clusters[0]) as clients:
         for window in windows(day, day + DAY):
             for source in (source for source in SOURCES if not source.heartbeat):
                 yield source.read(clients, window, window + 2 * DAY, True)
 
 
-def moved(reading: Reading, by: timedelta) -> Reading:
-    """The same reading of another window."""
+def move(reading: Reading, by: timedelta) -> Reading:
+    """Return the same reading of another window."""
     start = reading.window_start + by
-    tables = {name: dated(rows, start) for name, rows in reading.tables.items()}
+    tables = {name: date_rows(rows, start) for name, rows in reading.tables.items()}
     return Reading(reading.cluster, start, reading.fetched_at + by, tables)
 
 
-def dated(rows: pa.Table, start: datetime) -> pa.Table:
-    """The rows of one window under the date of another."""
+def date_rows(rows: pa.Table, start: datetime) -> pa.Table:
+    """Return the rows of a window under the date of another."""
     position = rows.schema.get_field_index("window_start")
     field = rows.schema.field(position)
     return rows.set_column(position, field, pa.array([start] * rows.num_rows, field.type))
 
 
 def tick(folder: Path, now: datetime) -> float:
-    """CPU seconds of one tick in a process of its own, its imports left out."""
+    """Return the CPU seconds of a tick in a process of its own, its imports left out."""
     command = [sys.executable, "-m", "bench.bench_tick", rfc3339(now)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(
+    run = subprocess.run(
         command,
         cwd=folder,
         env=environment,
@@ -150,10 +150,10 @@ def tick(folder: Path, now: datetime) -> float:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    return float(ran.stdout.splitlines()[-1])
+    return float(run.stdout.splitlines()[-1])
 
 
-def tick_and_tell(now: datetime) -> None:
+def tick_and_print(now: datetime) -> None:
     """Print the CPU seconds of this process between its imports and the end of a tick."""
     from finops_pipeline.definitions import defs
     from finops_pipeline.orchestration.in_process import run_tick
@@ -177,13 +177,13 @@ def import_all(names: list[str]) -> None:
 
 
 def cpu_seconds() -> float:
-    """Of this process, its threads included."""
+    """Return the CPU of this process, its threads included."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        tick_and_tell(datetime.fromisoformat(sys.argv[1]))
+        tick_and_print(datetime.fromisoformat(sys.argv[1]))
     else:
         main()

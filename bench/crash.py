@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline.simulation import server
 from finops_pipeline.units import HOUR, WINDOW
 from finops_pipeline_tests.installation.crashes import Ticks, home, killed_ticks
@@ -31,14 +31,16 @@ def main(kills: int) -> None:
         for number, outcome in enumerate(killed_ticks(killed, ticks, FIRST_TICK, kills), 1):
             outcomes.append(outcome)
             if number % COMPARED_EACH == 0 or number == kills:
-                for one in (killed, undisturbed):
-                    one.tick(outcome.now)
+                for installation in (killed, undisturbed):
+                    installation.tick(outcome.now)
                 stale += killed.costs() != undisturbed.costs()
     for name in ("lost", "torn", "doubled"):
         count = sum(getattr(outcome.damage, name) for outcome in outcomes)
-        tell(f"crash_windows_{name}_count", count, 0)
-    tell("crash_stale_count", stale, 0)
-    tell("crash_next_start_seconds", max(o.start_seconds for o in outcomes), MOST_START_SECONDS)
+        print_figure(f"crash_windows_{name}_count", count, 0)
+    print_figure("crash_stale_count", stale, 0)
+    print_figure(
+        "crash_next_start_seconds", max(o.start_seconds for o in outcomes), MOST_START_SECONDS
+    )
 
 
 if __name__ == "__main__":

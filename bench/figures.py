@@ -1,6 +1,6 @@
-"""How a figure is told."""
+"""The line that a figure is printed on."""
 
 
-def tell(name: str, value: float, goal: float) -> None:
-    """One figure beside its goal."""
+def print_figure(name: str, value: float, goal: float) -> None:
+    """Print a figure beside its goal."""
     print(f"figure {name} {value:.3g} goal <= {goal}", flush=True)

@@ -1,4 +1,4 @@
-"""2,000 ticks, a quarter of an hour apart by a pretended clock: ``make soak``.
+"""Runs 2,000 ticks, a quarter of an hour apart by a pretended clock: ``make soak``.
 
 Reading, ledger, lake, compaction and sweeping are real; the source is a function. Neither Dagster
 nor the tables run: what a tick of theirs leaves behind does not grow with their number.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline.units import DAY, WINDOW, windows
 from finops_pipeline_tests.installation.pretended import World, world
 
@@ -24,7 +24,7 @@ MOST_DISK_DEVIATION_RATIO = 0.05
 
 @dataclass(frozen=True)
 class Size:
-    """What a process holds."""
+    """Memory and open files of a process."""
 
     resident_bytes: int
     open_files: int
@@ -32,55 +32,57 @@ class Size:
 
 def main(ticks: int) -> None:
     """Print one line per figure."""
-    with world(START + timedelta(minutes=5)) as it:
-        warm, end = run(it, ticks)
-        tell("soak_memory_growth_ratio", end.resident_bytes / warm.resident_bytes, MOST_RATIO)
-        tell("soak_open_files_growth_count", end.open_files - warm.open_files, 0)
-        tell("soak_gap_count", gaps(it, START, START + ticks * WINDOW), 0)
-        tell("soak_disk_deviation_ratio", disk_deviation(it), MOST_DISK_DEVIATION_RATIO)
+    with world(START + timedelta(minutes=5)) as trial:
+        warm, end = run(trial, ticks)
+        print_figure(
+            "soak_memory_growth_ratio", end.resident_bytes / warm.resident_bytes, MOST_RATIO
+        )
+        print_figure("soak_open_files_growth_count", end.open_files - warm.open_files, 0)
+        print_figure("soak_gap_count", gaps(trial, START, START + ticks * WINDOW), 0)
+        print_figure("soak_disk_deviation_ratio", disk_deviation(trial), MOST_DISK_DEVIATION_RATIO)
 
 
-def run(it: World, ticks: int) -> tuple[Size, Size]:
-    """Tick; the size of this process once it is warm, and at the end."""
-    it.say = lambda window, at: [(window.hour + 1 + place) / 8 for place in range(ROWS)]
+def run(trial: World, ticks: int) -> tuple[Size, Size]:
+    """Tick; return the size of this process once it is warm, and at the end."""
+    trial.say = lambda window, at: [(window.hour + 1 + place) / 8 for place in range(ROWS)]
     warm = size()
     for number in range(1, ticks + 1):
-        it.clock.now += WINDOW
-        it.tick(START, it.clock() + WINDOW)
+        trial.clock.now += WINDOW
+        trial.tick(START, trial.clock() + WINDOW)
         if number == int(ticks * WARM_RATIO):
             warm = size()
     return warm, size()
 
 
 def size() -> Size:
-    """Of this process, now."""
+    """Return the size of this process now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return Size(pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")))
 
 
-def gaps(it: World, start: datetime, end: datetime) -> int:
-    """Windows of a range that were not read."""
-    known = it.windows(start, end)
-    return sum(at not in known or not known[at].file for at in windows(start, end))
+def gaps(trial: World, start: datetime, end: datetime) -> int:
+    """Count the windows of a range that were not read."""
+    ledger = trial.windows(start, end)
+    return sum(at not in ledger or not ledger[at].file for at in windows(start, end))
 
 
-def disk_deviation(it: World) -> float:
-    """How far the lake is from its expected size: a file for each finished day, none besides.
+def disk_deviation(trial: World) -> float:
+    """Return how far the lake is from its expected size: a file for each finished day alone.
 
     A day is finished a day after its end; the files before it stay two days longer, so that the
     newest four days are left out on both sides.
     """
-    young = it.clock() - 4 * DAY
-    lake = it.installation.lake
+    young = trial.clock() - 4 * DAY
+    lake = trial.installation.lake
     sizes: dict[str, list[int]] = {}
     for path in lake.paths():
         day = path.split("date=")[1][:10]
         if day < young.date().isoformat():
             sizes.setdefault(day, []).append(lake.absolute(path).stat().st_size)
-    expected = [max(of_day) for of_day in sizes.values()]  # what else lies there is too much
+    expected = [max(of_day) for of_day in sizes.values()]  # any other file is too much
     days = (young.date() - START.date()).days
-    found = sum(map(sum, sizes.values()))
-    return abs(found / (sum(expected) / len(expected) * days) - 1)
+    actual = sum(map(sum, sizes.values()))
+    return abs(actual / (sum(expected) / len(expected) * days) - 1)
 
 
 if __name__ == "__main__":

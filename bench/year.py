@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from bench.figures import tell
+from bench.figures import print_figure
 from finops_pipeline.catalog.sql_files import tables
 
 CONTAINERS = 2_000
 DAYS = 365
 FIRST = date(2025, 1, 1)
 ROUNDS = 7
-MADE = ["core.calendar", "costs.daily", "costs.attributed_daily"]
+TABLES = ["core.calendar", "costs.daily", "costs.attributed_daily"]
 VIEWS = [
     "costs.complete_daily",
     "costs.complete_monthly",
@@ -101,14 +101,14 @@ def main() -> None:
     with TemporaryDirectory() as folder, history(Path(folder)) as connection:
         for name, rolled_up, raw, goal in QUESTIONS:
             of_rollup, of_raw = medians(connection, rolled_up, raw)
-            tell(f"{name}_milliseconds", of_rollup, goal)
+            print_figure(f"{name}_milliseconds", of_rollup, goal)
             if of_raw:
-                tell(f"{name}_ratio_to_raw_rows", of_rollup / of_raw, 1)
+                print_figure(f"{name}_ratio_to_raw_rows", of_rollup / of_raw, 1)
 
 
 @contextmanager
 def history(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database of the daily tables and a view of the raw rows."""
+    """Make a database of the daily tables and a view of the raw rows."""
     with duckdb.connect(str(folder / "year.duckdb"), config={"threads": 2}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         for number in range(DAYS):
@@ -117,10 +117,12 @@ def history(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 f"copy ({query}) to '{folder}/{number:03}.parquet' (compression zstd)"
             )
         connection.execute(f"create view windows as from read_parquet('{folder}/*.parquet')")
-        for name in [*MADE, *VIEWS]:
+        for name in [*TABLES, *VIEWS]:
             connection.execute(f"create schema if not exists {tables()[name].schema}")
             connection.execute(tables()[name].ddl)
-        connection.execute(f"insert into core.calendar by name {tables()[MADE[0]].query}", CALENDAR)
+        connection.execute(
+            f"insert into core.calendar by name {tables()[TABLES[0]].query}", CALENDAR
+        )
         connection.execute(DAILY)
         connection.execute(ATTRIBUTED)
         connection.execute("checkpoint")
@@ -130,13 +132,14 @@ def history(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def medians(
     connection: duckdb.DuckDBPyConnection, rolled_up: str, raw: str | None
 ) -> tuple[float, float | None]:
-    """Milliseconds of both, asked in turns; the first round warms up."""
+    """Return the milliseconds of both, asked in turns; the first round warms up."""
     rounds = [
         (_milliseconds(connection, rolled_up), raw and _milliseconds(connection, raw))
         for _ in range(ROUNDS)
     ][1:]
-    of_raw = [spent for _, spent in rounds if spent]
-    return statistics.median(it for it, _ in rounds), statistics.median(of_raw) if of_raw else None
+    raw_times = [milliseconds for _, milliseconds in rounds if milliseconds]
+    median = statistics.median(milliseconds for milliseconds, _ in rounds)
+    return median, statistics.median(raw_times) if raw_times else None
 
 
 def _milliseconds(connection: duckdb.DuckDBPyConnection, query: str) -> float:

@@ -1,4 +1,4 @@
-"""What holds for every test: time in UTC, no waiting between retries, seeded random input.
+"""Fixtures of all tests: time in UTC, no waiting between retries, seeded random input.
 
 A test marked ``needs("program")`` is left out where that program is missing, which the last lines
 say; with CI=true it fails instead.

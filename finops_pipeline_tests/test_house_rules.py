@@ -23,6 +23,9 @@ LOCKS = sorted(ROOT.glob("requirements*.lock"))
 SQL = sorted(SQL_DIR.rglob("*.sql"))
 SQL_LINE = 110
 CHECKS = {**files("checks"), **files("checks/blocking")}
+QUERIES = {**files("exports"), **files("queries")}
+# Values of parameters that select days; others are null, as an option that was left out.
+QUERY_PARAMETERS = {"first": "2026-03-01", "after": "2026-03-03"}
 # The last word of a number's name: what is counted, or its unit; parts of a date are their own.
 UNITS = {
     "amount",
@@ -201,6 +204,13 @@ def reads_the_lake(table: str) -> bool:
     """Whether it is of the lake, or a view that ends there."""
     found = tables()[table]
     return found.is_raw or (found.is_view and any(map(reads_the_lake, found.reads)))
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+def test_query_reads_tables_that_exist_and_answers_without_rows(empty, query):
+    assert len(query.statements) == 1
+    assert query.reads <= tables().keys()
+    empty.rows(query.query, {name: QUERY_PARAMETERS.get(name) for name in query.parameters})
 
 
 @pytest.mark.parametrize("metric", files("metrics").values(), ids=files("metrics"))

@@ -1,1 +1,5 @@
-"""The command line: ``main`` puts the groups of commands together, ``printing`` shows answers."""
+"""The command line: ``main`` lists the commands, ``printing`` shows answers.
+
+Commands lie in modules by what they are for: ``analysts``, ``status``, ``pipeline``, ``data`` and
+``config``.
+"""

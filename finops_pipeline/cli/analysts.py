@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from finops_pipeline.cli.printing import DEMO_MARK, PRINTERS, note, print_costs
+from finops_pipeline.cli.printing import DEMO_MARK, PRINTERS, print_costs, print_note
 from finops_pipeline.cli.sql_worker import Job, answer
-from finops_pipeline.queries.costs import ALL, DIMENSIONS, Days, costs_by, days_before, days_named
+from finops_pipeline.queries.costs import ALL, DIMENSIONS, Days, costs_by, parse_days, previous_days
 from finops_pipeline.queries.published import open_published
 from finops_pipeline.queries.status import is_demo
 from finops_pipeline.settings import load_data_dir
@@ -20,8 +20,13 @@ from finops_pipeline.units import MIB
 if TYPE_CHECKING:
     from finops_pipeline.queries.export import Export
 
-_MOST_GROUPS = 50  # of a table: what people look at; the others are one row
+_MOST_GROUPS = 50  # of a table, which people read; the others are one row
 _MOST_ROWS = 1_000_000_000
+_COSTS_HELP = """What each team, namespace, ... cost, its share of all, and how that changed.
+
+A team pays for its workloads (direct) and, as configured, for its share of idle and of shared
+cost. Days are UTC; today is counted as far as it was read.
+"""
 _STYLE = click.option(
     "--format", "style", type=click.Choice(list(PRINTERS)), default="table", show_default=True
 )
@@ -34,22 +39,22 @@ _WINDOW = click.option(
 )
 
 
-def _listed(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
-    """The parts of a comma-separated list, each once."""
+def _parse_list(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
+    """Return the parts of a comma-separated list, each once."""
     parts = [part.strip() for part in value.split(",")]
     if not all(parts):
         raise click.BadParameter("has an empty part")
     return list(dict.fromkeys(parts))
 
 
-def _day_count(_context: click.Context, _option: click.Parameter, value: str) -> int:
-    found = re.fullmatch(r"(\d{1,4})d", value)
-    if not found:
+def _parse_day_count(_context: click.Context, _option: click.Parameter, value: str) -> int:
+    match = re.fullmatch(r"(\d{1,4})d", value)
+    if not match:
         raise click.BadParameter(f"{value!r} is no number of days, such as 7d")
-    return int(found[1])
+    return int(match[1])
 
 
-def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+def _refuse_nan(_context: click.Context, _option: click.Parameter, value: float) -> float:
     if math.isnan(value):  # which is in every range
         raise click.BadParameter("is no number")
     return value
@@ -70,7 +75,7 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     type=click.FloatRange(0, 86_400, min_open=True),
     default=60.0,
     show_default=True,
-    callback=_number,
+    callback=_refuse_nan,
     help="Seconds until it is stopped; a day at most.",
 )
 def sql(query: str, style: str, limit: int, timeout: float) -> None:
@@ -84,13 +89,13 @@ def sql(query: str, style: str, limit: int, timeout: float) -> None:
     click.echo(answer(job, sys.stdout.buffer), err=True, nl=False)
 
 
-@click.command()
+@click.command(help=_COSTS_HELP)
 @click.option(
     "--by",
     "dimensions",
     default="team",
     show_default=True,
-    callback=_listed,
+    callback=_parse_list,
     help=f"Comma-separated, of {', '.join(DIMENSIONS)}.",
 )
 @_WINDOW
@@ -116,20 +121,16 @@ def costs(
     compare: str,
     style: str,
     limit: int | None,
-    **only: str | None,
+    **filters: str | None,
 ) -> None:
-    """What each team, namespace, ... cost, its share of all, and how that changed.
-
-    A team pays for its workloads (direct) and, as configured, for its share of idle and of shared
-    cost. Days are UTC; today is counted as far as it was read.
-    """
-    days = days_named(window, _today())
-    previous = days_before(window, days) if compare == "previous" else None
+    """Print what each group cost, its share of all, and how that changed."""
+    days = parse_days(window, _today())
+    previous = previous_days(window, days) if compare == "previous" else None
     groups = limit or (_MOST_GROUPS if style == "table" else ALL)
     with open_published(load_data_dir()) as connection:
         if is_demo(connection):
-            note(DEMO_MARK)
-        print_costs(costs_by(connection, dimensions, days, previous, only, groups), style)
+            print_note(DEMO_MARK)
+        print_costs(costs_by(connection, dimensions, days, previous, filters, groups), style)
 
 
 @click.group()
@@ -166,18 +167,19 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
     """
     # Imported here: Arrow takes longer to import than most commands take altogether.
     from finops_pipeline.destinations.table_file import KINDS, appearing
-    from finops_pipeline.queries.export import exported, must_be_whole
+    from finops_pipeline.queries.export import read_export, require_whole
 
-    days = days_named(window, _today())
+    days = parse_days(window, _today())
     if style == "focus" and level != "daily":
         raise click.UsageError("FOCUS has charges of days: leave out --level")
-    path = _beside_the_data(out or _default_path(style, level, days))
-    kind = KINDS[_kind_of_file(style, path)]
+    level = "focus" if style == "focus" else level
+    path = _outside_data(out or _default_path(style, level, days))
+    kind = KINDS[_file_kind(style, path)]
     with open_published(load_data_dir()) as connection, appearing(path) as temporary:
-        found = exported(connection, "focus" if style == "focus" else level, days, kind.most_rows)
-        kind.write(temporary, found.rows, found.about)
-        must_be_whole(connection, found, days)
-    _say_exported(path, found)
+        export = read_export(connection, level, days, kind.most_rows)
+        kind.write(temporary, export.rows, export.about)
+        require_whole(connection, export, days)
+    _print_export(path, export)
 
 
 @export.command("database")
@@ -187,7 +189,7 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
     "raw_days",
     default="7d",
     show_default=True,
-    callback=_day_count,
+    callback=_parse_day_count,
     help="Days of raw rows that it holds; 0d for none.",
 )
 def export_database(out: Path, raw_days: int) -> None:
@@ -195,7 +197,7 @@ def export_database(out: Path, raw_days: int) -> None:
     from finops_pipeline.destinations.table_file import appearing
     from finops_pipeline.queries.database import copy_database
 
-    with appearing(_beside_the_data(out)) as temporary:
+    with appearing(_outside_data(out)) as temporary:
         copy_database(load_data_dir(), temporary, raw_days)
     click.echo(f"{out} has {out.stat().st_size / MIB:.1f} MiB")
 
@@ -205,25 +207,25 @@ def _today() -> date:
 
 
 def _default_path(style: str, level: str, days: Days) -> Path:
-    level, ending = ("focus", "csv") if style == "focus" else (level, style)
+    ending = "csv" if style == "focus" else style
     return Path(f"costs-{level}-{days.first}-{days.last}.{ending}")
 
 
-def _beside_the_data(path: Path) -> Path:
-    """Refuse to write among the files that the pipeline lives on."""
+def _outside_data(path: Path) -> Path:
+    """Return a path, but refuse to write among the files of the pipeline."""
     if path.resolve().is_relative_to(load_data_dir().resolve()):
         raise click.UsageError(f"{path} lies in the data folder, which is the pipeline's own")
     return path
 
 
-def _kind_of_file(style: str, path: Path) -> str:
+def _file_kind(style: str, path: Path) -> str:
     if style != "focus":
         return style
     return "parquet" if path.suffix.lower() == ".parquet" else "csv"
 
 
-def _say_exported(path: Path, found: "Export") -> None:
-    if "demo" in found.about["data"]:
-        note(DEMO_MARK)
-    total = f"{found.about['total cost']} {found.about['currency']}"
-    click.echo(f"{path} has {found.row_count} rows, together {total}")
+def _print_export(path: Path, export: "Export") -> None:
+    if "demo" in export.about["data"]:
+        print_note(DEMO_MARK)
+    total = f"{export.about['total cost']} {export.about['currency']}"
+    click.echo(f"{path} has {export.row_count} rows, together {total}")

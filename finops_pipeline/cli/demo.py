@@ -18,11 +18,11 @@ import click
 from finops_pipeline.errors import FinopsError
 from finops_pipeline.settings import CONFIG_VARIABLE, PREFIX
 
-_SEED_DAYS = 2  # published first: people want to see something
+_SEED_DAYS = 2  # published first, so that there is something to see
 _CHUNK_DAYS = 12  # then this many at a time, newest first, each published
 _PATIENCE_SECONDS = 60.0
 # Ctrl-C, also where a script started us in the background; kill; the terminal is closed.
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _CONFIG = """# Written by `finops demo` at each start; planted events are counted from {anchor}.
 data_dir = "{data_dir}"
@@ -108,9 +108,9 @@ class Processes:
     """Child processes, each leading a group of its own, ended in reverse order."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Children get this environment on top of ours, but none of our settings."""
-        ours = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
-        self._environment = {**ours, **environment}
+        """Give children this environment on top of ours, but none of our settings."""
+        inherited = {key: text for key, text in os.environ.items() if not key.startswith(PREFIX)}
+        self._environment = {**inherited, **environment}
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str, log: Path) -> subprocess.Popen[bytes]:
@@ -129,19 +129,19 @@ class Processes:
         return child
 
     def watch(self) -> NoReturn:
-        """Wait until one of those that run for ever ends.
+        """Wait until a child ends that should run for ever.
 
         Raises:
-            FinopsError: it has.
+            FinopsError: a child has ended.
         """
-        lasting = [child for child in self._running if child.poll() is None]
-        while all(child.poll() is None for child in lasting):
+        children = [child for child in self._running if child.poll() is None]
+        while all(child.poll() is None for child in children):
             time.sleep(1)
         raise FinopsError("a part of the demo has ended: its log under data/logs says why")
 
     def __enter__(self) -> Self:
-        """Nothing runs yet; whatever is to end us ends the children first."""
-        for number in _ENDINGS:
+        """Make each signal that ends this process end the children first."""
+        for number in _END_SIGNALS:
             signal.signal(number, signal.default_int_handler)
         return self
 
@@ -152,10 +152,10 @@ class Processes:
         trace: TracebackType | None,
     ) -> None:
         """End every child and its own children; a second Ctrl-C leaves none behind."""
-        for number in _ENDINGS:
+        for number in _END_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         for child in reversed(self._running):
-            _end(child)
+            _end_process(child)
 
 
 def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
@@ -169,12 +169,12 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
     Raises:
         FinopsError: a part did not start, or a tick failed; its log says why.
     """
-    started = time.monotonic()
-    if _is_taken(ui_port):
+    start_time = time.monotonic()
+    if _is_port_taken(ui_port):
         raise FinopsError(f"port {ui_port} is taken: choose another with --port")
     logs = data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    port, anchor, config = _free_port(), _anchor(data_dir), data_dir / "demo.toml"
+    port, anchor, config = _free_port(), _read_anchor(data_dir), data_dir / "demo.toml"
     text = _CONFIG.format(data_dir=data_dir, days=days, port=port, anchor=anchor)
     config.write_text(text + OWNERS)
     (data_dir / "kubeconfig").write_text(kubeconfig(port))
@@ -185,7 +185,7 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
             newest, *older = chunks(datetime.now(UTC).date(), days)
             _fill(processes, newest, logs / "ticks.log")
             _start_ui(processes, ui_port, logs / "dagster.log")
-            _welcome(data_dir, ui_port, time.monotonic() - started)
+            _print_welcome(data_dir, ui_port, time.monotonic() - start_time)
             for chunk in older:
                 _fill(processes, chunk, logs / "ticks.log")
             click.echo("All days are filled. A tick runs every 15 minutes; Ctrl-C ends everything.")
@@ -195,12 +195,12 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
 
 
 def kubeconfig(port: int) -> str:
-    """The way into the embedded cluster's Kubernetes API, as kubectl would read it."""
+    """Return a kubeconfig for the embedded cluster's Kubernetes API, as kubectl would read it."""
     return _KUBECONFIG.format(port=port)
 
 
-def _anchor(data_dir: Path) -> date:
-    """The day planted events are counted from: that of the first start, so that the past stays."""
+def _read_anchor(data_dir: Path) -> date:
+    """Return the day planted events are counted from: the first start's, so that the past stays."""
     file = data_dir / "demo-anchor"
     if not file.exists():
         file.write_text(datetime.now(UTC).date().isoformat())
@@ -208,7 +208,7 @@ def _anchor(data_dir: Path) -> date:
 
 
 def chunks(today: date, days: int) -> list[tuple[date, date]]:
-    """Ranges of days, both ends included: the newest two, then larger ones back in time."""
+    """Return ranges of days, both ends included: the newest two, then larger ones back in time."""
     oldest = today - timedelta(days=days)  # of which the lookback's first hours are a part
     ranges = [(today - timedelta(days=_SEED_DAYS - 1), today)]
     while ranges[-1][0] > oldest:
@@ -222,7 +222,7 @@ def _start_cluster(processes: Processes, port: int, anchor: date, log: Path) -> 
         "finops", "simulate", "--port", str(port), "--anchor", anchor.isoformat(), log=log
     )
     end = time.monotonic() + _PATIENCE_SECONDS
-    while not _is_taken(port):
+    while not _is_port_taken(port):
         if child.poll() is not None or time.monotonic() > end:
             raise FinopsError(f"the embedded cluster did not start: see {log}")
         time.sleep(0.05)
@@ -231,19 +231,19 @@ def _start_cluster(processes: Processes, port: int, anchor: date, log: Path) -> 
 def _fill(processes: Processes, chunk: tuple[date, date], log: Path) -> None:
     first, last = chunk
     click.echo(f"reading {first} to {last} … ", nl=False)
-    began = time.monotonic()
+    start_time = time.monotonic()
     child = processes.start("finops", "tick", "--from", str(first), "--to", str(last), log=log)
     if child.wait():
         *_, last_line = log.read_text(errors="replace").splitlines() or [""]
         raise FinopsError(f"the tick failed: see {log}, which ends with: {last_line}")
-    click.echo(f"published after {time.monotonic() - began:.0f} s")
+    click.echo(f"published after {time.monotonic() - start_time:.0f} s")
 
 
 def _start_ui(processes: Processes, port: int, log: Path) -> None:
     processes.start("dagster", "dev", "-h", "127.0.0.1", "-p", str(port), log=log)
 
 
-def _welcome(data_dir: Path, port: int, seconds: float) -> None:
+def _print_welcome(data_dir: Path, port: int, seconds: float) -> None:
     click.echo(
         f"""
 First numbers of the pretend cluster are published after {seconds:.0f} s. In another terminal:
@@ -263,12 +263,12 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _is_taken(port: int) -> bool:
+def _is_port_taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end_process(child: subprocess.Popen[bytes]) -> None:
     """End a child and its own children, gently first."""
     if child.poll() is None:
         child.terminate()

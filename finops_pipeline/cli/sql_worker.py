@@ -1,6 +1,6 @@
 """The process that answers ``finops sql``, and what it may take of the machine.
 
-A statement that somebody typed runs in a child of its own: what it costs, or breaks, ends with it.
+A statement of an analyst runs in a child of its own: what it costs, or breaks, ends with it.
 DuckDB keeps it from reading and writing anything but the published file and the lake; the limits
 of the system hold where DuckDB's do not.
 """
@@ -21,9 +21,9 @@ from typing import IO, Any, BinaryIO
 import duckdb
 import msgspec
 
-from finops_pipeline.cli.printing import DEMO_MARK, PRINTERS, note
+from finops_pipeline.cli.printing import DEMO_MARK, PRINTERS, print_note
 from finops_pipeline.errors import FinopsError, QueryError
-from finops_pipeline.queries.published import Limits, open_published, stream
+from finops_pipeline.queries.published import Limits, open_published, stream_rows
 from finops_pipeline.queries.status import is_demo
 from finops_pipeline.units import GIB
 
@@ -31,16 +31,16 @@ LIMITS = Limits(memory_bytes=GIB, thread_count=2)
 # One value may be larger than DuckDB's limit: repeat('x', 2000000000) took 3.9 GB under 256 MB.
 _ADDRESS_SPACE_BYTES = 2 * GIB
 _GRACE_SECONDS = 5.0  # between the interruption and the end of a child that does not heed it
-_LONGEST_MESSAGE = 2000  # a select may raise any text; the pipe holds 64 KiB while nobody reads it
+_LONGEST_MESSAGE = 2000  # a select may raise any text; the unread pipe holds 64 KiB
 _TOO_LARGE = (
     f"this needs more than {LIMITS.memory_bytes / GIB:g} GiB of memory: ask for less, or open the"
     " published file with a DuckDB of your own"
 )
-_OWN_SETTINGS = "FINOPS_"  # addresses and tokens: the child needs none of them
+_SETTINGS_PREFIX = "FINOPS_"  # addresses and tokens: the child needs none of them
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A select, and how it is to be answered."""
+    """Select, and how it is to be answered."""
 
     data_dir: str
     query: str
@@ -50,54 +50,57 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def answer(job: Job, output: BinaryIO) -> str:
-    """Let a child answer; hand on what it prints while it does.
+    """Answer in a child process; hand on what it prints while it does.
 
     Returns:
-        What is to be said beside the answer.
+        Notes on the answer, for stderr.
 
     Raises:
         QueryError: it was refused, failed, or took too long or too much memory.
     """
-    with _started(job) as child, _killed_after(child, job.timeout_seconds) as is_killed:
-        copyfileobj(_pipe(child.stdout), output)
-        said = _pipe(child.stderr).read().decode()
+    with _start_child(job) as child, _kill_after(child, job.timeout_seconds) as is_killed:
+        copyfileobj(_require_pipe(child.stdout), output)
+        notes = _require_pipe(child.stderr).read().decode()
         status = child.wait()
     if is_killed.is_set():
-        raise _too_slow(job)
+        raise _timeout_error(job)
     if status < 0:
         name = signal.Signals(-status).name
         raise QueryError(f"the process that answered ended with {name}; it asked for too much")
     if status:
-        raise QueryError(
-            (said.splitlines() or ["the process that answered ended without a word"])[-1]
-        )
-    return said
+        lines = notes.splitlines() or ["the process that answered ended without a word"]
+        raise QueryError(lines[-1])
+    return notes
 
 
 @contextmanager
-def _started(job: Job) -> Iterator[Popen[bytes]]:
-    """The child; whatever happens here, it ends."""
-    kept = {name: it for name, it in os.environ.items() if not name.startswith(_OWN_SETTINGS)}
+def _start_child(job: Job) -> Iterator[Popen[bytes]]:
+    """Start a child that answers; it ends with the block, also with an error in it."""
+    environment = {
+        name: text for name, text in os.environ.items() if not name.startswith(_SETTINGS_PREFIX)
+    }
     # -P: a file of the working directory must not pass for one of Python's modules.
     command = [sys.executable, "-P", "-m", "finops_pipeline.cli.sql_worker"]
-    child = Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=kept)  # noqa: S603  # this module
+    child = Popen(  # noqa: S603  # this module
+        command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
+    )
     with child:
         try:
-            with _pipe(child.stdin) as question:
-                question.write(msgspec.json.encode(job))
+            with _require_pipe(child.stdin) as stdin:
+                stdin.write(msgspec.json.encode(job))
             yield child
         finally:
-            child.kill()  # Ctrl-C, or nobody reads on
+            child.kill()  # Ctrl-C, or the reader of the output has left
 
 
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+def _require_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise ValueError("the child was started without a pipe")
     return pipe
 
 
 @contextmanager
-def _killed_after(child: Popen[bytes], seconds: float) -> Iterator[Event]:
+def _kill_after(child: Popen[bytes], seconds: float) -> Iterator[Event]:
     is_killed = Event()
 
     def kill() -> None:
@@ -119,7 +122,7 @@ def _timer(seconds: float, act: Callable[[], None]) -> Iterator[None]:
         timer.cancel()
 
 
-def _too_slow(job: Job) -> QueryError:
+def _timeout_error(job: Job) -> QueryError:
     return QueryError(f"stopped after {job.timeout_seconds:g} s; --timeout allows more")
 
 
@@ -136,7 +139,7 @@ def main() -> None:
 
 
 def _confine(job: Job) -> None:
-    """Let the system end what DuckDB does not."""
+    """Limit what this process may take, where DuckDB does not."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     limits = {
         resource.RLIMIT_CPU: int(job.timeout_seconds * LIMITS.thread_count + 2 * _GRACE_SECONDS),
@@ -152,26 +155,26 @@ def _confine(job: Job) -> None:
 def _print_answer(job: Job) -> None:
     with (
         open_published(Path(job.data_dir), LIMITS) as connection,
-        _interrupted_after(connection, job) as is_late,
+        _interrupt_after(connection, job) as is_late,
     ):
         if is_demo(connection):
-            note(DEMO_MARK)
+            print_note(DEMO_MARK)
         try:
-            found = stream(connection, job.query)
-            rows = _in_time(found.rows, job, is_late)
-            PRINTERS[job.style](found.columns, islice(rows, job.row_limit))
+            stream = stream_rows(connection, job.query)
+            rows = _require_time(stream.rows, job, is_late)
+            PRINTERS[job.style](stream.columns, islice(rows, job.row_limit))
             if next(rows, None):
-                note(f"cut after {job.row_limit} rows; --limit allows more")
+                print_note(f"cut after {job.row_limit} rows; --limit allows more")
         except QueryError as error:
             if is_late.is_set():
-                raise _too_slow(job) from error
+                raise _timeout_error(job) from error
             if isinstance(error.__cause__, duckdb.OutOfMemoryException):
                 raise QueryError(_TOO_LARGE) from error
             raise
 
 
 @contextmanager
-def _interrupted_after(connection: duckdb.DuckDBPyConnection, job: Job) -> Iterator[Event]:
+def _interrupt_after(connection: duckdb.DuckDBPyConnection, job: Job) -> Iterator[Event]:
     is_late = Event()
 
     def interrupt() -> None:
@@ -182,11 +185,11 @@ def _interrupted_after(connection: duckdb.DuckDBPyConnection, job: Job) -> Itera
         yield is_late
 
 
-def _in_time(rows: Iterator[Any], job: Job, is_late: Event) -> Iterator[Any]:
-    """The rows, as long as there is time: an interruption between two of them is not heard."""
+def _require_time(rows: Iterator[Any], job: Job, is_late: Event) -> Iterator[Any]:
+    """Yield rows while there is time: DuckDB does not notice an interruption between two."""
     for row in rows:
         if is_late.is_set():
-            raise _too_slow(job)
+            raise _timeout_error(job)
         yield row
 
 

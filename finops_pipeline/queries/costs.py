@@ -1,4 +1,4 @@
-"""What something cost, by whom or where, in some days and in those before them."""
+"""Costs by owner, place or workload, of some days and of those before them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,42 +9,44 @@ from typing import Any
 import duckdb
 
 from finops_pipeline.errors import QueryError
-from finops_pipeline.queries.published import ask
+from finops_pipeline.queries.published import ask, ask_file
+from finops_pipeline.queries.status import published_status
 
 _DAY = timedelta(days=1)
 _OWNER = ("team", "environment", "project", "cost_center", "namespace", "cluster")
-_PAYING = {"team", "environment", "project", "cost_center"}  # who takes idle and shared cost
+_PAYERS = {"team", "environment", "project", "cost_center"}  # they take idle and shared cost
 _WORKLOAD = (*_OWNER, "cost_kind", "workload_kind", "workload")
-_WITH = {"container": _WORKLOAD, "node": (*_OWNER, "cost_kind")}  # what each is known with
-DIMENSIONS = (*_WORKLOAD, *_WITH)
+# Columns that the costs of containers and of nodes are known with.
+_COMPANIONS = {"container": _WORKLOAD, "node": (*_OWNER, "cost_kind")}
+DIMENSIONS = (*_WORKLOAD, *_COMPANIONS)
 FILTERS = ("cluster", "team", "namespace")
 # The parts of a cost that a team pays: its own, its share of idle, its share of what all use.
 ATTRIBUTED = "costs.attributed_daily"
 _PARTS = ("direct_cost", "idle_cost", "shared_cost")
-# Of containers and nodes less is known than of all costs: disks, traffic and load balancers are on
-# no node, and old days are kept without containers and hours. The rest is on none of them, so that
-# their sum is always that of costs.daily.
-_KNOWN = {
+# Tables of containers and nodes lack costs: disks, traffic and load balancers are on no node, and
+# old days are kept without containers and hours. The rest gets a row on none of them, so that the
+# sum is always that of costs.daily.
+_PARTIAL_TABLES = {
     "container": "costs.container_daily",
     "node": """(
         select *, cast(hour as date) as day, cpu_cost + memory_cost + gpu_cost as total_cost
         from costs.node_hourly
     )""",
 }
-_WITH_REST = """(
-    select day, {common}, {dimension}, total_cost from {known}
+_WITH_THE_REST = """(
+    select day, {common}, {dimension}, total_cost from {partial}
     union all by name
     select day, {common}, sum(total_cost) as total_cost
     from (
         select day, {common}, total_cost from costs.daily
         union all by name
-        select day, {common}, -total_cost as total_cost from {known}
+        select day, {common}, -total_cost as total_cost from {partial}
     )
     group by all
     having sum(total_cost) <> 0
 )"""
 ALL = 10**9  # groups
-_LEADING = 2
+_LEADING_COLUMNS = 2  # of an answer: the place of a group, and how many groups a row sums
 _COSTS = """
 with cost as (
     select *, day >= $first and day < $after as is_now
@@ -57,7 +59,7 @@ with cost as (
 grouped as (
     select
         {names},
-        {measured},
+        {measures},
         sum(total_cost) filter (not is_now) as before_cost
     from cost
     group by {names}
@@ -74,30 +76,18 @@ ranked as (
 select
     least(place, $limit + 1) as row,
     count(*) as group_count,
-    {shown},
-    {summed},
+    {groups},
+    {sums},
     cast(sum(total_cost) as double) / nullif(max(whole_cost), 0) as share_ratio
-    {compared}
+    {comparison}
 from ranked
 group by rollup (row)
 order by row nulls last
 """
-_COMPARED = """,
+_COMPARISON = """,
     sum(before_cost) as previous_cost,
     sum(total_cost) - previous_cost as change_cost,
     cast(change_cost as double) / nullif(previous_cost, 0) as change_ratio
-"""
-_COMPLETENESS = """
-with expected as (
-    select distinct cluster, cast(range as date) as day
-    from core.cluster
-    cross join range(cast($first as timestamp), cast($after as timestamp), interval 1 day)
-    where cluster = coalesce($cluster, cluster)
-)
-select count(distinct day), min(day)
-from expected
-left join costs.complete_daily using (cluster, day)
-where is_complete is not true
 """
 
 
@@ -115,15 +105,15 @@ class Days:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of days."""
         return (self.after - self.first).days
 
     def __str__(self) -> str:
         return f"{self.first} to {self.last}" if self.count > 1 else str(self.first)
 
 
-def days_named(name: str, today: date) -> Days:
-    """The days that a name on the command line stands for.
+def parse_days(name: str, today: date) -> Days:
+    """Return the days that a name on the command line stands for.
 
     Args:
         name: ``today``, ``yesterday``, ``7d`` (that many whole days before today), ``mtd`` (this
@@ -137,17 +127,17 @@ def days_named(name: str, today: date) -> Days:
     first_of_month = today.replace(day=1)
     if count := re.fullmatch(r"([1-9]\d{0,3})d", name):
         return Days(today - int(count[1]) * _DAY, today - _DAY)
-    fixed = {
+    calendar = {
         "today": Days(today, today),
         "yesterday": Days(today - _DAY, today - _DAY),
         "mtd": Days(first_of_month, today),
         "last-month": _month(first_of_month - _DAY),
     }
-    return fixed[name] if name in fixed else _days_written(name)
+    return calendar[name] if name in calendar else _parse_dates(name)
 
 
-def days_before(name: str, days: Days) -> Days:
-    """The days to compare with: as many right before, of a month the whole month before.
+def previous_days(name: str, days: Days) -> Days:
+    """Return the days to compare with: as many right before, of a month the whole one before.
 
     A month to date is compared with the same days of the month before, as far as it has them.
     """
@@ -160,7 +150,7 @@ def days_before(name: str, days: Days) -> Days:
     return Days(before - (days.count - 1) * _DAY, before)
 
 
-def _days_written(name: str) -> Days:
+def _parse_dates(name: str) -> Days:
     try:
         if re.fullmatch(r"20\d\d-\d\d", name):
             return _month(date.fromisoformat(f"{name}-01"))
@@ -177,7 +167,7 @@ def _days_written(name: str) -> Days:
 
 
 def _month(day: date) -> Days:
-    """The month a day lies in."""
+    """Return the days of the month that a day lies in."""
     first = day.replace(day=1)
     return Days(first, (first + 31 * _DAY).replace(day=1) - _DAY)
 
@@ -186,7 +176,7 @@ def _month(day: date) -> Days:
 class Costs:
     """Costs by group, dearest first; ``total`` is the sum of the rows, to the last decimal.
 
-    What something cost before, and all that is derived from it, is None where nothing was kept.
+    Previous costs, and what is derived from them, are None where none were kept.
     """
 
     days: Days
@@ -204,78 +194,79 @@ def costs_by(
     dimensions: Sequence[str],
     days: Days,
     previous: Days | None = None,
-    only: Mapping[str, str | None] | None = None,
+    filters: Mapping[str, str | None] | None = None,
     limit: int = ALL,
 ) -> Costs:
-    """What each group cost.
+    """Sum what each group cost.
 
     Args:
         connection: a published file, open.
         dimensions: names of ``DIMENSIONS`` to group by.
         days: whose costs are summed.
-        previous: compared with them, if anything is.
-        only: values of ``FILTERS``, to leave out all others.
+        previous: days to compare with, if any.
+        filters: values of ``FILTERS``, to leave out all others.
         limit: groups; all others are put together in one row.
 
     Raises:
         QueryError: no table knows all of the dimensions together.
     """
     relation = _relation(dimensions)
-    arguments: dict[str, Any] = dict.fromkeys(FILTERS) | dict(only or {})
+    arguments: dict[str, Any] = dict.fromkeys(FILTERS) | dict(filters or {})
     arguments |= {"first": days.first, "after": days.after, "limit": limit}
-    arguments |= _before(previous)
-    found = ask(connection, _query(relation, dimensions, previous is not None), arguments)
-    *rows, total = (_named(row, len(dimensions), limit) for row in found.rows)
-    notes = [*_empty(connection, rows, arguments), *_notes(connection, days, previous, arguments)]
-    if relation != ATTRIBUTED and (arguments["team"] or _PAYING & set(dimensions)):
+    arguments |= _previous_arguments(previous)
+    answer = ask(connection, _query(relation, dimensions, previous is not None), arguments)
+    *rows, total = (_label(row, len(dimensions), limit) for row in answer.rows)
+    notes = [] if rows else list(_no_cost_notes(connection, arguments))
+    notes += _incomplete_notes(connection, days, previous, arguments)
+    if relation != ATTRIBUTED and (arguments["team"] or _PAYERS & set(dimensions)):
         notes.append("without the share of idle and shared cost, which --by team has")
-    ((currency,),) = ask(connection, "select currency from core.installation").rows
-    columns = found.columns[_LEADING:]
+    currency = published_status(connection).currency
+    columns = answer.columns[_LEADING_COLUMNS:]
     return Costs(days, previous, currency, len(dimensions), columns, rows, total, notes)
 
 
 def _relation(dimensions: Sequence[str]) -> str:
-    """What holds all of them, to be selected from."""
-    wanted = set(dimensions)
-    if unknown := sorted(wanted - set(DIMENSIONS)):
+    """Return the table or subquery that has all of the dimensions."""
+    names = set(dimensions)
+    if unknown := sorted(names - set(DIMENSIONS)):
         raise QueryError(f"costs are not kept by {unknown[0]}, but by {', '.join(DIMENSIONS)}")
-    if wanted & _PAYING and wanted <= set(_OWNER):
+    if names & _PAYERS and names <= set(_OWNER):
         return ATTRIBUTED
-    for dimension, common in _WITH.items():
-        if dimension in wanted and wanted <= {*common, dimension}:
-            known = _KNOWN[dimension]
-            return _WITH_REST.format(dimension=dimension, known=known, common=", ".join(common))
-    if wanted <= set(_WORKLOAD):
+    for dimension, companions in _COMPANIONS.items():
+        if dimension in names and names <= {*companions, dimension}:
+            return _WITH_THE_REST.format(
+                dimension=dimension,
+                partial=_PARTIAL_TABLES[dimension],
+                common=", ".join(companions),
+            )
+    if names <= set(_WORKLOAD):
         return "costs.daily"
     raise QueryError(f"costs are not kept by {' and '.join(dimensions)} together")
 
 
 def _query(relation: str, dimensions: Sequence[str], is_compared: bool) -> str:
-    """Rows of the groups, of all others together, and of the sum of all, in this order.
-
-    Before the columns that are shown stand the place of a group and how many groups a row sums.
-    """
+    """Return the select of the groups, of all others together, and of the sum of all, in order."""
     measures = ("total_cost", *(_PARTS if relation == ATTRIBUTED else ()))
     names = ", ".join(dimensions)
     return _COSTS.format(
         relation=relation,
         names=names,
-        measured=", ".join(f"coalesce(sum({it}) filter (is_now), 0) as {it}" for it in measures),
-        shown=", ".join(f"if(row <= $limit, any_value({it}), null) as {it}" for it in dimensions),
-        summed=", ".join(f"sum({it}) as {it}" for it in measures),
-        compared=_COMPARED if is_compared else "",
+        measures=", ".join(f"coalesce(sum({m}) filter (is_now), 0) as {m}" for m in measures),
+        groups=", ".join(f"if(row <= $limit, any_value({d}), null) as {d}" for d in dimensions),
+        sums=", ".join(f"sum({measure}) as {measure}" for measure in measures),
+        comparison=_COMPARISON if is_compared else "",
     )
 
 
-def _before(previous: Days | None) -> dict[str, Any]:
+def _previous_arguments(previous: Days | None) -> dict[str, Any]:
     return {
         "previous_first": previous and previous.first,
         "previous_after": previous and previous.after,
     }
 
 
-def _named(row: tuple[Any, ...], width: int, limit: int) -> tuple[Any, ...]:
-    """A row without its place; what sums several groups says so."""
+def _label(row: tuple[Any, ...], width: int, limit: int) -> tuple[Any, ...]:
+    """Return a row without its leading columns; a row that sums several groups says so."""
     place, count, *values = row
     if place is None:
         return ("total", *("",) * (width - 1), *values[width:])
@@ -284,35 +275,33 @@ def _named(row: tuple[Any, ...], width: int, limit: int) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _empty(
-    connection: duckdb.DuckDBPyConnection, rows: Sequence[Any], arguments: Mapping[str, Any]
+def _no_cost_notes(
+    connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Where there are no costs, of what, and which days have some."""
-    if rows:
-        return
-    only = [f"{name} {arguments[name]}" for name in FILTERS if arguments[name] is not None]
-    ((first, last),) = ask(connection, "select min(day), max(day) from costs.daily").rows
-    if only:
-        yield f"these days have no costs of {', '.join(only)}"
+    """Note which filters left no costs, and which days have some."""
+    filters = [f"{name} {arguments[name]}" for name in FILTERS if arguments[name] is not None]
+    ((first, last),) = ask_file(connection, "cost_days").rows
+    if filters:
+        yield f"these days have no costs of {', '.join(filters)}"
     yield f"costs are known of {first} to {last}" if first else "no costs are known yet"
 
 
-def _notes(
+def _incomplete_notes(
     connection: duckdb.DuckDBPyConnection,
     days: Days,
     previous: Days | None,
     arguments: Mapping[str, Any],
 ) -> Iterator[str]:
-    """What a reader has to know of the days."""
-    for counted, name in ((days, ""), (previous, " of those before")):
-        if counted is None:
+    """Note how many of the days lack windows."""
+    for period, name in ((days, ""), (previous, " of those before")):
+        if period is None:
             continue
-        ((count, first),) = ask(
+        ((count, first),) = ask_file(
             connection,
-            _COMPLETENESS,
-            {"first": counted.first, "after": counted.after, "cluster": arguments["cluster"]},
+            "incomplete_days",
+            {"first": period.first, "after": period.after, "cluster": arguments["cluster"]},
         ).rows
-        if count == counted.count:
+        if count == period.count:
             yield f"incomplete: every day{name}"
         elif count:
-            yield f"incomplete: {count} of {counted.count} days{name}, the first is {first}"
+            yield f"incomplete: {count} of {period.count} days{name}, the first is {first}"

@@ -3,9 +3,11 @@
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.published import published_file
 from finops_pipeline.sql_text import sql_literal
@@ -15,24 +17,6 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
-_PUBLISHED = "database_name = 'published' and schema_name not in ('internal', 'main')"
-_SCHEMAS = f"select schema_name from duckdb_schemas() where {_PUBLISHED}"
-_TABLES = f"select schema_name || '.' || table_name, sql from duckdb_tables() where {_PUBLISHED}"
-_VIEWS = f"select schema_name || '.' || view_name, sql from duckdb_views() where {_PUBLISHED}"
-_MACROS = f"""
-select schema_name || '.' || function_name, parameters, macro_definition
-from duckdb_functions()
-where {_PUBLISHED} and function_type = 'table_macro'
-"""
-_COMMENTS = f"""
-select 'table', schema_name || '.' || table_name, comment from duckdb_tables() where {_PUBLISHED}
-union all
-select 'view', schema_name || '.' || view_name, comment from duckdb_views() where {_PUBLISHED}
-union all
-select 'column', concat_ws('.', schema_name, table_name, '"' || column_name || '"'), comment
-from duckdb_columns()
-where {_PUBLISHED}
-"""
 
 
 def copy_database(data_dir: Path, target: Path, raw_days: int) -> None:
@@ -63,28 +47,34 @@ def copy_database(data_dir: Path, target: Path, raw_days: int) -> None:
 
 
 def _fill(copy: duckdb.DuckDBPyConnection, raw_days: int) -> None:
-    """Tables as they are, with their constraints; then what lies in the lake, then the views."""
-    for (schema,) in copy.execute(_SCHEMAS).fetchall():
-        copy.execute(f"create schema if not exists {schema}")
-    for name, sql in copy.execute(_TABLES).fetchall():
-        copy.execute(sql)
+    """Fill tables as they are, with their constraints; then the lake's; then make the views."""
+    definitions = _published_definitions(copy)
+    for definition in definitions["schema"].values():
+        copy.execute(definition)
+    for name, definition in definitions["table"].items():
+        copy.execute(definition)
         copy.execute(f"insert into {name} from published.{name}")
-    views = dict(copy.execute(_VIEWS).fetchall())
-    of_the_lake = {name for name, sql in views.items() if _is_of_the_lake(name, sql)}
-    kept = _kept(copy, raw_days)
-    for name in sorted(of_the_lake):
-        condition = f" where {kept}" if _is_raw(name) else ""
+    views = definitions["view"]
+    lake_views = {name for name, view in views.items() if _reads_the_lake(name, view)}
+    raw_condition = _raw_condition(copy, raw_days)
+    for name in sorted(lake_views):
+        condition = f" where {raw_condition}" if _is_raw(name) else ""
         copy.execute(f"create table {name} as from published.{name}{condition}")
-    macros = [
-        f"create macro {name}({', '.join(parameters)}) as table {query}"
-        for name, parameters, query in copy.execute(_MACROS).fetchall()
-    ]
-    _make(copy, [*(sql for name, sql in views.items() if name not in of_the_lake), *macros])
-    _comment(copy, of_the_lake)
+    other_views = [view for name, view in views.items() if name not in lake_views]
+    _define(copy, [*other_views, *definitions["macro"].values()])
+    _comment(copy, lake_views)
 
 
-def _is_of_the_lake(name: str, view: str) -> bool:
-    """Whether it reads files, or tables that only the pipeline knows."""
+def _published_definitions(copy: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Return the statements that make schemas, tables, views and macros, each by name."""
+    definitions: dict[str, dict[str, str]] = {"schema": {}, "table": {}, "view": {}, "macro": {}}
+    for kind, name, definition in _rows(copy, "published_definitions"):
+        definitions[kind][name] = definition
+    return definitions
+
+
+def _reads_the_lake(name: str, view: str) -> bool:
+    """Return whether a view reads files, or tables that only the pipeline knows."""
     return _is_raw(name) or "read_parquet(" in view or "internal." in view
 
 
@@ -92,40 +82,40 @@ def _is_raw(name: str) -> bool:
     return name.startswith("raw.")
 
 
-def _kept(copy: duckdb.DuckDBPyConnection, raw_days: int) -> str:
-    """Which raw rows stay; each of the tables has a window."""
+def _raw_condition(copy: duckdb.DuckDBPyConnection, raw_days: int) -> str:
+    """Return which raw rows are copied, as a condition; each of the tables has a window."""
     if not raw_days:
         return "false"
-    query = "select published_at from published.core.installation"
-    ((published_at,),) = copy.execute(query).fetchall()
+    ((*_, published_at),) = _rows(copy, "installation")
     day: datetime = published_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return f"window_start >= timestamptz '{day - timedelta(days=raw_days)}'"
 
 
-def _make(copy: duckdb.DuckDBPyConnection, statements: list[str]) -> None:
-    """Views and macros, each after those it reads: until then their names are unknown."""
-    while statements:
-        later = [sql for sql in statements if not _is_made(copy, sql)]
-        if len(later) == len(statements):
-            copy.execute(later[0])  # says what is unknown
-        statements = later
+def _define(copy: duckdb.DuckDBPyConnection, definitions: list[str]) -> None:
+    """Make views and macros, each after those it reads: until then their names are unknown."""
+    while definitions:
+        remaining = [sql for sql in definitions if not _is_defined(copy, sql)]
+        if len(remaining) == len(definitions):
+            copy.execute(remaining[0])  # says what is unknown
+        definitions = remaining
 
 
-def _is_made(copy: duckdb.DuckDBPyConnection, statement: str) -> bool:
+def _is_defined(copy: duckdb.DuckDBPyConnection, definition: str) -> bool:
     try:
-        copy.execute(statement)
+        copy.execute(definition)
     except duckdb.CatalogException:
         return False
     return True
 
 
-def _comment(copy: duckdb.DuckDBPyConnection, of_the_lake: set[str]) -> None:
-    rows = copy.execute(_COMMENTS).fetchall()
+def _comment(copy: duckdb.DuckDBPyConnection, lake_views: set[str]) -> None:
     copy.execute(
         ";".join(
-            f"comment on {'table' if name in of_the_lake else kind} {name}"
-            f" is {sql_literal(comment)}"
-            for kind, name, comment in rows
-            if comment
+            f"comment on {'table' if name in lake_views else kind} {name} is {sql_literal(comment)}"
+            for kind, name, comment in _rows(copy, "published_comments")
         )
     )
+
+
+def _rows(copy: duckdb.DuckDBPyConnection, name: str) -> list[tuple[Any, ...]]:
+    return copy.execute(files("queries")[name].query or "").fetchall()

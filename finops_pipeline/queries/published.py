@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.warehouse.archive import FOLDER_NAME as HOURS_FOLDER
@@ -23,12 +24,12 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "python_enable_replacements": False,  # else a name could be a variable of the caller
 }
-_AT_ONCE = 10_000  # rows that are Python values at the same time
+_BATCH_ROWS = 10_000  # rows that are Python values at the same time
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a connection may take of the machine; it never spills to disk."""
+    """Memory and threads that a connection may take; it never spills to disk."""
 
     memory_bytes: int
     thread_count: int
@@ -42,13 +43,13 @@ class Answer:
     rows: list[tuple[Any, ...]]
 
     def dicts(self) -> list[dict[str, Any]]:
-        """Each row by column name."""
+        """Return each row by column name."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 @dataclass(frozen=True)
 class Stream:
-    """The same, computed while it is read; reading may raise what :func:`ask` does."""
+    """Rows of a query, computed while they are read; reading may raise what :func:`ask` does."""
 
     columns: list[str]
     rows: Iterator[tuple[Any, ...]]
@@ -58,13 +59,13 @@ class Stream:
 def open_published(
     data_dir: Path, limits: Limits | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The file as it was published last; later publications do not change it while it is open.
+    """Open the file as it was published last; later publications do not change it meanwhile.
 
     It may be opened as often as wanted, in one process too: each opening is a database of its own.
 
     Args:
         data_dir: folder that holds ``finops.duckdb``, ``lake/`` and ``hours/``.
-        limits: by default DuckDB's own, which are most of the machine.
+        limits: of memory and threads; by default DuckDB's own, which are most of the machine.
 
     Raises:
         NotPublished: there is none in this folder.
@@ -85,14 +86,14 @@ def open_published(
 
 
 def published_file(data_dir: Path) -> Path:
-    """Where it lies.
+    """Return the path of the published file.
 
     Raises:
         NotPublished: there is none in this folder.
         QueryError: the folder may not be entered.
     """
     path = data_dir / FILE_NAME
-    if not _is_there(path):
+    if not _exists(path):
         raise NotPublished(
             f"{path} does not exist yet: 'make demo' fills it with a pretend cluster,"
             " 'make run' from the clusters in finops.toml"
@@ -100,7 +101,7 @@ def published_file(data_dir: Path) -> Path:
     return path
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:  # a folder that may not be entered
@@ -110,25 +111,36 @@ def _is_there(path: Path) -> bool:
 def ask(
     connection: duckdb.DuckDBPyConnection, query: str, arguments: Mapping[str, Any] | None = None
 ) -> Answer:
-    """Rows of one select.
+    """Return the rows of one select.
 
     Raises:
         QueryError: it is wrong, or asks for more than the published file and the lake.
     """
     with _translate_errors():
-        _must_only_read(connection, query)
+        _require_select(connection, query)
         cursor = connection.execute(query, dict(arguments or {}))
         return Answer([column[0] for column in cursor.description or []], cursor.fetchall())
 
 
-def stream(connection: duckdb.DuckDBPyConnection, query: str) -> Stream:
-    """Rows of one select, some at a time: they need not all fit into memory.
+def ask_file(
+    connection: duckdb.DuckDBPyConnection, name: str, arguments: Mapping[str, Any] | None = None
+) -> Answer:
+    """Return the rows of the select in a file of ``sql/queries/``.
+
+    Raises:
+        QueryError: the published file is of another version, whose tables differ, or damaged.
+    """
+    return ask(connection, files("queries")[name].query or "", arguments)
+
+
+def stream_rows(connection: duckdb.DuckDBPyConnection, query: str) -> Stream:
+    """Return the rows of one select, some at a time: they need not all fit into memory.
 
     Raises:
         QueryError: as for :func:`ask`.
     """
     with _translate_errors():
-        _must_only_read(connection, query)
+        _require_select(connection, query)
         cursor = connection.execute(query)
         return Stream([column[0] for column in cursor.description or []], _rows(cursor))
 
@@ -136,7 +148,7 @@ def stream(connection: duckdb.DuckDBPyConnection, query: str) -> Stream:
 def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while True:
         with _translate_errors():
-            rows = cursor.fetchmany(_AT_ONCE)
+            rows = cursor.fetchmany(_BATCH_ROWS)
         if not rows:
             return
         yield from rows
@@ -145,30 +157,30 @@ def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 def batches(
     connection: duckdb.DuckDBPyConnection, query: str, arguments: Mapping[str, Any]
 ) -> "pa.RecordBatchReader":
-    """Rows of one select as Arrow batches, some at a time.
+    """Return the rows of one select as Arrow batches, some at a time.
 
     Raises:
         QueryError: as for :func:`ask`.
     """
     with _translate_errors():
-        _must_only_read(connection, query)
-        return connection.execute(query, dict(arguments)).to_arrow_reader(_AT_ONCE)
+        _require_select(connection, query)
+        return connection.execute(query, dict(arguments)).to_arrow_reader(_BATCH_ROWS)
 
 
 def frame(connection: duckdb.DuckDBPyConnection, query: str) -> "pd.DataFrame":
-    """Rows of one select as a pandas DataFrame.
+    """Return the rows of one select as a pandas DataFrame.
 
     Raises:
         QueryError: as for :func:`ask`.
     """
     with _translate_errors():
-        _must_only_read(connection, query)
+        _require_select(connection, query)
         return connection.execute(query).df()
 
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """DuckDB's message as one sentence: no lines that point into the query, no general advice."""
+    """Raise DuckDB's message as one sentence, without lines that point into the query."""
     try:
         yield
     except duckdb.Error as error:
@@ -176,35 +188,35 @@ def _translate_errors() -> Iterator[None]:
         raise QueryError(" ".join(message.split())) from error
 
 
-def _must_only_read(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+def _require_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Refuse statements that could write: a file may be written wherever one may be read."""
-    refused, count = _kinds(connection, query)
-    if refused:
-        raise QueryError(f"only a select is answered, not {refused[0]}")
+    other_kinds, count = _statement_kinds(connection, query)
+    if other_kinds:
+        raise QueryError(f"only a select is answered, not {other_kinds[0]}")
     if not count:
         raise QueryError("the query is empty")
     if count > 1:
         raise QueryError("one select is answered at a time")
 
 
-def _kinds(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], int]:
-    """The kinds of statements that are none of ours, and the number of selects.
+def _statement_kinds(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], int]:
+    """Return the kinds of statements that are no select, and the number of selects.
 
     DuckDB makes of ``pivot`` the creation of a type and a select, neither with a text of its own;
     DuckDB 2 calls both together MULTI.
     """
-    refused, count = [], 0
+    other_kinds, count = [], 0
     for statement in connection.extract_statements(query):  # parsing an import reads its files
         kind = statement.type.name
         if kind in ("SELECT", "MULTI"):
             count += 1
         elif kind != "CREATE" or statement.query:
-            refused.append(kind.lower())
-    return refused, count
+            other_kinds.append(kind.lower())
+    return other_kinds, count
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute("set TimeZone = 'UTC'")  # whatever the machine's time zone is
+    connection.execute("set TimeZone = 'UTC'")  # not the machine's time zone
     try:
         connection.execute(f"attach {sql_literal(path)} as finops (read_only)")
     except duckdb.Error as error:

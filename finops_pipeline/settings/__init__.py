@@ -1,4 +1,4 @@
-"""Every knob, with its default and unit: read from ``finops.toml`` and ``FINOPS_…`` variables.
+"""Settings, with defaults and units, read from ``finops.toml`` and ``FINOPS_…`` variables.
 
 A variable beats the file. Both are strict: what is unknown or wrong is a ``ConfigError`` that
 names the file or variable and the dotted key. Secrets come from variables or mounted files only.

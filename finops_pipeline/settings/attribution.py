@@ -1,4 +1,4 @@
-"""Whose a cost is: labels, rules, teams, what is shared, and what may be spent."""
+"""Settings that say who pays a cost: labels, rules, teams, sharing and budgets."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -15,12 +15,12 @@ from finops_pipeline.settings.values import (
     Patterns,
     Section,
     as_opencost_writes_it,
+    find_repeated,
     key,
-    repeated,
 )
 
 PARTS = ("team", "environment", "project", "cost_center")  # of an owner
-# Teams that costs have which are nobody's: no team may be named so, in whatever letters.
+# Teams of costs that no team has caused: no team may be named so, in upper or lower case.
 RESERVED = ("idle", "shared", "unmounted", "unattributed")
 
 
@@ -33,7 +33,7 @@ def _valid_until() -> Any:
 
 
 class Rule(Section):
-    """Whose a cost without a label is; the first rule that matches and says a part decides it."""
+    """Owner of costs without a label; the first rule that matches and says a part decides it."""
 
     name: Name = key("What it is called where a cost says which rule decided")
     cluster: Pattern = key("Clusters it is for; * is any text, ? any character", default="*")
@@ -48,29 +48,29 @@ class Rule(Section):
 
     @property
     def patterns(self) -> tuple[str, str, str]:
-        """Which clusters, namespaces and workloads it is for."""
+        """Patterns of the clusters, namespaces and workloads it is for."""
         return self.cluster, self.namespace, self.workload
 
     @property
     def parts(self) -> set[str]:
-        """What it says of an owner."""
+        """Parts of an owner that it names."""
         return {part for part in PARTS if getattr(self, part) is not None}
 
     def __str__(self) -> str:
-        """As messages name it."""
+        """Return its name in messages."""
         return f"rule {self.name!r}"
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _require_a_part(self) -> Self:
         if not self.parts:
             raise ValueError(f"{self}: says nothing: give it one of {', '.join(PARTS)}")
-        _not_ours(self, self.team)
-        _holds_a_day(self)
+        _refuse_reserved(self, self.team)
+        _require_a_day(self)
         return self
 
 
 class Attribution(Section):
-    """Whose a cost is: the first of these labels that there is, else the first rule."""
+    """Labels that name the owner of a cost, and rules for costs without them."""
 
     team_labels: LabelNames = key("Labels that name the team", default=("team",))
     environment_labels: LabelNames = key(
@@ -85,14 +85,14 @@ class Attribution(Section):
 
     @field_validator("cost_labels")
     @classmethod
-    def _sums_apart(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        if label := repeated([as_opencost_writes_it(label) for label in labels]):
+    def _refuse_twin_labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if label := find_repeated([as_opencost_writes_it(label) for label in labels]):
             raise ValueError(f"has two keys that OpenCost writes as {label}: give one of them")
         return labels
 
 
 class Sharing(Section):
-    """Who pays for what no team uses alone."""
+    """Split of costs that no team causes alone."""
 
     idle: Literal["separate", "by_node", "by_cluster"] = key(
         "Idle cost: separate, or split by what teams cost on the node or in the cluster: by_node,"
@@ -112,7 +112,7 @@ class Sharing(Section):
 
 
 class Team(Section):
-    """Who stands behind a team's name; one entry for each time in which that is true."""
+    """Contact and accounts of a team; one entry for each time in which they hold."""
 
     name: Name = key("The team, as labels and rules name it")
     owner: Name | None = key("Person who answers for its cost", default=None)
@@ -131,18 +131,18 @@ class Team(Section):
     valid_until: Day = _valid_until()
 
     def __str__(self) -> str:
-        """As messages name it."""
+        """Return its name in messages."""
         return f"team {self.name!r}"
 
     @model_validator(mode="after")
-    def _has_own_name(self) -> Self:
-        _not_ours(self, self.name)
-        _holds_a_day(self)
+    def _check_name_and_days(self) -> Self:
+        _refuse_reserved(self, self.name)
+        _require_a_day(self)
         return self
 
 
 class Budget(Section):
-    """What may be spent in a month."""
+    """Amount that may be spent in a month."""
 
     scope: Literal["team", "project", "namespace"] = key(
         "What it limits: a team, project or namespace"
@@ -159,24 +159,26 @@ class Budget(Section):
     valid_until: Day = _valid_until()
 
     def __str__(self) -> str:
-        """As messages name it."""
+        """Return its name in messages."""
         return f"budget of {self.scope} {self.name!r}"
 
     @model_validator(mode="after")
-    def _can_be_spent(self) -> Self:
-        _not_ours(self, self.name if self.scope == "team" else None)
-        _holds_a_day(self)
+    def _check_name_and_days(self) -> Self:
+        _refuse_reserved(self, self.name if self.scope == "team" else None)
+        _require_a_day(self)
         return self
 
 
-def _not_ours(it: object, team: str | None) -> None:
+def _refuse_reserved(entry: object, team: str | None) -> None:
     if team is not None and team.casefold() in RESERVED:
-        raise ValueError(f"{it}: {team!r} is a name that costs without a team have: choose another")
-
-
-def _holds_a_day(it: Dated) -> None:
-    if it.valid_from and it.valid_until and it.valid_until <= it.valid_from:
         raise ValueError(
-            f"{it}: valid_until {it.valid_until} is not after valid_from {it.valid_from}: it would"
-            " hold on no day"
+            f"{entry}: {team!r} is a name that costs without a team have: choose another"
+        )
+
+
+def _require_a_day(entry: Dated) -> None:
+    start, end = entry.valid_from, entry.valid_until
+    if start and end and end <= start:
+        raise ValueError(
+            f"{entry}: valid_until {end} is not after valid_from {start}: it would hold on no day"
         )

@@ -16,8 +16,8 @@ from finops_pipeline.settings.values import (
     LabelNames,
     Lenient,
     Section,
+    find_repeated,
     key,
-    repeated,
 )
 
 SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie", "x-api-key"}
@@ -26,12 +26,12 @@ HEADER_VALUE = re.compile(r"|[!-~]([ -~]*[!-~])?")
 
 
 def _price(text: str, unit: str) -> Any:
-    """A price that may be left out."""
+    """Return the field of a price that may be left out."""
     return key(text, unit, default=None, ge=0, le=1e6, allow_inf_nan=False)
 
 
 class Price(Section):
-    """What resources cost where the source has no price, and what is taken off where it has one."""
+    """Prices of resources where the source has none, and the discount where it has one."""
 
     node_pool: str = key(
         "Nodes it is for; empty: all, where their own entry has no price", default=""
@@ -51,7 +51,7 @@ class Price(Section):
     is_preferred: bool = key("Use these prices also where the source has its own", default=False)
 
     @model_validator(mode="after")
-    def _of_nodes_only(self) -> Self:
+    def _refuse_pool_without_nodes(self) -> Self:
         for name in ("storage_gb_month_price", "load_balancer_month_price"):
             if self.node_pool and getattr(self, name) is not None:
                 raise ValueError(f"{name} has no node pool: give it in the entry without one")
@@ -59,7 +59,7 @@ class Price(Section):
 
 
 class Cluster(Section):
-    """One Kubernetes cluster and the servers that know about it."""
+    """Kubernetes cluster, and the servers that know about it."""
 
     name: str = key(
         "Its name in every table; never change it",
@@ -113,7 +113,7 @@ class Cluster(Section):
 
     @field_validator("opencost_token", "prometheus_token", mode="before")
     @classmethod
-    def _from_outside(cls, token: object) -> object:
+    def _refuse_token(cls, token: object) -> object:
         """Refuse a token that stands among the settings."""
         if token is not None:
             raise ValueError("is a secret: use its variable or token file")
@@ -121,7 +121,7 @@ class Cluster(Section):
 
     @field_validator("headers")
     @classmethod
-    def _no_secrets(cls, headers: dict[str, str]) -> dict[str, str]:
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
         if SECRET_HEADERS & {name.lower() for name in headers}:
             raise ValueError("holds a secret: use the token's variable or token file")
         for name, value in headers.items():
@@ -131,13 +131,13 @@ class Cluster(Section):
 
     @field_validator("prometheus_matchers")
     @classmethod
-    def _labels(cls, matchers: dict[str, str]) -> dict[str, str]:
+    def _check_labels(cls, matchers: dict[str, str]) -> dict[str, str]:
         if any(not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", label) for label in matchers):
             raise ValueError("has a key that is not a Prometheus label name")
         return matchers
 
     @model_validator(mode="after")
-    def _certificates(self) -> Self:
+    def _check_certificates(self) -> Self:
         if self.ca_file and not self.verify:
             raise ValueError("ca_file is of no use with verify = false: give one of them")
         if self.client_key_file and not self.client_certificate_file:
@@ -146,7 +146,7 @@ class Cluster(Section):
 
     @field_validator("prices")
     @classmethod
-    def _one_price_a_pool(cls, prices: tuple[Price, ...]) -> tuple[Price, ...]:
+    def _refuse_twin_pools(cls, prices: tuple[Price, ...]) -> tuple[Price, ...]:
         pools = [price.node_pool for price in prices]
         for pool in pools:
             if pools.count(pool) > 1:
@@ -154,80 +154,81 @@ class Cluster(Section):
         return prices
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+    def _check_kubeconfig(self) -> Self:
         names = ("kubeconfig_file", "kubeconfig_context")
-        given = next((name for name in names if getattr(self, name)), None)
-        if given and self.kubernetes_access != "kubeconfig":
-            raise ValueError(f'{given} is of no use without kubernetes_access = "kubeconfig"')
+        key = next((name for name in names if getattr(self, name)), None)
+        if key and self.kubernetes_access != "kubeconfig":
+            raise ValueError(f'{key} is of no use without kubernetes_access = "kubeconfig"')
         return self
 
     @model_validator(mode="after")
-    def _tags_of_accounts(self) -> Self:
+    def _check_bill_tags(self) -> Self:
         if self.bill_tags and not self.bill_accounts:
             raise ValueError("bill_tags is of no use without bill_accounts")
         return self
 
     @property
     def is_kubecost(self) -> bool:
-        """Whether it is Kubecost that answers: its API lies under ``/model``."""
+        """Return whether Kubecost answers: its API lies under ``/model``."""
         return urlsplit(self.opencost_url).path.rstrip("/").endswith("/model")
 
     def promql_matchers(self) -> str:
-        """``cluster="prod-eu"``: goes into every selector of a query; empty without matchers."""
+        """Return ``cluster="prod-eu"``, for every selector of a query; empty without matchers."""
         quoted = {k: json.dumps(v, ensure_ascii=False) for k, v in self.prometheus_matchers.items()}
         return ",".join(f"{label}={value}" for label, value in sorted(quoted.items()))
 
 
 def token_variables(cluster: str) -> tuple[str, str]:
-    """Variables with the bearer tokens of a cluster: for OpenCost, for Prometheus."""
+    """Return the variables with the bearer tokens of a cluster: for OpenCost, for Prometheus."""
     stem = f"{PREFIX}CLUSTER_{cluster.upper().replace('-', '_')}"
     return f"{stem}_TOKEN", f"{stem}_PROMETHEUS_TOKEN"
 
 
 def refuse_twins(clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
-    """The clusters, when no two of them are or share what each needs for itself.
+    """Refuse clusters that share a name, a token, a server or an account.
 
     Raises:
-        ValueError: two do, or there is none.
+        ValueError: two clusters share one of these, or there is no cluster.
     """
     if not clusters:
         raise ValueError("should name at least one cluster")
-    for taken in (
-        repeated([cluster.name for cluster in clusters]),
-        repeated([name for cluster in clusters for name in token_variables(cluster.name)]),
+    for twin in (
+        find_repeated([cluster.name for cluster in clusters]),
+        find_repeated([name for cluster in clusters for name in token_variables(cluster.name)]),
     ):
-        if taken:
-            raise ValueError(f"two clusters would share {taken}: give each a name of its own")
-    if url := repeated([_normal(cluster.opencost_url) for cluster in clusters]):
+        if twin:
+            raise ValueError(f"two clusters would share {twin}: give each a name of its own")
+    if url := find_repeated([_normalize(cluster.opencost_url) for cluster in clusters]):
         raise ValueError(f"two clusters have the opencost_url {url}: its cost would double")
-    if taken := repeated([way for cluster in clusters if (way := _way_in(cluster))]):
-        raise ValueError(f"two clusters have the same Kubernetes API, {taken}: give each its own")
-    for one, other in combinations(clusters, 2):
-        if account := _both_charged(one, other):
+    apis = [_kubernetes_api(cluster) for cluster in clusters]
+    if api := find_repeated([api for api in apis if api]):
+        raise ValueError(f"two clusters have the same Kubernetes API, {api}: give each its own")
+    for first, second in combinations(clusters, 2):
+        if account := _shared_account(first, second):
             raise ValueError(
-                f"{one.name} and {other.name} have the bill_account {account}: tell their charges"
-                " apart by bill_tags, one key with two values"
+                f"{first.name} and {second.name} have the bill_account {account}: tell their"
+                " charges apart by bill_tags, one key with two values"
             )
     return clusters
 
 
-def _both_charged(one: Cluster, other: Cluster) -> str:
-    """An account of which a charge could be either cluster's; empty when there is none."""
-    tags = one.bill_tags.keys() & other.bill_tags.keys()
-    if any(one.bill_tags[tag] != other.bill_tags[tag] for tag in tags):
+def _shared_account(first: Cluster, second: Cluster) -> str:
+    """Return an account of which a charge could be either cluster's; empty without one."""
+    tags = first.bill_tags.keys() & second.bill_tags.keys()
+    if any(first.bill_tags[tag] != second.bill_tags[tag] for tag in tags):
         return ""
-    return min({*one.bill_accounts} & {*other.bill_accounts}, default="")
+    return min({*first.bill_accounts} & {*second.bill_accounts}, default="")
 
 
-def _normal(url: str) -> str:
-    """The URL as its server sees it."""
+def _normalize(url: str) -> str:
+    """Return the URL as its server sees it."""
     parts = urlsplit(url)
     default = {"http": ":80", "https": ":443"}[parts.scheme]
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(default)}{parts.path.rstrip('/')}"
 
 
-def _way_in(cluster: Cluster) -> str:
-    """What two clusters cannot share; empty where there is no access."""
+def _kubernetes_api(cluster: Cluster) -> str:
+    """Return the way to the Kubernetes API, which clusters cannot share; empty without access."""
     if cluster.kubernetes_access != "kubeconfig":
         return cluster.kubernetes_access.removeprefix("none")
     file = cluster.kubeconfig_file or "the usual file"

@@ -1,4 +1,4 @@
-"""Reads ``finops.toml`` and ``FINOPS_…`` variables. What is wrong is named with where it stands."""
+"""Reads ``finops.toml`` and ``FINOPS_…`` variables; names what is wrong and where it stands."""
 
 import difflib
 import logging
@@ -40,7 +40,7 @@ NO_CONFIGURATION = (
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings of this installation.
+    """Load the settings of this installation.
 
     Args:
         path: settings file; without it FINOPS_CONFIG, then ``finops.toml`` where we are, if any.
@@ -49,36 +49,38 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     Raises:
         ConfigError: nothing is configured, or a key, value or variable is unknown or wrong.
     """
-    given = _collect(path, environ)
-    for warning in given.warnings:
+    configuration = _collect(path, environ)
+    for warning in configuration.warnings:
         logging.getLogger(__name__).warning(warning)
-    if given.file is None and "clusters" not in given.values:
+    if configuration.file is None and "clusters" not in configuration.values:
         raise ConfigError(NO_CONFIGURATION)
     try:
-        settings = Settings.model_validate(given.values)
+        settings = Settings.model_validate(configuration.values)
     except ValidationError as error:
-        raise _config_error(error, given) from None  # pydantic's own text shows secrets
-    if found := list(mistakes(settings)):
-        raise ConfigError("\n".join(_told(mistake, given) for mistake in found))
-    return _with_webhook(_with_tokens(settings, environ), given)
+        raise _config_error(error, configuration) from None  # pydantic's own text shows secrets
+    if messages := [_format_mistake(mistake, configuration) for mistake in mistakes(settings)]:
+        raise ConfigError("\n".join(messages))
+    return _with_webhook(_with_tokens(settings, environ), configuration)
 
 
 def warnings(settings: Settings) -> list[str]:
-    """What is doubtful in settings that can be used, and what to do about it: key and sentence."""
+    """Return what is doubtful in settings that can be used: key, and what to do about it."""
     return [f"{doubt.keys[0]}: {doubt.message}" for doubt in doubts(settings)]
 
 
 def load_data_dir(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Folder of the data alone: works where no cluster is configured, as on an analyst's machine.
+    """Load the folder of the data alone, also where no cluster is configured.
+
+    An analyst's machine may have the data and no settings.
 
     Raises:
         ConfigError: the file cannot be read, a variable is unknown, or ``data_dir`` is wrong.
     """
-    given = _collect(path, environ)
+    configuration = _collect(path, environ)
     try:
-        return _DataDir.model_validate(given.values).data_dir
+        return _DataDir.model_validate(configuration.values).data_dir
     except ValidationError as error:
-        raise _config_error(error, given) from None  # pydantic's own text shows secrets
+        raise _config_error(error, configuration) from None  # pydantic's own text shows secrets
 
 
 class _DataDir(BaseModel):
@@ -88,8 +90,8 @@ class _DataDir(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Given:
-    """What file and variables say, and which of them said it."""
+class _Configuration:
+    """Values of the settings, and the file and variables they are from."""
 
     file: Path | None
     values: dict[str, Any]
@@ -98,38 +100,38 @@ class _Given:
 
 
 class _Variable(EnvSettingsSource):
-    """One variable; the base class would read all of ``os.environ``."""
+    """Reader of one variable; the base class would read all of ``os.environ``."""
 
     def __init__(self, name: str, text: str) -> None:
-        self._given = {name.lower(): text}
+        self._variables = {name.lower(): text}
         super().__init__(Settings)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return self._given
+        return self._variables
 
 
-def _collect(path: Path | None, environ: Mapping[str, str]) -> _Given:
+def _collect(path: Path | None, environ: Mapping[str, str]) -> _Configuration:
     file = _file(path, environ)
     values = _read(file) if file else {}
     warnings = rename_keys(values, str(file))
-    environ, of_variables = rename_variables(environ)
+    environ, variable_warnings = rename_variables(environ)
     names = {key.variable for key in describe()} & environ.keys()
     _refuse_unknown(environ)
     for name in sorted(names):
         _refuse_empty(name, environ[name])
-        for key, value in _parsed(name, environ[name]).items():
+        for key, value in _parse(name, environ[name]).items():
             table = values.get(key)
-            both = isinstance(table, dict) and isinstance(value, dict)
-            values[key] = {**cast(dict[str, Any], table), **value} if both else value
-    return _Given(file, values, frozenset(names), [*warnings, *of_variables])
+            is_merged = isinstance(table, dict) and isinstance(value, dict)
+            values[key] = {**cast(dict[str, Any], table), **value} if is_merged else value
+    return _Configuration(file, values, frozenset(names), [*warnings, *variable_warnings])
 
 
 def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     variable = environ.get(CONFIG_VARIABLE)
-    named = path or (Path(variable) if variable else None)
-    if named and not named.is_file():
-        raise ConfigError(f"{'' if path else 'FINOPS_CONFIG: '}there is no settings file {named}")
-    return named or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    file = path or (Path(variable) if variable else None)
+    if file and not file.is_file():
+        raise ConfigError(f"{'' if path else 'FINOPS_CONFIG: '}there is no settings file {file}")
+    return file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -148,39 +150,39 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
-def _parsed(name: str, text: str) -> dict[str, Any]:
+def _parse(name: str, text: str) -> dict[str, Any]:
     try:
-        parsed = _Variable(name, text)()
+        values = _Variable(name, text)()
     except (SettingsError, RecursionError) as error:
         raise ConfigError(f"{name}: is not JSON, as a list or table has to be here") from error
-    if not parsed:
+    if not values:
         raise ConfigError(f"{name}: is null; unset it for the default")
-    return parsed
+    return values
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     """Refuse variables that would have no effect; those of a cluster are checked with its name."""
-    known = {key.variable for key in describe()} | {CONFIG_VARIABLE}
+    names = {key.variable for key in describe()} | {CONFIG_VARIABLE}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known and not TOKEN_VARIABLE.fullmatch(name):
-            raise ConfigError(f"{name}: there is no such setting{_meant(name, known)}")
+        if name.startswith(PREFIX) and name not in names and not TOKEN_VARIABLE.fullmatch(name):
+            raise ConfigError(f"{name}: there is no such setting{_suggestion(name, names)}")
 
 
 def _refuse_empty(name: str, text: str) -> None:
-    """An empty path would be the working directory; an address may be empty: it is then off."""
+    """Refuse an empty path: it would be the working directory. An empty address means none."""
     if not text and not any(key.variable == name and str(key.default) == "" for key in describe()):
         raise ConfigError(f"{name}: is empty; unset it for the default")
 
 
-def _meant(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+def _suggestion(name: str, names: set[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def _with_tokens(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    known = {name for cluster in settings.clusters for name in token_variables(cluster.name)}
+    names = {name for cluster in settings.clusters for name in token_variables(cluster.name)}
     for name in sorted(environ):
-        if TOKEN_VARIABLE.fullmatch(name) and name not in known:
+        if TOKEN_VARIABLE.fullmatch(name) and name not in names:
             raise ConfigError(f"{name}: no cluster has this name")
     clusters = tuple(_with_token(cluster, environ) for cluster in settings.clusters)
     return settings.model_copy(update={"clusters": clusters})
@@ -215,51 +217,53 @@ def _token(
     return SecretStr(token) if token else None
 
 
-def _with_webhook(settings: Settings, given: _Given) -> Settings:
-    """The URL of the webhook from its file, if it has one."""
+def _with_webhook(settings: Settings, configuration: _Configuration) -> Settings:
+    """Return settings with the URL of the webhook from its file, if it has one."""
     alerts = settings.alerts
     file = alerts.webhook_url_file
     if not file:
         return settings
-    if variable(WEBHOOK) in given.variables:
+    if variable(WEBHOOK) in configuration.variables:
         raise ConfigError(f"{variable(WEBHOOK)}: there is a {WEBHOOK}_file too: give one of them")
     try:
         url = file.read_text(encoding="utf-8").strip()
         if not url:
             raise ConfigError(f"{file}: {WEBHOOK}: is empty; unset {WEBHOOK}_file for no webhook")
-        read = Alerts.model_validate({"webhook_url_file": file, "webhook_url": SecretStr(url)})
+        alerts = Alerts.model_validate({"webhook_url_file": file, "webhook_url": SecretStr(url)})
     except (OSError, UnicodeDecodeError) as error:
-        named = variable(f"{WEBHOOK}_file")
-        origin = named if named in given.variables else given.file
+        name = variable(f"{WEBHOOK}_file")
+        origin = name if name in configuration.variables else configuration.file
         raise ConfigError(f"{origin}: {WEBHOOK}_file: {error}") from error
     except ValidationError as error:
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{file}: {WEBHOOK}: {message}") from None  # the rest shows the URL
-    return settings.model_copy(update={"alerts": read})
+    return settings.model_copy(update={"alerts": alerts})
 
 
-def _config_error(error: ValidationError, given: _Given) -> ConfigError:
-    """Pydantic's findings, one a line: where the value is from, its dotted key, what is wrong."""
-    return ConfigError("\n".join(_finding(detail, given) for detail in error.errors()))
+def _config_error(error: ValidationError, configuration: _Configuration) -> ConfigError:
+    """Make one error of pydantic's findings, one a line."""
+    return ConfigError(
+        "\n".join(_format_finding(detail, configuration) for detail in error.errors())
+    )
 
 
-def _finding(detail: ErrorDetails, given: _Given) -> str:
+def _format_finding(detail: ErrorDetails, configuration: _Configuration) -> str:
     name = ".".join(str(step) for step in detail["loc"])
     message = PLAIN_MESSAGES.get(detail["type"], detail["msg"]).removeprefix("Value error, ")
-    shown = f"{message}{_came(detail)}{_entry(detail, given)}"
-    return _told(Mistake((name,), shown), given)
+    message = f"{message}{_actual_value(detail)}{_entry_name(detail, configuration)}"
+    return _format_mistake(Mistake((name,), message), configuration)
 
 
-def _told(mistake: Mistake, given: _Given) -> str:
-    """Where the value is from, its dotted key, what is wrong."""
-    named = (variable(name) for name in mistake.keys)
-    origin = next((name for name in named if name in given.variables), given.file)
+def _format_mistake(mistake: Mistake, configuration: _Configuration) -> str:
+    """Return a line: where the value is from, its dotted key, what is wrong."""
+    names = (variable(key) for key in mistake.keys)
+    origin = next((name for name in names if name in configuration.variables), configuration.file)
     return f"{origin}: {mistake.keys[0]}: {mistake.message}"
 
 
-def _entry(detail: ErrorDetails, given: _Given) -> str:
-    """The name of the list's entry that a key is of, where the message does not say it."""
-    name, value = None, cast(Any, given.values)
+def _entry_name(detail: ErrorDetails, configuration: _Configuration) -> str:
+    """Return the name of the list's entry that a key is of, where the message does not say it."""
+    name, value = None, cast(Any, configuration.values)
     for step in detail["loc"][:-1]:
         value = value[step]
         name = value.get("name") if isinstance(step, int) and isinstance(value, dict) else name
@@ -267,8 +271,8 @@ def _entry(detail: ErrorDetails, given: _Given) -> str:
     return f" (of {name!r})" if is_shown else ""
 
 
-def _came(detail: ErrorDetails) -> str:
-    """The value, where it can be shown: nothing that may be a secret, no half of the file."""
+def _actual_value(detail: ErrorDetails) -> str:
+    """Return the wrong value, but nothing that may be a secret, and no half of the file."""
     value, last = detail["input"], str(detail["loc"][-1])
     if not isinstance(value, str | int | float):
         return ""

@@ -1,42 +1,42 @@
-"""What is wrong with settings that are right one by one, and what is doubtful about them."""
+"""Mistakes of settings that are right one by one, and doubts about them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from finops_pipeline.settings.attribution import Budget, Rule, Team
-from finops_pipeline.settings.overlap import covers, matches, meet, outlasts
+from finops_pipeline.settings.overlap import is_longer, is_simultaneous, is_wider, matches
 from finops_pipeline.settings.tree import Settings
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """Something that people should change."""
+    """A setting that people should change, and why."""
 
-    keys: tuple[str, ...]  # where it is told, then what else may be changed instead
+    keys: tuple[str, ...]  # the one that messages name, then those that may be changed instead
     message: str
 
 
 def mistakes(settings: Settings) -> Iterator[Mistake]:
-    """What the settings cannot be used with."""
+    """Yield the mistakes that settings cannot be used with."""
     yield from _endless_windows(settings)
     yield from _lookback_beyond_raw(settings)
     for number, rule in enumerate(settings.attribution.rules):
-        for message in _of_rule(number, settings):
+        for message in _rule_mistakes(number, settings):
             yield Mistake((f"attribution.rules.{number}",), f"{rule}: {message}")
     yield from _overlapping("teams", settings.teams)
     yield from _overlapping("budgets", settings.budgets)
 
 
 def doubts(settings: Settings) -> Iterator[Mistake]:
-    """What can be used, and is probably not meant."""
-    known = {team.name for team in settings.teams}
-    for key, it, team in _teams_named(settings) if known else ():
-        if team not in known:
+    """Yield settings that can be used, and are probably not meant."""
+    teams = {team.name for team in settings.teams}
+    for key, entry, team in _team_references(settings) if teams else ():
+        if team not in teams:
             yield Mistake(
                 (key,),
-                f"{it}: no entry of [[teams]] is named {team!r}: add one, or correct the name to"
-                f" one of {', '.join(sorted(known))}",
+                f"{entry}: no entry of [[teams]] is named {team!r}: add one, or correct the name to"
+                f" one of {', '.join(sorted(teams))}",
             )
     if settings.bill.folder and not Path(settings.bill.folder).is_dir():
         yield Mistake(
@@ -46,8 +46,8 @@ def doubts(settings: Settings) -> Iterator[Mistake]:
         )
 
 
-def _teams_named(settings: Settings) -> Iterator[tuple[str, Rule | Budget, str]]:
-    """Key, what names a team, and the team."""
+def _team_references(settings: Settings) -> Iterator[tuple[str, Rule | Budget, str]]:
+    """Yield each entry that names a team: its key, the entry, the team."""
     for number, rule in enumerate(settings.attribution.rules):
         if rule.team is not None:
             yield f"attribution.rules.{number}", rule, rule.team
@@ -57,7 +57,7 @@ def _teams_named(settings: Settings) -> Iterator[tuple[str, Rule | Budget, str]]
 
 
 def _endless_windows(settings: Settings) -> Iterator[Mistake]:
-    """A lookback that windows leave before they are read for the last time."""
+    """Find a lookback that windows leave before they are read for the last time."""
     ingest = settings.ingest
     last = max([*ingest.reread_hours, *settings.last_reread_hours().values()])
     if ingest.lookback_days * 24 <= last + 1:
@@ -69,7 +69,7 @@ def _endless_windows(settings: Settings) -> Iterator[Mistake]:
 
 
 def _lookback_beyond_raw(settings: Settings) -> Iterator[Mistake]:
-    """Windows that are asked for and would have expired."""
+    """Find a lookback that asks for windows that have expired."""
     lookback_days, raw_days = settings.ingest.lookback_days, settings.retention.raw_days
     if raw_days < lookback_days:
         yield Mistake(
@@ -79,8 +79,8 @@ def _lookback_beyond_raw(settings: Settings) -> Iterator[Mistake]:
         )
 
 
-def _of_rule(number: int, settings: Settings) -> Iterator[str]:
-    """What is wrong with a rule beside those before it and the clusters there are."""
+def _rule_mistakes(number: int, settings: Settings) -> Iterator[str]:
+    """Yield what is wrong with a rule beside those before it and the clusters there are."""
     before, rule = settings.attribution.rules[:number], settings.attribution.rules[number]
     clusters = [cluster.name for cluster in settings.clusters]
     if rule.name in {other.name for other in before}:
@@ -90,38 +90,40 @@ def _of_rule(number: int, settings: Settings) -> Iterator[str]:
             f"cluster {rule.cluster!r} matches none of {', '.join(clusters)}: correct it, or"
             " delete the rule"
         )
-    if twice := [other for other in before if _match_twice(other, rule)]:
+    if rivals := [other for other in before if _is_rival(other, rule)]:
         yield (
-            f"{twice[0]} is for the same workloads at the same time, and names"
-            f" {_and(twice[0].parts & rule.parts)}, too: let one end (valid_until) where the other"
+            f"{rivals[0]} is for the same workloads at the same time, and names"
+            f" {_and(rivals[0].parts & rule.parts)}, too: let one end (valid_until) where the other"
             " begins (valid_from), or delete one"
         )
-    elif above := _decided_before(before, rule):
+    elif deciding := _deciding_rules(before, rule):
         yield (
-            f"never applies: {_and({str(other) for other in above})} before it decides all that it"
-            " says; move it up, or delete it"
+            f"never applies: {_and({str(other) for other in deciding})} before it decides all that"
+            " it says; move it up, or delete it"
         )
 
 
-def _match_twice(one: Rule, other: Rule) -> bool:
-    return bool(one.patterns == other.patterns and one.parts & other.parts and meet(one, other))
+def _is_rival(other: Rule, rule: Rule) -> bool:
+    is_alike = other.patterns == rule.patterns and other.parts & rule.parts
+    return bool(is_alike) and is_simultaneous(other, rule)
 
 
-def _decided_before(before: Sequence[Rule], rule: Rule) -> list[Rule]:
-    """Rules that, together, say everything for a rule wherever and whenever it applies."""
+def _deciding_rules(before: Sequence[Rule], rule: Rule) -> list[Rule]:
+    """Return rules that together decide each part that a rule names, wherever it applies."""
     wider = [
         other
         for other in before
-        if all(map(covers, other.patterns, rule.patterns)) and outlasts(other, rule)
+        if all(map(is_wider, other.patterns, rule.patterns)) and is_longer(other, rule)
     ]
-    deciding = [next((it for it in wider if part in it.parts), None) for part in rule.parts]
-    return [it for it in deciding if it] if all(deciding) else []
+    deciding = [next((o for o in wider if part in o.parts), None) for part in rule.parts]
+    return [other for other in deciding if other] if all(deciding) else []
 
 
 def _overlapping(key: str, entries: Sequence[Team | Budget]) -> Iterator[Mistake]:
-    """Entries of one name that hold at the same time."""
+    """Find entries of one name that hold at the same time."""
     for number, entry in enumerate(entries):
-        if any(str(other) == str(entry) and meet(other, entry) for other in entries[:number]):
+        before = (other for other in entries[:number] if str(other) == str(entry))
+        if any(is_simultaneous(other, entry) for other in before):
             yield Mistake(
                 (f"{key}.{number}",),
                 f"{entry}: an earlier entry of it holds at the same time: let one end (valid_until)"

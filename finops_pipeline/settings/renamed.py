@@ -1,4 +1,4 @@
-"""Understands settings by the names they had one minor version ago, and says the new ones."""
+"""Understands settings by the names they had one minor version ago, and warns of the new ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ RENAMED = {"ingest.horizon_days": "ingest.lookback_days"}  # by 0.1; gone with 0
 
 
 def rename_keys(values: dict[str, Any], origin: str) -> list[str]:
-    """Give the values of a settings file their new keys, in place; a warning for each.
+    """Give the values of a settings file their new keys, in place; return a warning for each.
 
     Raises:
         ConfigError: a setting stands there under both names.
@@ -27,7 +27,7 @@ def rename_keys(values: dict[str, Any], origin: str) -> list[str]:
 
 
 def rename_variables(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Variables by their new names; a warning for each.
+    """Return variables by their new names, and a warning for each.
 
     Raises:
         ConfigError: a setting is there under both names.

@@ -16,7 +16,7 @@ from finops_pipeline.settings.values import (
 
 
 class Ingest(Section):
-    """When windows are read."""
+    """Times at which windows are read."""
 
     lookback_days: int = key(
         "How far back missing windows are filled", "days", default=14, ge=1, le=400
@@ -39,7 +39,7 @@ class Ingest(Section):
 
     @field_validator("reread_hours")
     @classmethod
-    def _ages_rise(cls, ages: tuple[int, ...]) -> tuple[int, ...]:
+    def _require_rising_ages(cls, ages: tuple[int, ...]) -> tuple[int, ...]:
         if (
             not ages
             or ages[0] < 1
@@ -50,7 +50,7 @@ class Ingest(Section):
 
 
 class Calendar(Section):
-    """How the year of the accounts lies."""
+    """Start of the year of the accounts."""
 
     fiscal_year_start_month: int = key(
         "Month a fiscal year begins in; it has the name of the calendar year it ends in",
@@ -61,7 +61,7 @@ class Calendar(Section):
 
 
 class Nodes(Section):
-    """How nodes are told apart."""
+    """Labels that tell nodes apart."""
 
     pool_labels: LabelNames = key(
         "Labels of a node that name its pool",
@@ -75,7 +75,7 @@ class Nodes(Section):
 
 
 class Retention(Section):
-    """How far back things reach; daily tables are kept for good."""
+    """Days that each kind of data is kept; daily tables are kept for good."""
 
     raw_days: int = key(
         "Days of raw and hourly tables; daily ones are frozen before their raw rows go",
@@ -97,7 +97,7 @@ class Retention(Section):
 
 
 class Metrics(Section):
-    """What is pushed for Grafana after each publication."""
+    """Metrics that are pushed for Grafana after each publication."""
 
     pushgateway_url: OptionalHttpUrl = key("Pushgateway; empty: nothing is pushed", default="")
     top_workloads: int = key(
@@ -119,7 +119,7 @@ class Bill(Section):
 
 
 class Alerts(Section):
-    """Who is told when a run fails, and when ticks succeed again."""
+    """Address of alerts: when a run fails, and when ticks succeed again."""
 
     webhook_url_file: FilePath | None = key(
         "File with the URL that each alert is posted to as JSON", default=None

@@ -1,4 +1,4 @@
-"""All settings together, and what the documentation says of each."""
+"""The settings of all sections together, and the documentation of each."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ WEBHOOK = "alerts.webhook_url"  # may hold a token
 
 
 class Settings(BaseSettings):
-    """Everything an installation may decide."""
+    """Settings of an installation."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", strict=True, env_prefix=PREFIX, env_nested_delimiter="__"
@@ -82,16 +82,16 @@ class Settings(BaseSettings):
         return refuse_twins(clusters)
 
     def last_reread_hours(self) -> dict[str, int]:
-        """Age of one reading more, of the clusters that have one [hours]."""
+        """Return the age of one more reading, of the clusters that have one [hours]."""
         kubecosts = (cluster for cluster in self.clusters if cluster.is_kubecost)
         return {cluster.name: KUBECOST_REREAD_HOURS for cluster in kubecosts}
 
     def database_url(self) -> str:
-        """SQLAlchemy URL of the state database, its password included: not for printing."""
+        """Return the SQLAlchemy URL of the state database, with its password: not for printing."""
         return self.state_url.get_secret_value() or f"sqlite:///{self.data_dir / 'state.db'}"
 
-    def shown(self) -> dict[str, object]:
-        """Dotted key to value, for people: secrets are masked."""
+    def masked(self) -> dict[str, object]:
+        """Return the value of each dotted key, for people: secrets are masked."""
         return dict(_flat(self.model_dump(mode="json")))
 
 
@@ -106,7 +106,7 @@ LISTS: dict[str, type[BaseModel]] = {
 
 @dataclass(frozen=True)
 class Key:
-    """One setting, as the documentation names it."""
+    """A setting, as the documentation names it."""
 
     key: str  # "ingest.lookback_days"; of a cluster: "clusters[].name"
     variable: str  # that sets it
@@ -118,7 +118,7 @@ class Key:
 
 
 def describe() -> list[Key]:
-    """Every setting there is, in the order of ``finops.example.toml``."""
+    """Return every setting there is, in the order of ``finops.example.toml``."""
     return [
         Key(
             name,
@@ -134,7 +134,7 @@ def describe() -> list[Key]:
 
 
 def variable(name: str) -> str:
-    """The variable that sets a key."""
+    """Return the variable that sets a key."""
     if name.endswith("_token") and "[]" in name:
         return token_variables("<name>")[name.endswith("prometheus_token")]
     outermost = re.sub(r"(\[\]|\.[0-9]).*", "", name)  # a list is one variable as a whole
@@ -142,7 +142,7 @@ def variable(name: str) -> str:
 
 
 def _leaves(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Dotted key and field of each setting; a list of tables is one step named ``clusters[]``."""
+    """Yield dotted key and field of each setting; a list of tables is one step, ``clusters[]``."""
     for name, field in model.model_fields.items():
         table = LISTS.get(name, field.annotation)
         if isinstance(table, type) and issubclass(table, BaseModel):
@@ -152,7 +152,7 @@ def _leaves(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, Fiel
 
 
 def _flat(value: Any, above: str = "") -> Iterator[tuple[str, object]]:
-    """Leaves of nested tables and lists of tables, by dotted key."""
+    """Yield the leaves of nested tables and lists of tables, by dotted key."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = {str(number): item for number, item in enumerate(value)}
     if isinstance(value, dict) and value:

@@ -22,10 +22,10 @@ PREFIX = "FINOPS_"  # of every variable
 
 
 def http_url(url: str) -> str:
-    """The URL as written, when it is one that we can send a request to.
+    """Return a URL as written, or refuse it: no request could be sent to it.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is no http:// or https:// address of a host.
     """
     if not url.isprintable() or " " in url:  # urlsplit would drop some of these
         raise ValueError("is not an http:// or https:// address: it holds white space or control")
@@ -56,7 +56,7 @@ def _optional_http_url(url: str) -> str:
 
 
 def _webhook_url(url: SecretStr) -> SecretStr:
-    """The URL as written; unlike others it may hold a token in its path or query."""
+    """Return the URL as written; unlike others it may hold a token in its path or query."""
     text = url.get_secret_value()
     if text:
         http_url(text.partition("?")[0])
@@ -64,7 +64,7 @@ def _webhook_url(url: SecretStr) -> SecretStr:
 
 
 def _database_url(url: SecretStr) -> SecretStr:
-    """The URL as written; SQLAlchemy says more when it opens it."""
+    """Return the URL as written; SQLAlchemy checks the rest when it opens it."""
     text = url.get_secret_value()
     if not re.fullmatch(r"|[a-z][a-z0-9]*(\+[a-z0-9]+)?://\S*", text):
         raise ValueError("is not a URL of SQLAlchemy, such as postgresql+psycopg2://host/finops")
@@ -79,8 +79,8 @@ def _path(path: object) -> object:
     return path
 
 
-def _no_pattern(folder: Path) -> Path:
-    """DuckDB takes names of files for patterns, and reads what belongs to somebody else."""
+def _refuse_pattern(folder: Path) -> Path:
+    """Refuse a folder that DuckDB would take for a pattern, and so read other folders."""
     if re.search(r"[*?]", str(folder.absolute())):
         raise ValueError(f"should have no * and no ? in its path, {folder.absolute()}")
     return folder
@@ -93,14 +93,14 @@ def _name(text: str) -> str:
 
 
 def _pattern(text: str) -> str:
-    """What means the same to us and to ``glob`` of SQL, where brackets are special, too."""
+    """Refuse a pattern that ``glob`` of SQL reads otherwise: brackets are special there, too."""
     if not re.fullmatch(r"[-A-Za-z0-9._:*?]+", text):
         raise ValueError("should be a name, in which * is any text and ? any character")
     return text
 
 
 def _day(value: object) -> object:
-    """A date, which JSON of a variable can only give as text."""
+    """Return a date, which JSON of a variable can only give as text."""
     if isinstance(value, datetime):
         raise ValueError("should be a date without a time")
     if isinstance(value, str):
@@ -112,7 +112,7 @@ def _day(value: object) -> object:
 
 
 def _money(value: object) -> object:
-    """An amount as written: the shortest decimal that is this float."""
+    """Return an amount as written: the shortest decimal that is this float."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return Decimal(repr(value)) if is_number else value
 
@@ -130,26 +130,26 @@ Patterns = Annotated[tuple[Pattern, ...], Lenient]
 Day = Annotated[date | None, BeforeValidator(_day)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 FilePath = Annotated[Path, Lenient, BeforeValidator(_path)]
-DataFolder = Annotated[FilePath, AfterValidator(_no_pattern)]
+DataFolder = Annotated[FilePath, AfterValidator(_refuse_pattern)]
 Amount = float | None
 
 
 def key(text: str, unit: str = "", **constraints: Any) -> Any:
-    """A documented setting: what it is for, and the unit of its value."""
+    """Return the field of a setting: what it is for, and the unit of its value."""
     return Field(description=text, json_schema_extra={"unit": unit}, **constraints)
 
 
 def as_opencost_writes_it(label: str) -> str:
-    """``app.kubernetes.io/name`` -> ``app_kubernetes_io_name``."""
+    """Return ``app_kubernetes_io_name`` for the label ``app.kubernetes.io/name``."""
     return re.sub(r"[^a-zA-Z0-9_]", "_", label)
 
 
 class Section(BaseModel):
-    """A table of the settings: strict, and never changed."""
+    """Table of the settings: strict, and never changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def repeated(names: list[str]) -> str | None:
-    """The first that is there twice."""
+def find_repeated(names: list[str]) -> str | None:
+    """Return the first name that is there twice."""
     return next((name for name in names if names.count(name) > 1), None)

@@ -1,4 +1,4 @@
-"""What every dialect gives back: a status, a type and bytes."""
+"""The answer of every dialect: a status, a type and bytes."""
 
 from typing import Final, NamedTuple
 
@@ -7,7 +7,7 @@ TEXT: Final = "text/plain; charset=utf-8"
 
 
 class Answer(NamedTuple):
-    """One HTTP answer."""
+    """HTTP answer of the pretend cluster."""
 
     body: bytes
     status: int = 200
@@ -16,5 +16,5 @@ class Answer(NamedTuple):
 
 
 def not_found() -> Answer:
-    """Go's answer to a path that nobody serves."""
+    """Return Go's answer to a path that has no handler."""
     return Answer(b"404 page not found\n", 404, TEXT)

@@ -1,4 +1,4 @@
-"""What runs in the pretend cluster: node pools, namespaces, workloads, volumes, as plain data.
+"""Content of the pretend cluster: node pools, namespaces, workloads, volumes, as plain data.
 
 Days are counted from the anchor, so that planted events keep their distance from it; -12.5 is
 noon of the twelfth day before. ``cluster.py`` gives it time.
@@ -52,10 +52,10 @@ class NodePool:
 
 @dataclass(frozen=True)
 class Machine:
-    """One place for a node in a pool, filled from ``born`` to ``gone`` (days from the anchor).
+    """A place for a node in a pool, filled from ``born`` to ``gone`` (days from the anchor).
 
-    One with a ``workday_ratio`` is added by an autoscaler in the morning of that share of workdays
-    and removed at night.
+    With a ``workday_ratio`` an autoscaler adds it in the morning of that share of workdays, and
+    removes it at night.
     """
 
     pool: str
@@ -67,7 +67,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Container:
-    """One container of a pod template and how much it uses.
+    """A container of a pod template, and how much it uses.
 
     Cores and MiB; a request or limit of None is absent. ``cpu`` and ``memory`` are the mean usage
     on the anchor day, before rhythm.
@@ -95,7 +95,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a team deploys.
+    """A workload that a team deploys.
 
     ``replicas`` run always; ``day_replicas`` more come and go with the nodes of ``DAY_POOL``.
     CronJobs start every ``every_minutes`` and run for up to ``longest_minutes``.
@@ -169,7 +169,7 @@ class Autoscaler:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All of it."""
+    """Content of the pretend cluster."""
 
     pools: tuple[NodePool, ...]
     machines: tuple[Machine, ...]
@@ -194,7 +194,7 @@ SPIKE_END_DAY: Final = -6.0 + 16 / 24
 
 
 def build() -> Catalog:
-    """The pretend cluster's catalog; the same for every seed."""
+    """Build the pretend cluster's catalog; the same for every seed."""
     return Catalog(
         pools=_POOLS,
         machines=_machines(),
@@ -247,29 +247,29 @@ def _machines() -> tuple[Machine, ...]:
     )
 
 
-def _owned(team: str, environment: str = "prod", **more: str) -> dict[str, str]:
+def _owner_labels(team: str, environment: str = "prod", **more: str) -> dict[str, str]:
     return {"team": team, "environment": environment, **more}
 
 
 _NAMESPACES: Final = (
     Namespace(
         "checkout",
-        _owned("checkout", project="shop", cost_center="cc-4200"),
+        _owner_labels("checkout", project="shop", cost_center="cc-4200"),
         {"owner.example.com": "checkout@example.com"},
     ),
-    Namespace("catalog", _owned("catalog", project="shop")),
+    Namespace("catalog", _owner_labels("catalog", project="shop")),
     Namespace(
         "payments",
-        _owned("payments", project="money", cost_center="cc-4711"),
+        _owner_labels("payments", project="money", cost_center="cc-4711"),
         {"owner.example.com": "payments@example.com"},
     ),
     Namespace("search", {"environment": "prod"}),  # teams only on the pods
-    Namespace("data", _owned("data-platform", project="insight", cost_center="cc-4800")),
+    Namespace("data", _owner_labels("data-platform", project="insight", cost_center="cc-4800")),
     Namespace("ml", {"team": "ml", "env": "prod", "project": "insight"}),
     Namespace("monitoring", {"team": "sre"}),
     Namespace("kube-system"),
     Namespace("staging", {"environment": "staging"}),
-    Namespace("sandbox"),  # nobody's
+    Namespace("sandbox"),  # of no team
 )
 
 
@@ -625,7 +625,7 @@ def _ml() -> tuple[Workload, ...]:
             "ml",
             "notebooks",
             "deployment",
-            (Container("jupyter", 0.5, 0.09, 2048, 900),),  # nobody at night and on weekends
+            (Container("jupyter", 0.5, 0.09, 2048, 900),),  # unused at night and on weekends
             replicas=2,
             rhythm="office",
             labels={"cost_center": "cc-4900"},

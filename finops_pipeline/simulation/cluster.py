@@ -33,7 +33,7 @@ _Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One container of one pod."""
+    """A container of a pod, while the pod lives."""
 
     pod: Pod
     index: int  # of the container in its pod
@@ -51,7 +51,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Everything that happened in ``[start, end)``; arrays have one entry per run.
+    """Events and usage in ``[start, end)``; arrays have one entry per run.
 
     Averages are over the run's own ``minutes``, as OpenCost's are.
     """
@@ -95,11 +95,11 @@ class Window:
         return self.gpu_hours * self.node_prices("gpu_price")[self.node_of]
 
     def node_prices(self, attribute: str) -> Floats:
-        """An attribute of each node's pool, such as ``cpu_price``; shape (nodes,)."""
+        """Return an attribute of each node's pool, such as ``cpu_price``; shape (nodes,)."""
         return np.array([getattr(node.pool, attribute) for node in self.nodes], dtype=np.float64)
 
     def node_cost(self, units: str, price: str) -> Floats:
-        """Currency per node for one resource, such as ``cores`` at ``cpu_price``."""
+        """Return currency per node for one resource, such as ``cores`` at ``cpu_price``."""
         return self.node_prices(units) * self.node_prices(price) * self.node_minutes / 60
 
 
@@ -141,34 +141,37 @@ class Cluster:
         self.window = lru_cache(maxsize=4)(self._build_window)
 
     def pods(self, start: int, end: int) -> list[Pod]:
-        """Pods that ran in ``[start, end)``, by slot."""
+        """Return the pods that ran in ``[start, end)``, by slot."""
         return [pod for slot in self.slots for pod in schedule.pods(slot, start, end)]
 
     def nodes(self, start: int, end: int) -> list[Node]:
-        """Nodes that stood in ``[start, end)``, by machine."""
+        """Return the nodes that stood in ``[start, end)``, by machine."""
         return [node for place in self.places for node in place.nodes(start, end)]
 
     def claims(self, at: int) -> list[Claim]:
-        """Every volume that exists at a minute, mounted or not, by name of the volume."""
+        """Return every volume that exists at a minute, mounted or not, by name of the volume."""
         mounted = [slot.claim for slot in self.slots if slot.claim is not None]
         claims = [claim for claim in (*mounted, *self.loose_claims) if claim.born <= at]
         return sorted(claims, key=lambda claim: claim.volume)
 
     def used_bytes(self, claim: Claim, at: int) -> float | None:
-        """How much of a volume is filled at a minute; None for one that no pod mounts."""
+        """Return how much of a volume is filled at a minute; None for one that no pod mounts."""
         if claim.shape is None:
             return None
         used, growth = claim.shape.used_ratio, claim.shape.growth_ratio
         return claim.size_bytes * used_ratio(claim.born, used, growth, self.anchor_minute, at)
 
     def balancers_of(self, pod: Pod) -> list[LoadBalancer]:
-        """Load balancers that lead to a pod."""
+        """Return the load balancers that lead to a pod."""
         target = (pod.slot.workload.namespace, pod.slot.workload.name)
-        balancers = self.catalog.load_balancers
-        return [one for one in balancers if (one.namespace, one.workload) == target]
+        return [
+            balancer
+            for balancer in self.catalog.load_balancers
+            if (balancer.namespace, balancer.workload) == target
+        ]
 
     def _build_window(self, start: int, end: int) -> Window:
-        """What happened in ``[start, end)``, whole minutes since 1970, as far as it is known.
+        """Build the window ``[start, end)``, whole minutes since 1970, as far as it is known.
 
         Raises:
             ValueError: the window is empty, or ends before the history begins.
@@ -177,39 +180,39 @@ class Cluster:
         if end <= start:
             raise ValueError(f"nothing is known of [{start}, {end})")
         edges = [start, *range(start - start % 15 + 15, end, WINDOW_MINUTES), end]
-        pieces = [self._piece(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+        spans = zip(edges, edges[1:], strict=False)
+        pieces = [self._build_piece(first, last) for first, last in spans]
         return pieces[0] if len(pieces) == 1 else _merge(pieces)
 
-    def _piece(self, start: int, end: int) -> Window:
-        """A window inside one quarter hour."""
+    def _build_piece(self, start: int, end: int) -> Window:
+        """Build a window inside one quarter hour."""
         day = self._day(start // DAY_MINUTES)
-        there = np.flatnonzero((day.start < end) & (day.end > start))
-        gone = np.flatnonzero((day.end == start) & (day.end - day.start < DAY_MINUTES))
+        running = np.flatnonzero((day.start < end) & (day.end > start))
+        ended = np.flatnonzero((day.end == start) & (day.end - day.start < DAY_MINUTES))
         standing = np.flatnonzero((day.node_start < end) & (day.node_end > start))
-        series = day.series[there]
+        series = day.series[running]
         usage = Usage(*(column[series] for column in self._usage(start // WINDOW_MINUTES)))
-        if start % WINDOW_MINUTES:  # whatever ended, ended in the first minute of its quarter
+        if start % WINDOW_MINUTES:  # containers restart in the first minute of a quarter
             usage = usage._replace(restarts=usage.restarts * 0, oom_kills=usage.oom_kills * 0)
-        minutes = _overlap(day.start[there], day.end[there], start, end)
+        minutes = _overlap(day.start[running], day.end[running], start, end)
         hours = minutes / 60.0
-        own = self.profile
         return Window(
             start=start,
             end=end,
-            runs=[day.runs[i] for i in there.tolist()],
+            runs=[day.runs[i] for i in running.tolist()],
             minutes=minutes,
-            cpu_request=own.cpu_request[series],
-            cpu_limit=own.cpu_limit[series],
-            cpu_core_hours=np.fmax(own.cpu_request[series], usage.cpu) * hours,
-            memory_request=own.memory_request[series],
-            memory_limit=own.memory_limit[series],
-            memory_byte_hours=np.fmax(own.memory_request[series], usage.memory) * hours,
-            gpus=own.gpus[series],
+            cpu_request=self.profile.cpu_request[series],
+            cpu_limit=self.profile.cpu_limit[series],
+            cpu_core_hours=np.fmax(self.profile.cpu_request[series], usage.cpu) * hours,
+            memory_request=self.profile.memory_request[series],
+            memory_limit=self.profile.memory_limit[series],
+            memory_byte_hours=np.fmax(self.profile.memory_request[series], usage.memory) * hours,
+            gpus=self.profile.gpus[series],
             usage=usage,
-            node_of=np.searchsorted(standing, day.node_of[there]),
+            node_of=np.searchsorted(standing, day.node_of[running]),
             nodes=[day.nodes[i] for i in standing.tolist()],
             node_minutes=_overlap(day.node_start[standing], day.node_end[standing], start, end),
-            ghosts=[day.runs[i] for i in gone.tolist()],
+            ghosts=[day.runs[i] for i in ended.tolist()],
         )
 
     def _build_day(self, day: int) -> _Day:
@@ -236,7 +239,7 @@ class Cluster:
 
 
 def _merge(pieces: Sequence[Window]) -> Window:
-    """One window of several that follow each other: hours add up, averages are weighted by them."""
+    """Merge windows that follow each other: hours add up, averages are weighted by minutes."""
     rows = _Rows(pieces)
     nodes = {node.name: node for piece in pieces for node in piece.nodes}
     number = {name: i for i, name in enumerate(nodes)}
@@ -247,18 +250,18 @@ def _merge(pieces: Sequence[Window]) -> Window:
         end=pieces[-1].end,
         runs=rows.runs,
         minutes=rows.minutes,
-        cpu_request=rows.kept("cpu_request"),
-        cpu_limit=rows.kept("cpu_limit"),
-        cpu_core_hours=rows.added("cpu_core_hours"),
-        memory_request=rows.kept("memory_request"),
-        memory_limit=rows.kept("memory_limit"),
-        memory_byte_hours=rows.added("memory_byte_hours"),
-        gpus=rows.kept("gpus"),
+        cpu_request=rows.constant("cpu_request"),
+        cpu_limit=rows.constant("cpu_limit"),
+        cpu_core_hours=rows.total("cpu_core_hours"),
+        memory_request=rows.constant("memory_request"),
+        memory_limit=rows.constant("memory_limit"),
+        memory_byte_hours=rows.total("memory_byte_hours"),
+        gpus=rows.constant("gpus"),
         usage=rows.usage(),
         node_of=np.array([number[run.pod.node.name] for run in rows.runs], dtype=np.int64),
         nodes=list(nodes.values()),
         node_minutes=_sums(node_into, node_minutes, len(nodes)),
-        # Who ended inside the longer window has a row of its own.
+        # A run that ended inside the longer window has a row of its own.
         ghosts=pieces[0].ghosts,
     )
 
@@ -287,22 +290,22 @@ class _Rows:
         return self._sums(values * self._weights) / self.minutes
 
     def _highest(self, values: Floats) -> Floats:
-        found = np.full(len(self.runs), -np.inf)
-        np.maximum.at(found, self._into, values)
-        return found
+        highest = np.full(len(self.runs), -np.inf)
+        np.maximum.at(highest, self._into, values)
+        return highest
 
-    def kept(self, name: str) -> Floats:
-        """A column that never changes during a run."""
-        found = np.zeros(len(self.runs))
-        found[self._into] = self._all(name)
-        return found
+    def constant(self, name: str) -> Floats:
+        """Return a column that never changes during a run."""
+        values = np.zeros(len(self.runs))
+        values[self._into] = self._all(name)
+        return values
 
-    def added(self, name: str) -> Floats:
-        """A column of hours."""
+    def total(self, name: str) -> Floats:
+        """Return a column of hours, added up."""
         return self._sums(self._all(name))
 
     def usage(self) -> Usage:
-        """Means weighted by minutes, the highest of highest, sums of counts."""
+        """Return means weighted by minutes, the highest of highest, sums of counts."""
         columns = zip(*(piece.usage for piece in self._pieces), strict=True)
         whole = Usage(*(np.concatenate(column) for column in columns))
         return Usage(*map(self._means, whole))._replace(
@@ -314,7 +317,7 @@ class _Rows:
 
 
 def _overlap(begins: _Indices, finishes: _Indices, start: int, end: int) -> Floats:
-    """Minutes of each life inside ``[start, end)``."""
+    """Return the minutes of each life inside ``[start, end)``."""
     return (np.minimum(finishes, end) - np.maximum(begins, start)).astype(np.float64)
 
 
@@ -323,5 +326,5 @@ def _sums(into: _Indices, values: Floats, count: int) -> Floats:
 
 
 def storage_price(claim: Claim) -> float:
-    """Currency per GiB and hour."""
+    """Return currency per GiB and hour."""
     return STORAGE_PRICES[claim.storage_class]

@@ -43,7 +43,7 @@ _EXPIRED: Final = (
 
 
 class _Resource(NamedTuple):
-    """One kind and where it is listed."""
+    """A kind of objects, and where it is listed."""
 
     api: str
     kind: str
@@ -85,7 +85,7 @@ _PATH: Final = re.compile(
 _GROUPS: Final = frozenset(group for group, _ in _RESOURCES)
 
 
-class _Refused(FinopsError):
+class _Refusal(FinopsError):
     """A request answered by a Status object."""
 
     def __init__(self, code: int, reason: str, message: str, **more: dict[str, str]) -> None:
@@ -103,7 +103,7 @@ class _Refused(FinopsError):
 
 
 class _Token(msgspec.Struct, rename={"instant": "rv"}):
-    """What a continue token holds: the minute of its list, and the last key that was sent."""
+    """Content of a continue token: the minute of its list, and the last key that was sent."""
 
     instant: int
     start: str
@@ -123,63 +123,63 @@ def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime
         return Answer(b"ok", content_type="text/plain; charset=utf-8")
     if path == "/version":
         return Answer(_ENCODER.encode(_VERSION))
-    found = _PATH.fullmatch(path)
-    if found is None or found["group"] not in _GROUPS:
+    route = _PATH.fullmatch(path)
+    if route is None or route["group"] not in _GROUPS:
         return not_found()
     try:
-        return Answer(_ENCODER.encode(_document(cluster, found, params, minute(now))))
-    except _Refused as refused:
-        return Answer(_ENCODER.encode(refused.status), refused.code)
+        return Answer(_ENCODER.encode(_document(cluster, route, params, minute(now))))
+    except _Refusal as refusal:
+        return Answer(_ENCODER.encode(refusal.status), refusal.code)
 
 
 def method_not_allowed() -> Answer:
-    """The answer to anything but a GET: the pretend API cannot be changed."""
+    """Return the answer to all but a GET: the pretend API cannot be changed."""
     message = "the server does not allow this method on the requested resource"
-    refused = _Refused(405, "MethodNotAllowed", message, details={})
-    return Answer(_ENCODER.encode(refused.status), refused.code)
+    refusal = _Refusal(405, "MethodNotAllowed", message, details={})
+    return Answer(_ENCODER.encode(refusal.status), refusal.code)
 
 
 def _document(
-    cluster: Cluster, found: re.Match[str], params: Mapping[str, str], now: int
+    cluster: Cluster, route: re.Match[str], params: Mapping[str, str], now: int
 ) -> dict[str, object]:
-    resource = _RESOURCES.get((found["group"], found["plural"]))
-    if resource is None or (found["namespace"] and not resource.is_namespaced):
+    resource = _RESOURCES.get((route["group"], route["plural"]))
+    if resource is None or (route["namespace"] and not resource.is_namespaced):
         message = "the server could not find the requested resource"
-        raise _Refused(404, "NotFound", message, details={})
+        raise _Refusal(404, "NotFound", message, details={})
     if unknown := {"labelSelector", "fieldSelector", "watch"} & params.keys():
         message = f"the pretend cluster does not serve {sorted(unknown)}"
-        raise _Refused(400, "BadRequest", message)
-    if found["name"]:
-        return _object(cluster, resource, found, now)
-    return _list(cluster, resource, found["namespace"], params, now)
+        raise _Refusal(400, "BadRequest", message)
+    if route["name"]:
+        return _object(cluster, resource, route, now)
+    return _list(cluster, resource, route["namespace"], params, now)
 
 
 def _object(
-    cluster: Cluster, resource: _Resource, found: re.Match[str], now: int
+    cluster: Cluster, resource: _Resource, route: re.Match[str], now: int
 ) -> dict[str, object]:
-    key = f"{found['namespace']}/{found['name']}" if found["namespace"] else found["name"]
-    items = _items(cluster, resource, found["namespace"], now)
-    if key not in items or resource.is_namespaced != bool(found["namespace"]):
+    key = f"{route['namespace']}/{route['name']}" if route["namespace"] else route["name"]
+    items = _items(cluster, resource, route["namespace"], now)
+    if key not in items or resource.is_namespaced != bool(route["namespace"]):
         group = resource.api.rpartition("/")[0]
-        kind = f"{found['plural']}.{group}" if group else found["plural"]
-        details = {"name": found["name"], "group": group, "kind": found["plural"]}
-        message = f'{kind} "{found["name"]}" not found'
-        raise _Refused(404, "NotFound", message, details={k: v for k, v in details.items() if v})
+        kind = f"{route['plural']}.{group}" if group else route["plural"]
+        details = {"name": route["name"], "group": group, "kind": route["plural"]}
+        message = f'{kind} "{route["name"]}" not found'
+        raise _Refusal(404, "NotFound", message, details={k: v for k, v in details.items() if v})
     return {"kind": resource.kind, "apiVersion": resource.api} | items[key]
 
 
 def _items(
     cluster: Cluster, resource: _Resource, namespace: str | None, at: int
 ) -> dict[str, dict[str, object]]:
-    """Objects by the key they are sorted by: namespace and name."""
+    """Return objects by the key they are sorted by: namespace and name."""
     prefix = f"{namespace}/" if namespace else ""
-    objects = _every(cluster, resource, at)
+    objects = _all_items(cluster, resource, at)
     return {key: item for key, item in objects.items() if key.startswith(prefix)}
 
 
 @lru_cache(maxsize=32)
-def _every(cluster: Cluster, resource: _Resource, at: int) -> dict[str, dict[str, object]]:
-    """Kept, so that the pages of a list are built once."""
+def _all_items(cluster: Cluster, resource: _Resource, at: int) -> dict[str, dict[str, object]]:
+    """Build all objects of a kind, once for all pages of a list."""
     objects = {Objects.key(item): item for item in resource.build(Objects(cluster, at))}
     return {key: objects[key] for key in sorted(objects)}
 
@@ -215,7 +215,7 @@ def _limit(text: str) -> int:
         return max(int(text), 0)
     except ValueError:
         message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
-        raise _Refused(400, "BadRequest", message) from None
+        raise _Refusal(400, "BadRequest", message) from None
 
 
 def _write_token(token: _Token) -> str:
@@ -223,7 +223,7 @@ def _write_token(token: _Token) -> str:
 
 
 def _read_token(text: str, now: int) -> _Token:
-    """The list a token continues; a new list without one."""
+    """Return the list a token continues; a new list without one."""
     if not text:
         return _Token(now, "")
     try:
@@ -231,8 +231,8 @@ def _read_token(text: str, now: int) -> _Token:
         token = msgspec.json.decode(document, type=_Token)
     except (binascii.Error, ValueError) as error:
         message = f"invalid continue token: continue key is not valid: {error}"
-        raise _Refused(400, "BadRequest", message) from None
+        raise _Refusal(400, "BadRequest", message) from None
     if token.instant < now - _TOKEN_MINUTES:
         fresh = {"continue": _write_token(_Token(now, token.start))}
-        raise _Refused(410, "Expired", _EXPIRED, metadata=fresh)
+        raise _Refusal(410, "Expired", _EXPIRED, metadata=fresh)
     return token

@@ -4,7 +4,7 @@ from finops_pipeline.simulation.schedule import Node, Pod
 
 
 def pod_labels(pod: Pod) -> dict[str, str]:
-    """Labels of a pod as Kubernetes has them."""
+    """Return the labels of a pod as Kubernetes has them."""
     workload = pod.slot.workload
     labels = {"app": workload.name, **workload.labels}
     if pod.template_hash:
@@ -17,19 +17,19 @@ def pod_labels(pod: Pod) -> dict[str, str]:
 
 
 def node_labels(node: Node, *, is_short: bool = False) -> dict[str, str]:
-    """Labels of a node; the short set is what OpenCost passes on to its pods."""
-    where = {
+    """Return the labels of a node; OpenCost passes the short set on to its pods."""
+    topology = {
         "node.kubernetes.io/instance-type": node.pool.node_type,
         "topology.kubernetes.io/region": "eu-west-1",
         "topology.kubernetes.io/zone": node.zone,
     }
     if is_short:
-        return where
+        return topology
     return {
         "eks.amazonaws.com/capacityType": "SPOT" if node.pool.is_spot else "ON_DEMAND",
         "eks.amazonaws.com/nodegroup": node.pool.name,
         "kubernetes.io/arch": "amd64",
         "kubernetes.io/hostname": node.name,
         "kubernetes.io/os": "linux",
-        **where,
+        **topology,
     }

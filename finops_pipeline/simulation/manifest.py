@@ -1,4 +1,4 @@
-"""What was planted in the pretend cluster, stated exactly, so that tests know what is true.
+"""Facts planted in the pretend cluster, stated exactly, so that tests know what is true.
 
 Instants follow from the anchor; the figures are those of the catalog.
 """
@@ -135,7 +135,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that was planted, as of the anchor day."""
+    """Planted facts, as of the anchor day."""
 
     anchor: date
     over_requested: tuple[Sized, ...]
@@ -160,7 +160,7 @@ class Manifest:
 
 
 def plant(anchor: date) -> Manifest:
-    """The manifest of a cluster with this anchor; the seed changes nothing in it."""
+    """Return the manifest of a cluster with this anchor; the seed changes nothing in it."""
     return _Planter(anchor, catalog.build()).manifest()
 
 
@@ -201,30 +201,30 @@ class _Planter:
         )
 
     def phases(self, namespace: str, name: str) -> list[Workload]:
-        """Entries of a workload, the oldest first: one, or more where something changed."""
-        found = [w for w in self.catalog.workloads if (w.namespace, w.name) == (namespace, name)]
-        return sorted(found, key=lambda workload: workload.born)
+        """Return the entries of a workload, the oldest first: more than one where it changed."""
+        phases = [w for w in self.catalog.workloads if (w.namespace, w.name) == (namespace, name)]
+        return sorted(phases, key=lambda workload: workload.born)
 
-    def now(self, namespace: str, name: str) -> tuple[Target, Workload, Container]:
-        """A workload as it is on the anchor day, with its first container."""
+    def current(self, namespace: str, name: str) -> tuple[Target, Workload, Container]:
+        """Return a workload as it is on the anchor day, with its first container."""
         *_, workload = [phase for phase in self.phases(namespace, name) if phase.gone > 0]
         container = workload.containers[0]
         return Target(namespace, workload.kind, name, container.name), workload, container
 
     def target(self, namespace: str, name: str) -> Target:
-        return self.now(namespace, name)[0]
+        return self.current(namespace, name)[0]
 
     def at(self, days: float) -> datetime:
         return instant(day_minute(self.anchor, days))
 
     def sized(self, namespace: str, name: str) -> Sized:
-        target, _, container = self.now(namespace, name)
-        requested = container.memory_request
+        target, _, container = self.current(namespace, name)
+        memory_request = container.memory_request
         return Sized(
             target,
             container.cpu_request,
             container.cpu,
-            None if requested is None else requested * 2**20,
+            None if memory_request is None else memory_request * 2**20,
             container.memory * 2**20,
         )
 
@@ -242,32 +242,32 @@ class _Planter:
         )
 
     def cost_change(self, namespace: str, name: str, pool: str) -> CostChange:
-        added = self.phases(namespace, name)[-1]
+        phase = self.phases(namespace, name)[-1]
         machines = [machine for machine in self.catalog.machines if machine.pool == pool]
-        price = next(one.hour_price for one in self.catalog.pools if one.name == pool)
+        price = next(entry.hour_price for entry in self.catalog.pools if entry.name == pool)
         return CostChange(
             target=self.target(namespace, name),
-            start=self.at(added.born),
-            end=None if added.gone == catalog.FOREVER else self.at(added.gone),
-            replicas_added=added.replicas,
+            start=self.at(phase.born),
+            end=None if phase.gone == catalog.FOREVER else self.at(phase.gone),
+            replicas_added=phase.replicas,
             nodes_added=len(machines),
             node_cost_per_hour=price,
         )
 
     def killed(self, namespace: str, name: str) -> Killed:
-        target, workload, container = self.now(namespace, name)
+        target, workload, container = self.current(namespace, name)
         return Killed(target, workload.oom_hours, (container.memory_limit or 0.0) * 2**20)
 
     def restarting(self, namespace: str, name: str) -> Restarting:
-        target, workload, _ = self.now(namespace, name)
+        target, workload, _ = self.current(namespace, name)
         return Restarting(target, workload.restart_hours)
 
     def throttled(self, namespace: str, name: str) -> Throttled:
-        target, _, container = self.now(namespace, name)
+        target, _, container = self.current(namespace, name)
         return Throttled(target, container.cpu_limit or 0.0, container.cpu)
 
     def half_empty(self, namespace: str, name: str) -> HalfEmpty:
-        _, workload, _ = self.now(namespace, name)
+        _, workload, _ = self.current(namespace, name)
         volume = workload.volume or catalog.Volume(0.0)
         claims = tuple(f"data-{name}-{i}" for i in range(workload.replicas))
         used = used_ratio(0, volume.used_ratio, 0.0, 0, 0)
@@ -277,27 +277,28 @@ class _Planter:
     def unused(self) -> list[Unused]:
         return [
             Unused(
-                volume=one.name,
-                namespace=one.namespace,
-                claim=one.claim,
-                size_bytes=one.size_gib * 2**30,
-                storage_class=one.storage_class,
-                since=self.at(one.born),
-                cost_per_hour=one.size_gib * STORAGE_PRICES[one.storage_class],
+                volume=volume.name,
+                namespace=volume.namespace,
+                claim=volume.claim,
+                size_bytes=volume.size_gib * 2**30,
+                storage_class=volume.storage_class,
+                since=self.at(volume.born),
+                cost_per_hour=volume.size_gib * STORAGE_PRICES[volume.storage_class],
             )
-            for one in self.catalog.loose_volumes
+            for volume in self.catalog.loose_volumes
         ]
 
     def unused_load_balancer(self) -> UnusedLoadBalancer:
-        unused = next(one for one in self.catalog.load_balancers if not one.workload)
-        return UnusedLoadBalancer(unused.namespace, unused.service, LOAD_BALANCER_PRICE)
+        balancer = next(entry for entry in self.catalog.load_balancers if not entry.workload)
+        return UnusedLoadBalancer(balancer.namespace, balancer.service, LOAD_BALANCER_PRICE)
 
     def pool(self, name: str) -> Pool:
         price = next(pool.hour_price for pool in self.catalog.pools if pool.name == name)
-        return Pool(name, sum(one.pool == name for one in self.catalog.machines), price)
+        return Pool(name, sum(machine.pool == name for machine in self.catalog.machines), price)
 
     def namespaces_without_team(self) -> tuple[str, ...]:
-        """Namespaces in which neither the namespace nor any pod names a team."""
-        labelled = {one.name for one in self.catalog.namespaces if "team" in one.labels}
-        labelled |= {one.namespace for one in self.catalog.workloads if "team" in one.labels}
-        return tuple(one.name for one in self.catalog.namespaces if one.name not in labelled)
+        """Return the namespaces in which neither the namespace nor a pod names a team."""
+        spaces, workloads = self.catalog.namespaces, self.catalog.workloads
+        with_team = {space.name for space in spaces if "team" in space.labels}
+        with_team |= {load.namespace for load in workloads if "team" in load.labels}
+        return tuple(space.name for space in spaces if space.name not in with_team)

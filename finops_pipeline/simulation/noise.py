@@ -15,7 +15,7 @@ _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def mix(value: int) -> int:
-    """One splitmix64 step: 64 bits to 64 bits, each output bit depending on each input bit."""
+    """Mix 64 bits by one step of splitmix64: each output bit depends on each input bit."""
     z = (value + _GOLDEN) & _MASK
     z = ((z ^ (z >> 30)) * _MIX_1) & _MASK
     z = ((z ^ (z >> 27)) * _MIX_2) & _MASK
@@ -23,7 +23,7 @@ def mix(value: int) -> int:
 
 
 def key(*parts: int | str) -> int:
-    """A 64-bit key of any names and numbers, the same in every process."""
+    """Return a 64-bit key of any names and numbers, the same in every process."""
     state = 0
     for part in parts:
         if isinstance(part, int):
@@ -36,12 +36,12 @@ def key(*parts: int | str) -> int:
 
 
 def below(limit: int, *parts: int | str) -> int:
-    """A whole number in ``[0, limit)``."""
+    """Return a whole number in ``[0, limit)``."""
     return key(*parts) % limit
 
 
 def name(length: int, *parts: int | str) -> str:
-    """A suffix as Kubernetes generates them, such as ``x7k2d``."""
+    """Return a suffix as Kubernetes generates them, such as ``x7k2d``."""
     state, letters = key(*parts), []
     for _ in range(length):
         state, letter = divmod(state, len(_ALPHABET))
@@ -50,12 +50,12 @@ def name(length: int, *parts: int | str) -> str:
 
 
 def hexadecimal(length: int, *parts: int | str) -> str:
-    """An identifier of up to 32 hexadecimal digits."""
+    """Return an identifier of up to 32 hexadecimal digits."""
     return f"{key(*parts):016x}{key('more', *parts):016x}"[:length]
 
 
 def uniform(keys: NDArray[np.uint64], step: int) -> NDArray[np.float64]:
-    """Numbers in ``[0, 1)``, one per key, for one step of time.
+    """Return numbers in ``[0, 1)``, one per key, for one step of time.
 
     Args:
         keys: shape (series,), one key per series.
@@ -70,5 +70,5 @@ def uniform(keys: NDArray[np.uint64], step: int) -> NDArray[np.float64]:
 
 
 def bell(keys: NDArray[np.uint64], step: int) -> NDArray[np.float64]:
-    """Numbers in ``(-1, 1)`` that are mostly near 0: the mean of two uniform ones, centred."""
+    """Return numbers in ``(-1, 1)``, mostly near 0: the mean of two uniform ones, centred."""
     return uniform(keys, step) + uniform(keys, ~step) - 1.0

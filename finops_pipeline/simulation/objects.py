@@ -21,7 +21,7 @@ from finops_pipeline.simulation.schedule import pods as pods_of
 from finops_pipeline.units import rfc3339
 
 _Object = dict[str, object]
-_JOBS_KEPT_MINUTES: Final = 180  # finished jobs and their pods stay listed for so long
+_JOBS_KEPT_MINUTES: Final = 180  # for so long finished jobs and their pods stay listed
 _PROVISIONERS: Final = {"gp2": "kubernetes.io/aws-ebs"}
 _OWNERS: Final[dict[Kind, tuple[str, str]]] = {  # of a pod: API and kind
     "deployment": ("apps/v1", "ReplicaSet"),
@@ -45,14 +45,14 @@ class Objects:
 
     @staticmethod
     def key(item: _Object) -> str:
-        """What lists are sorted by: namespace and name."""
+        """Return the key that lists are sorted by: namespace and name."""
         metadata = item["metadata"]
         assert isinstance(metadata, dict)  # noqa: S101
         prefix = f"{metadata['namespace']}/" if "namespace" in metadata else ""
         return f"{prefix}{metadata['name']}"
 
     def namespaces(self) -> list[_Object]:
-        """Every namespace of the catalog."""
+        """Return every namespace of the catalog."""
         return [
             {
                 "metadata": self._metadata(
@@ -68,34 +68,35 @@ class Objects:
         ]
 
     def nodes(self) -> list[_Object]:
-        """Nodes that stand now."""
+        """Return the nodes that stand now."""
         return [self._node(node) for node in self._cluster.nodes(self._at, self._at + 1)]
 
     def pods(self) -> list[_Object]:
-        """Pods that run now, and those of jobs that ended lately."""
-        return [self._pod(pod) for pod in self._listed]
+        """Return the pods that run now, and those of jobs that ended lately."""
+        return [self._pod(pod) for pod in self._listed_pods]
 
     def services(self) -> list[_Object]:
-        """One per Deployment and StatefulSet, and the load balancers."""
+        """Return a service per Deployment and StatefulSet, and the load balancers."""
         own = [
             self._service(workload.namespace, workload.name, workload.name)
             for workload in self._workloads("deployment", "statefulset")
         ]
-        return own + [self._balancer(one) for one in self._cluster.catalog.load_balancers]
+        balancers = self._cluster.catalog.load_balancers
+        return own + [self._balancer(balancer) for balancer in balancers]
 
     def volumes(self) -> list[_Object]:
-        """Persistent volumes, mounted or not."""
+        """Return the persistent volumes, mounted or not."""
         return [self._volume(claim) for claim in self._cluster.claims(self._at)]
 
     def claims(self) -> list[_Object]:
-        """Persistent volume claims; orphaned volumes have none."""
+        """Return the persistent volume claims; orphaned volumes have none."""
         return [self._claim(claim) for claim in self._cluster.claims(self._at) if claim.name]
 
     def deployments(self) -> list[_Object]:
-        """Deployments that exist now."""
+        """Return the Deployments that exist now."""
         return [
             {
-                "metadata": self._owned("Deployment", workload),
+                "metadata": self._workload_metadata("Deployment", workload),
                 "spec": {
                     "replicas": len(self._running(workload)),
                     "selector": {"matchLabels": {"app": workload.name}},
@@ -119,19 +120,19 @@ class Objects:
         ]
 
     def replica_sets(self) -> list[_Object]:
-        """The ReplicaSets behind the pods that run, and one before each, scaled to nothing."""
-        found: dict[tuple[str, str], _Object] = {}
+        """Return the ReplicaSets of the pods that run, and one before each, scaled to nothing."""
+        sets: dict[tuple[str, str], _Object] = {}
         for slot in self._cluster.slots:
             for pod in self._with_predecessor(slot):
                 key = (slot.workload.namespace, pod.owner)
-                found.setdefault(key, self._replica_set(pod))
-        return list(found.values())
+                sets.setdefault(key, self._replica_set(pod))
+        return list(sets.values())
 
     def stateful_sets(self) -> list[_Object]:
-        """StatefulSets that exist now."""
+        """Return the StatefulSets that exist now."""
         return [
             {
-                "metadata": self._owned("StatefulSet", workload),
+                "metadata": self._workload_metadata("StatefulSet", workload),
                 "spec": {
                     "replicas": workload.replicas,
                     "selector": {"matchLabels": {"app": workload.name}},
@@ -151,10 +152,10 @@ class Objects:
         ]
 
     def daemon_sets(self) -> list[_Object]:
-        """DaemonSets, one pod per node."""
+        """Return the DaemonSets, one pod per node."""
         return [
             {
-                "metadata": self._owned("DaemonSet", workload),
+                "metadata": self._workload_metadata("DaemonSet", workload),
                 "spec": {
                     "selector": {"matchLabels": {"app": workload.name}},
                     "template": self._template(workload),
@@ -172,16 +173,16 @@ class Objects:
         ]
 
     def jobs(self) -> list[_Object]:
-        """Jobs that run now or ended lately."""
-        pods = [pod for pod in self._listed if pod.slot.workload.kind == "cronjob"]
+        """Return the jobs that run now or ended lately."""
+        pods = [pod for pod in self._listed_pods if pod.slot.workload.kind == "cronjob"]
         # A job whose node went away has more than one pod.
         return list({(pod.slot.index, pod.owner): self._job(pod) for pod in pods}.values())
 
     def cron_jobs(self) -> list[_Object]:
-        """CronJobs that exist now."""
+        """Return the CronJobs that exist now."""
         return [
             {
-                "metadata": self._owned("CronJob", workload),
+                "metadata": self._workload_metadata("CronJob", workload),
                 "spec": {
                     "schedule": self._cron(workload),
                     "concurrencyPolicy": "Allow",
@@ -196,11 +197,11 @@ class Objects:
         ]
 
     def autoscalers(self) -> list[_Object]:
-        """HorizontalPodAutoscalers."""
-        return [self._autoscaler(one) for one in self._cluster.catalog.autoscalers]
+        """Return the HorizontalPodAutoscalers."""
+        return [self._autoscaler(entry) for entry in self._cluster.catalog.autoscalers]
 
     def disruption_budgets(self) -> list[_Object]:
-        """One for each StatefulSet with more than one replica."""
+        """Return a budget for each StatefulSet with more than one replica."""
         return [
             {
                 "metadata": self._metadata(
@@ -222,7 +223,7 @@ class Objects:
         ]
 
     def storage_classes(self) -> list[_Object]:
-        """The classes volumes are made of."""
+        """Return the storage classes of all volumes."""
         names = {claim.storage_class for claim in self._cluster.claims(self._at)}
         return [
             {
@@ -237,31 +238,31 @@ class Objects:
         ]
 
     @cached_property
-    def _listed(self) -> list[Pod]:
+    def _listed_pods(self) -> list[Pod]:
         recent = self._cluster.pods(self._at - _JOBS_KEPT_MINUTES, self._at + 1)
         return [pod for pod in recent if pod.end > self._at or pod.slot.workload.kind == "cronjob"]
 
     @cached_property
     def _running_by_name(self) -> dict[tuple[str, str], list[Pod]]:
-        found: dict[tuple[str, str], list[Pod]] = {}
-        for pod in self._listed:
+        pods: dict[tuple[str, str], list[Pod]] = {}
+        for pod in self._listed_pods:
             if pod.end > self._at:
                 workload = pod.slot.workload
-                found.setdefault((workload.namespace, workload.name), []).append(pod)
-        return found
+                pods.setdefault((workload.namespace, workload.name), []).append(pod)
+        return pods
 
     def _running(self, workload: Workload) -> Sequence[Pod]:
         return self._running_by_name.get((workload.namespace, workload.name), [])
 
     def _workloads(self, *kinds: Kind) -> Iterable[Workload]:
-        """Workloads that exist now; of several phases of one, the first."""
-        found: dict[tuple[str, str], Workload] = {}
+        """Return the workloads that exist now; of several phases of one, the first."""
+        workloads: dict[tuple[str, str], Workload] = {}
         for workload in self._cluster.catalog.workloads:
             born = day_minute(self._cluster.anchor, workload.born)
             gone = day_minute(self._cluster.anchor, workload.gone)
             if workload.kind in kinds and born <= self._at < gone:
-                found.setdefault((workload.namespace, workload.name), workload)
-        return found.values()
+                workloads.setdefault((workload.namespace, workload.name), workload)
+        return workloads.values()
 
     def _metadata(
         self,
@@ -274,7 +275,7 @@ class Objects:
         created: int | None = None,
         owner: tuple[str, str, str] | None = None,
     ) -> _Object:
-        """Metadata; ``owner`` is the API, kind and name of the controller."""
+        """Return metadata; ``owner`` is the API, kind and name of the controller."""
         born = self._cluster.first_minute if created is None else created
         metadata: _Object = {"name": name}
         if namespace:
@@ -297,7 +298,7 @@ class Objects:
             metadata["ownerReferences"] = [reference | {"controller": True}]
         return metadata
 
-    def _owned(self, kind: str, workload: Workload) -> _Object:
+    def _workload_metadata(self, kind: str, workload: Workload) -> _Object:
         labels = {"app": workload.name, **workload.labels}
         return self._metadata(kind, workload.name, workload.namespace, labels=labels)
 
@@ -348,7 +349,7 @@ class Objects:
 
     def _pod_spec(self, workload: Workload, pod: Pod | None = None) -> _Object:
         spec: _Object = {
-            "containers": [_container(workload, one) for one in workload.containers],
+            "containers": [_container(workload, entry) for entry in workload.containers],
             "restartPolicy": "Never" if workload.kind == "cronjob" else "Always",
             "terminationGracePeriodSeconds": 30,
             "schedulerName": "default-scheduler",
@@ -382,15 +383,15 @@ class Objects:
         }
 
     def _restarts(self, pod: Pod, index: int) -> tuple[int, bool]:
-        """Restarts of a container since its pod began, and whether any was a memory kill."""
+        """Return the restarts of a container since its pod began, and whether memory killed it."""
         workload = pod.slot.workload
         if not workload.oom_hours and not workload.restart_hours:
             return 0, False
         series = pod.slot.first_series + index
         quarters = range(pod.start // WINDOW_MINUTES + 1, self._at // WINDOW_MINUTES)
-        ends = [self._cluster.profile.ends(quarter) for quarter in quarters]
-        restarts = sum(int(every[series]) for every, _ in ends)
-        return restarts, any(kills[series] for _, kills in ends)
+        counts = [self._cluster.profile.restarts_and_kills(quarter) for quarter in quarters]
+        restart_count = sum(int(restarts[series]) for restarts, _ in counts)
+        return restart_count, any(kills[series] for _, kills in counts)
 
     def _service(self, namespace: str, name: str, workload: str) -> _Object:
         return {
@@ -405,7 +406,7 @@ class Objects:
         }
 
     def _balancer(self, balancer: LoadBalancer) -> _Object:
-        # One that leads nowhere selects what no longer exists.
+        # A service without pods selects a workload that no longer exists.
         workload = balancer.workload or "legacy-api"
         service = self._service(balancer.namespace, balancer.service, workload)
         is_ip = balancer.address.replace(".", "").isdigit()
@@ -470,7 +471,7 @@ class Objects:
         return [{"metadata": {"name": "data"}, "spec": spec}]
 
     def _with_predecessor(self, slot: Slot) -> Iterable[Pod]:
-        """The Deployment's pod that runs in a slot, and the one it replaced."""
+        """Yield the Deployment's pod that runs in a slot, and the one it replaced."""
         running = [pod for pod in self._running(slot.workload) if pod.slot is slot]
         for pod in running if slot.workload.kind == "deployment" else []:
             yield pod
@@ -523,13 +524,13 @@ class Objects:
         }
 
     def _cron(self, workload: Workload) -> str:
-        """The schedule in cron's words."""
+        """Return the schedule in cron's words."""
         slot = next(slot for slot in self._cluster.slots if slot.workload is workload)
-        every, (hour, minutes) = workload.every_minutes, divmod(slot.job_offset, 60)
-        if every < 60:
-            return f"*/{every} * * * *"
-        if every < 1440:
-            return f"{minutes} {hour}-23/{every // 60} * * *"
+        period, (hour, minutes) = workload.every_minutes, divmod(slot.job_offset, 60)
+        if period < 60:
+            return f"*/{period} * * * *"
+        if period < 1440:
+            return f"{minutes} {hour}-23/{period // 60} * * *"
         return f"{minutes} {hour} * * *"
 
     def _autoscaler(self, autoscaler: Autoscaler) -> _Object:
@@ -581,28 +582,28 @@ def _container(workload: Workload, container: Container) -> _Object:
     if container.gpus:
         limits["nvidia.com/gpu"] = requests["nvidia.com/gpu"] = str(container.gpus)
     resources = {"requests": requests, "limits": limits}
-    described: _Object = {
+    spec: _Object = {
         "name": container.name,
         "image": f"registry.example.com/{container.name}:1.0",
         "resources": {key: value for key, value in resources.items() if value},
         "imagePullPolicy": "IfNotPresent",
     }
     if workload.volume is not None:
-        described["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
-    return described
+        spec["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    return spec
 
 
 def _resources(cores: float | None, mebibytes: float | None) -> dict[str, str]:
-    found = {}
+    quantities = {}
     if cores is not None:
-        found["cpu"] = f"{cores:g}" if float(cores).is_integer() else f"{cores * 1000:.0f}m"
+        quantities["cpu"] = f"{cores:g}" if float(cores).is_integer() else f"{cores * 1000:.0f}m"
     if mebibytes is not None:
-        found["memory"] = _bytes(mebibytes * 2**20)
-    return found
+        quantities["memory"] = _bytes(mebibytes * 2**20)
+    return quantities
 
 
 def _bytes(size: float) -> str:
-    """A quantity in the largest unit that leaves a whole number."""
+    """Return a quantity in the largest unit that leaves a whole number."""
     for unit, factor in _QUANTITIES:
         if size % factor == 0:
             return f"{size / factor:.0f}{unit}"
@@ -610,7 +611,7 @@ def _bytes(size: float) -> str:
 
 
 def _claim_name(workload: Workload, pod: Pod | None) -> str:
-    """The claim a pod, or a Deployment's pod template, mounts."""
+    """Return the claim that a pod, or a Deployment's pod template, mounts."""
     if workload.volume is None:
         return ""
     if workload.kind == "statefulset":
@@ -619,5 +620,5 @@ def _claim_name(workload: Workload, pod: Pod | None) -> str:
 
 
 def _quality(containers: Sequence[Container]) -> str:
-    requested = [value for c in containers for value in (c.cpu_request, c.memory_request) if value]
-    return "Burstable" if requested else "BestEffort"
+    requests = [value for c in containers for value in (c.cpu_request, c.memory_request) if value]
+    return "Burstable" if requests else "BestEffort"

@@ -34,7 +34,12 @@ _UNMOUNTED: Final = "__unmounted__"
 _RESOLUTION_MINUTES: Final = 1
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(dict[str, object])
-_COMMON: Final = ("cluster", "controller", "controllerKind", "namespace")
+_SHARED_PROPERTIES: Final[tuple[str, ...]] = (
+    "cluster",
+    "controller",
+    "controllerKind",
+    "namespace",
+)
 _PAIR: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ),(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
 _UNIX: Final = re.compile(r"(\d{9,11}),(\d{9,11})")
 _DURATION: Final = re.compile(r"(\d{1,4})([mhd])")
@@ -42,7 +47,7 @@ _UNIT_MINUTES: Final = {"m": 1, "h": 60, "d": DAY_MINUTES}
 _LONGEST: Final = timedelta(days=31)
 _NOT_SERVED: Final = frozenset({"accumulate", "filter", "step"})
 _BY_WORKLOAD: Final = "namespace,controller"  # the one aggregation that is served
-_ADDED: Final = (
+_SUMMED_FIELDS: Final = (
     "cpuCoreHours",
     "cpuCost",
     "gpuHours",
@@ -64,7 +69,7 @@ class IllegalWindow(FinopsError):
 
 
 class _Row(msgspec.Struct, gc=False):
-    """One allocation; the order of fields is the order in the answer."""
+    """An allocation; the order of fields is the order in the answer."""
 
     name: str
     properties: msgspec.Raw
@@ -120,7 +125,7 @@ class _Row(msgspec.Struct, gc=False):
     sharedCostBreakdown: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
 
 
-# Columns that are not 0 where nothing is said.
+# Columns whose value is not 0 where a row has none.
 _BLANKS: Final[dict[str, object]] = {
     "pvs": None,
     "lbAllocations": None,
@@ -159,7 +164,7 @@ def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime
         return _illegal(path, text)
     if end < start:
         return _backwards(path, start, end)
-    if reason := _not_served(params, end - start):
+    if reason := _unserved_options(params, end - start):
         return Answer(f"the pretend cluster does not serve {reason}\n".encode(), 400, TEXT)
     if path == "/assets":
         return _success(assets(cluster, start, end, now))
@@ -170,51 +175,56 @@ def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime
     return _success([rows] if start < end else [])
 
 
-def _not_served(params: Mapping[str, str], length: timedelta) -> str:
-    """What a real server would do and this one refuses rather than ignores; '' if nothing."""
+def _unserved_options(params: Mapping[str, str], length: timedelta) -> str:
+    """Return what this server refuses and a real one would do; empty without such options."""
     if length > _LONGEST:
         return f"more than {_LONGEST.days} days at once"
-    asked = sorted(_NOT_SERVED & params.keys())
+    options = sorted(_NOT_SERVED & params.keys())
     if params.get("aggregate", _BY_WORKLOAD) != _BY_WORKLOAD:
-        asked.append(f"aggregate other than {_BY_WORKLOAD}")
-    return ", ".join(asked)
+        options.append(f"aggregate other than {_BY_WORKLOAD}")
+    return ", ".join(options)
 
 
 def allocations(
     cluster: Cluster, start: datetime, end: datetime, now: datetime, *, includes_idle: bool
 ) -> dict[str, _Row]:
-    """Rows of ``/allocation`` by key, for ``[start, end)``; none where nothing has happened."""
+    """Return the rows of ``/allocation`` by key, for ``[start, end)``; none before the history."""
     window = _window(cluster, start, end, now)
     if window is None:
         return {}
-    asked = _encode({"start": rfc3339(start), "end": rfc3339(end)})
-    rows = {row.name: row for row in _container_rows(cluster, window, asked)}
-    rows.update((row.name, row) for row in _ghost_rows(cluster, window, asked))
-    rows.update((row.name, row) for row in _unmounted_rows(cluster, window, asked))
+    span = _encode({"start": rfc3339(start), "end": rfc3339(end)})
+    rows = {row.name: row for row in _container_rows(cluster, window, span)}
+    rows.update((row.name, row) for row in _ghost_rows(cluster, window, span))
+    rows.update((row.name, row) for row in _unmounted_rows(cluster, window, span))
     if includes_idle:
-        rows["__idle__"] = _idle_row(cluster, window, asked)
+        rows["__idle__"] = _idle_row(cluster, window, span)
     return dict(sorted(rows.items()))
 
 
 def _by_workload(rows: Mapping[str, _Row]) -> dict[str, _Row]:
-    """Rows added up by namespace and controller; what has no controller is one row a namespace.
+    """Add rows up by namespace and controller; without a controller by namespace alone.
 
     Of the properties those stay that all have in common. The real one rounds after it has added up.
     """
-    found: dict[str, _Row] = {}
+    sums: dict[str, _Row] = {}
     for row in rows.values():
-        told = _DECODER.decode(row.properties)
-        named = {name: told[name] for name in _COMMON if name in told}
-        workload = f"{named.get('controllerKind')}:{named.get('controller')}"
-        name = f"{told.get('namespace')}/{workload if 'controller' in named else '__unallocated__'}"
-        name = row.name if row.name == "__idle__" else name
-        into = found.get(name)
-        if into is None:
-            into = found[name] = _Row(name, _encode(named), row.window, row.start, row.end)
-        into.minutes = max(into.minutes, row.minutes)
-        for field in _ADDED:
-            setattr(into, field, round(getattr(into, field) + getattr(row, field), 5))
-    return dict(sorted(found.items()))
+        properties = _DECODER.decode(row.properties)
+        shared = {key: properties[key] for key in _SHARED_PROPERTIES if key in properties}
+        name = row.name if row.name == "__idle__" else _workload_key(shared)
+        total = sums.get(name)
+        if total is None:
+            total = sums[name] = _Row(name, _encode(shared), row.window, row.start, row.end)
+        total.minutes = max(total.minutes, row.minutes)
+        for field in _SUMMED_FIELDS:
+            setattr(total, field, round(getattr(total, field) + getattr(row, field), 5))
+    return dict(sorted(sums.items()))
+
+
+def _workload_key(properties: Mapping[str, object]) -> str:
+    namespace, controller = properties.get("namespace"), properties.get("controller")
+    if controller is None:
+        return f"{namespace}/__unallocated__"
+    return f"{namespace}/{properties.get('controllerKind')}:{controller}"
 
 
 def _success(data: object) -> Answer:
@@ -244,7 +254,7 @@ def _failure(message: str) -> bytes:
 
 
 def _parse_window(text: str, now: datetime) -> tuple[datetime, datetime]:
-    """The window OpenCost makes of a parameter, relative ones with their surprising end."""
+    """Parse a window as OpenCost does, relative ones with their surprising end."""
     if pair := _PAIR.fullmatch(text):
         try:
             return datetime.fromisoformat(pair[1]), datetime.fromisoformat(pair[2])
@@ -266,11 +276,11 @@ def _window(cluster: Cluster, start: datetime, end: datetime, now: datetime) -> 
     return cluster.window(first, last)
 
 
-def _container_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> list[_Row]:
+def _container_rows(cluster: Cluster, window: Window, span: msgspec.Raw) -> list[_Row]:
     columns = _columns(window)
-    columns["window"] = repeat(asked)
-    named = [_named(cluster, run) for run in window.runs]
-    columns["name"], columns["properties"] = zip(*named, strict=True) if named else ((), ())
+    columns["window"] = repeat(span)
+    heads = [_name_and_properties(cluster, run) for run in window.runs]
+    columns["name"], columns["properties"] = zip(*heads, strict=True) if heads else ((), ())
     blanks = {field: repeat(_BLANKS.get(field, 0)) for field in _Row.__struct_fields__}
     rows = [_Row(*row) for row in zip(*(blanks | columns).values(), strict=False)]
     for row, run in zip(rows, window.runs, strict=True):
@@ -283,7 +293,7 @@ def _container_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> lis
 
 
 def _columns(window: Window) -> dict[str, Iterable[object]]:
-    """Numbers of all containers, column by column: one rounding per column, not per number."""
+    """Return the numbers of all containers by column: one rounding per column, not per number."""
     usage, seconds = window.usage, window.minutes * 60
     peaks = zip(usage.cpu_max.tolist(), usage.memory_max.round().tolist(), strict=True)
     return {
@@ -328,7 +338,7 @@ def _resources(window: Window) -> dict[str, Floats]:
 
 
 def _efficiency(usage: Floats, request: Floats) -> Floats:
-    """OpenCost's: used over requested, and 1 where nothing is requested."""
+    """Return OpenCost's efficiency: used over requested, and 1 where nothing is requested."""
     return np.divide(usage, request, out=np.ones_like(usage), where=request > 0)
 
 
@@ -360,7 +370,7 @@ def _volumes(
 
 
 def balancer_cost(minutes: float) -> float:
-    """Currency; a step of resolution too much, as the real one has it."""
+    """Return currency; a step of resolution too much, as the real one has it."""
     return LOAD_BALANCER_PRICE * (minutes + _RESOLUTION_MINUTES) / 60
 
 
@@ -389,14 +399,14 @@ def _balance(cluster: Cluster, window: Window, rows: list[_Row], balancer: LoadB
         }
 
 
-def _ghost_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> list[_Row]:
-    """Pods seen once more after their end: half a minute, no node, no cost."""
+def _ghost_rows(cluster: Cluster, window: Window, span: msgspec.Raw) -> list[_Row]:
+    """Return rows of pods listed once more after their end: half a minute, no node, no cost."""
     end = rfc3339(instant(window.start)).replace(":00Z", ":30Z")
     return [
         _Row(
             name=f"{cluster.name}//{run.namespace}/{run.pod.name}/{run.container}",
             properties=_ghost_properties(cluster, run),
-            window=asked,
+            window=span,
             start=_stamp(window.start),
             end=end,
             minutes=0.5,
@@ -406,8 +416,8 @@ def _ghost_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> list[_R
     ]
 
 
-def _unmounted_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> list[_Row]:
-    """Volumes that no pod mounts, and load balancers that lead nowhere."""
+def _unmounted_rows(cluster: Cluster, window: Window, span: msgspec.Raw) -> list[_Row]:
+    """Return rows of volumes that no pod mounts, and of load balancers that lead nowhere."""
     minutes = window.end - window.start
     loose: dict[str, list[tuple[Claim, float, float]]] = {_UNMOUNTED: []}
     for claim in cluster.loose_claims:
@@ -416,8 +426,9 @@ def _unmounted_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> lis
             cost = byte_hours / GIB * storage_price(claim)
             namespace = claim.namespace or _UNMOUNTED
             loose.setdefault(namespace, []).append((claim, byte_hours, cost))
-    services = [one.service for one in cluster.catalog.load_balancers if not one.workload]
-    rows = [_unmounted_row(cluster, window, asked, *item) for item in loose.items()]
+    balancers = cluster.catalog.load_balancers
+    services = [balancer.service for balancer in balancers if not balancer.workload]
+    rows = [_unmounted_row(cluster, window, span, *item) for item in loose.items()]
     # Counted twice, as OpenCost does.
     rows[0].loadBalancerCost = round(2 * len(services) * balancer_cost(minutes), 5)
     rows[0].totalCost = round(rows[0].totalCost + rows[0].loadBalancerCost, 5)
@@ -436,7 +447,7 @@ def _unmounted_rows(cluster: Cluster, window: Window, asked: msgspec.Raw) -> lis
 def _unmounted_row(
     cluster: Cluster,
     window: Window,
-    asked: msgspec.Raw,
+    span: msgspec.Raw,
     namespace: str,
     volumes: list[tuple[Claim, float, float]],
 ) -> _Row:
@@ -452,7 +463,7 @@ def _unmounted_row(
                 "pod": pod,
             }
         ),
-        window=asked,
+        window=span,
         start=_stamp(window.start),
         end=_stamp(window.end),
         minutes=window.end - window.start,
@@ -464,15 +475,15 @@ def _unmounted_row(
     )
 
 
-def _idle_row(cluster: Cluster, window: Window, asked: msgspec.Raw) -> _Row:
-    """What the nodes cost beyond what containers were allocated, per resource."""
+def _idle_row(cluster: Cluster, window: Window, span: msgspec.Raw) -> _Row:
+    """Return the cost of nodes beyond what containers were allocated, per resource."""
     cpu = window.node_cost("cores", "cpu_price").sum() - window.cpu_cost.sum()
     memory = window.node_cost("memory_gib", "memory_price").sum() - window.memory_cost.sum()
     gpu = window.node_cost("gpus", "gpu_price").sum() - window.gpu_cost.sum()
     return _Row(
         name="__idle__",
         properties=_encode({"cluster": cluster.name}),
-        window=asked,
+        window=span,
         start=_stamp(window.start),
         end=_stamp(window.end),
         minutes=window.end - window.start,
@@ -495,8 +506,8 @@ def _stamp(at: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _named(cluster: Cluster, run: Run) -> tuple[str, msgspec.Raw]:
-    """Name and properties of a container, encoded once per day and not per window."""
+def _name_and_properties(cluster: Cluster, run: Run) -> tuple[str, msgspec.Raw]:
+    """Return name and properties of a container, encoded once per day and not per window."""
     pod, workload = run.pod, run.pod.slot.workload
     path = (cluster.name, pod.node.name, run.namespace, pod.name, run.container)
     labels, _ = _namespace_labels(cluster, run.namespace)
@@ -515,7 +526,7 @@ def _named(cluster: Cluster, run: Run) -> tuple[str, msgspec.Raw]:
         "pod": pod.name,
         **({"services": services} if services else {}),
         "providerID": pod.node.provider_id,
-        **_annotated(cluster, run.namespace, labels),
+        **_label_maps(cluster, run.namespace, labels),
     }
     return "/".join(path), _encode(properties)
 
@@ -526,8 +537,8 @@ def _services(cluster: Cluster, run: Run) -> list[str]:
     return own + [balancer.service for balancer in cluster.balancers_of(run.pod)]
 
 
-def _annotated(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> dict[str, object]:
-    """The four maps of a row; an empty one is absent."""
+def _label_maps(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> dict[str, object]:
+    """Return the four maps of a row; an empty one is absent."""
     own, annotations = _namespace_labels(cluster, namespace)
     maps = {
         "labels": labels,
@@ -535,7 +546,7 @@ def _annotated(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> d
         "namespaceLabels": own,
         "namespaceAnnotations": annotations,
     }
-    return {name: _sanitised(found) for name, found in maps.items() if found}
+    return {name: _sanitize(labels) for name, labels in maps.items() if labels}
 
 
 def _ghost_properties(cluster: Cluster, run: Run) -> msgspec.Raw:
@@ -546,41 +557,41 @@ def _ghost_properties(cluster: Cluster, run: Run) -> msgspec.Raw:
         "namespace": run.namespace,
         "pod": run.pod.name,
     }
-    return _encode(own | _annotated(cluster, run.namespace, labels))
+    return _encode(own | _label_maps(cluster, run.namespace, labels))
 
 
 def _namespace_labels(cluster: Cluster, name: str) -> tuple[dict[str, str], dict[str, str]]:
-    namespace = next(one for one in cluster.catalog.namespaces if one.name == name)
+    namespace = next(space for space in cluster.catalog.namespaces if space.name == name)
     return {**namespace.labels, "kubernetes.io/metadata.name": name}, namespace.annotations
 
 
-def _sanitised(labels: Mapping[str, str]) -> dict[str, str]:
-    """Label names as Prometheus and OpenCost write them, sorted."""
+def _sanitize(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return label names as Prometheus and OpenCost write them, sorted."""
     return {re.sub(r"[^a-zA-Z0-9_]", "_", key): labels[key] for key in sorted(labels)}
 
 
 def assets(
     cluster: Cluster, start: datetime, end: datetime, now: datetime
 ) -> dict[str, dict[str, object]]:
-    """Items of ``/assets`` by key, for ``[start, end)``; none where nothing has happened."""
+    """Return the items of ``/assets`` by key, for ``[start, end)``; none before the history."""
     window = _window(cluster, start, end, now)
     if window is None:
         return {}
-    asked = {"start": rfc3339(start), "end": rfc3339(end)}
+    span = {"start": rfc3339(start), "end": rfc3339(end)}
     items = [
         *(
-            _node_asset(cluster, window, asked, node, minutes)
+            _node_asset(cluster, window, span, node, minutes)
             for node, minutes in zip(window.nodes, window.node_minutes.tolist(), strict=True)
         ),
-        *(_balancer_asset(cluster, window, asked, one) for one in cluster.catalog.load_balancers),
-        *(_disk_asset(cluster, window, asked, claim) for claim in cluster.claims(window.start)),
+        *(_balancer_asset(cluster, window, span, b) for b in cluster.catalog.load_balancers),
+        *(_disk_asset(cluster, window, span, claim) for claim in cluster.claims(window.start)),
     ]
     return dict(sorted(items, key=lambda item: item[0]))
 
 
 def _asset(
     cluster: Cluster,
-    asked: dict[str, str],
+    span: dict[str, str],
     kind: tuple[str, str],
     name: str,
     provider_id: str,
@@ -599,7 +610,7 @@ def _asset(
             "providerID": provider_id,
         },
         "labels": {},
-        "window": asked,
+        "window": span,
         "start": _stamp(life[0]),
         "end": _stamp(life[1]),
         "minutes": float(life[1] - life[0]),
@@ -615,12 +626,12 @@ _OVERHEAD: Final = {
 
 
 def _node_asset(
-    cluster: Cluster, window: Window, asked: dict[str, str], node: Node, minutes: float
+    cluster: Cluster, window: Window, span: dict[str, str], node: Node, minutes: float
 ) -> tuple[str, dict[str, object]]:
     life = max(node.start, window.start), min(node.end, window.end)
     pool, hours = node.pool, minutes / 60
     kind = ("Compute", "Node")
-    key, item = _asset(cluster, asked, kind, node.name, node.provider_id, life)
+    key, item = _asset(cluster, span, kind, node.name, node.provider_id, life)
     item["labels"] = _node_labels(node)
     return key, item | {
         "nodeType": pool.node_type,
@@ -645,17 +656,17 @@ def _node_asset(
 
 @lru_cache(maxsize=256)
 def _node_labels(node: Node) -> dict[str, str]:
-    return _sanitised(node_labels(node))
+    return _sanitize(node_labels(node))
 
 
 def _disk_asset(
-    cluster: Cluster, window: Window, asked: dict[str, str], claim: Claim
+    cluster: Cluster, window: Window, span: dict[str, str], claim: Claim
 ) -> tuple[str, dict[str, object]]:
     hours = (window.end - window.start) / 60
     used = cluster.used_bytes(claim, window.start)
     life = window.start, window.end
     kind = ("Storage", "Disk")
-    key, item = _asset(cluster, asked, kind, claim.volume, claim.provider_id, life)
+    key, item = _asset(cluster, span, kind, claim.volume, claim.provider_id, life)
     return key, item | {
         "byteHours": round(claim.size_bytes * hours, 6),
         "bytes": claim.size_bytes,
@@ -672,7 +683,7 @@ def _disk_asset(
 
 
 def _balancer_asset(
-    cluster: Cluster, window: Window, asked: dict[str, str], balancer: LoadBalancer
+    cluster: Cluster, window: Window, span: dict[str, str], balancer: LoadBalancer
 ) -> tuple[str, dict[str, object]]:
     name = f"{balancer.namespace}/{balancer.service}"
     provider_id = balancer.address
@@ -680,7 +691,7 @@ def _balancer_asset(
         provider_id = provider_id.partition("-")[0]
     life = window.start, window.end
     kind = ("Network", "LoadBalancer")
-    key, item = _asset(cluster, asked, kind, name, provider_id, life)
+    key, item = _asset(cluster, span, kind, name, provider_id, life)
     return key, item | {
         "adjustment": 0.0,
         "totalCost": round(balancer_cost(window.end - window.start), 6),

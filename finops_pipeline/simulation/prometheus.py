@@ -63,7 +63,7 @@ def answer(cluster: Cluster, path: str, params: Mapping[str, str], now: datetime
 
 
 def query(cluster: Cluster, text: str, at: datetime, now: datetime) -> bytes:
-    """The vector of all quantities named in a query.
+    """Return the vector of all quantities that a query names.
 
     Raises:
         BadQuery: it names none, or one that does not exist.
@@ -106,20 +106,20 @@ def _time(text: str, now: datetime) -> datetime:
 
 
 class _View(NamedTuple):
-    """What quantities are computed from."""
+    """The cluster and the window that quantities are computed from."""
 
     cluster: Cluster
     window: Window
 
     def containers(self, values: Floats) -> _Samples:
-        """A sample per container; NaN is a metric that does not exist."""
-        there = np.isfinite(values)
+        """Return a sample per container; NaN is a metric that does not exist."""
+        is_present = np.isfinite(values)
         runs = self.window.runs
-        heads = [_container_head(runs[i]) for i in np.flatnonzero(there).tolist()]
-        return zip(heads, values[there].tolist(), strict=True)
+        heads = [_container_head(runs[i]) for i in np.flatnonzero(is_present).tolist()]
+        return zip(heads, values[is_present].tolist(), strict=True)
 
     def pods(self, rates: Floats) -> _Samples:
-        """A sample per pod, of bytes per second of its containers."""
+        """Return a sample per pod, of bytes per second of its containers."""
         totals: dict[str, float] = {}
         for run, value in zip(
             self.window.runs, (rates * self.window.minutes).tolist(), strict=True
@@ -129,7 +129,7 @@ class _View(NamedTuple):
         return totals.items()
 
     def claims(self, *, is_used: bool) -> _Samples:
-        """A sample per mounted claim; the kubelet knows no others."""
+        """Yield a sample per mounted claim; the kubelet knows no others."""
         slots = {run.pod.slot.index: run.pod.slot for run in self.window.runs}
         for slot in slots.values():
             if slot.claim is not None:
@@ -138,48 +138,48 @@ class _View(NamedTuple):
                 yield head, used if is_used and used else slot.claim.size_bytes
 
     def nodes(self, attribute: str) -> _Samples:
-        """A price per node."""
+        """Return a price per node."""
         return [
             (_head(node=node.name), float(getattr(node.pool, attribute)))
             for node in self.window.nodes
         ]
 
     def volumes(self) -> _Samples:
-        """A price per volume."""
+        """Return a price per volume."""
         return [
             (_head(persistentvolume=claim.volume), storage_price(claim))
             for claim in self.cluster.claims(self.window.start)
         ]
 
     def balancers(self) -> _Samples:
-        """A price per load balancer."""
+        """Return a price per load balancer."""
         return [
-            (_head(namespace=one.namespace, service_name=one.service), LOAD_BALANCER_PRICE)
-            for one in self.cluster.catalog.load_balancers
+            (_head(namespace=entry.namespace, service_name=entry.service), LOAD_BALANCER_PRICE)
+            for entry in self.cluster.catalog.load_balancers
         ]
 
-    def throughout(self) -> _Samples:
-        """A sample per container that ran from the first minute to the last."""
+    def whole_containers(self) -> _Samples:
+        """Return a sample per container that ran from the first minute to the last."""
         minutes = self.window.minutes
         return self.containers(np.where(minutes >= WINDOW_MINUTES, minutes, np.nan))
 
     def controlled_pods(self) -> float:
-        """Pods that ran and belong to a controller."""
+        """Return the number of pods that ran and belong to a controller."""
         pods = {run.pod.name: run.pod.slot for run in self.window.runs}
         return float(sum(slot.workload.kind != "pod" for slot in pods.values()))
 
     def mean_node_hour_price(self) -> float:
-        """Currency per hour of a node, each counted for as long as it was there."""
+        """Return currency per hour of a node, each counted for as long as it was there."""
         prices, minutes = self.window.node_prices("hour_price"), self.window.node_minutes
         return float((prices * minutes).sum() / minutes.sum())
 
     def whole_nodes(self) -> float:
-        """Nodes that were there as long as any."""
+        """Return the number of nodes that were there longest."""
         minutes = self.window.node_minutes
         return float((minutes >= minutes.max()).sum())
 
-    def whole(self, value: float) -> _Samples:
-        """One sample without labels."""
+    def single(self, value: float) -> _Samples:
+        """Return a single sample without labels."""
         return [(_head(), value)]
 
 
@@ -187,10 +187,10 @@ class _View(NamedTuple):
 QUANTITIES: Final[dict[str, Callable[[_View], _Samples]]] = {
     **dict.fromkeys(
         ("container_cpu", "container_memory", "container_running", "container_requests"),
-        lambda v: v.whole(float(len(v.window.runs))),
+        lambda v: v.single(float(len(v.window.runs))),
     ),
-    "node_price": lambda v: v.whole(float(len(v.window.nodes))),
-    "copies": lambda v: v.whole(1.0),
+    "node_price": lambda v: v.single(float(len(v.window.nodes))),
+    "copies": lambda v: v.single(1.0),
     "cpu_used_core_seconds": lambda v: v.containers(v.window.usage.cpu * v.window.minutes * 60),
     "cpu_max_cores": lambda v: v.containers(v.window.usage.cpu_max),
     "memory_mean_bytes": lambda v: v.containers(v.window.usage.memory),
@@ -215,12 +215,12 @@ QUANTITIES: Final[dict[str, Callable[[_View], _Samples]]] = {
     "storage_gib_hour_price": lambda v: v.volumes(),
     "load_balancer_hour_price": lambda v: v.balancers(),
     "running_sample_count": lambda v: v.containers(v.window.minutes),
-    "opencost_sample_ratio": lambda v: v.whole(1.0),
-    "kube_state_sample_ratio": lambda v: v.whole(1.0),
-    "whole_sample_count": lambda v: v.throughout(),
-    "controlled_pod_count": lambda v: v.whole(v.controlled_pods()),
-    "mean_node_hour_price": lambda v: v.whole(v.mean_node_hour_price()),
-    "whole_node_count": lambda v: v.whole(v.whole_nodes()),
+    "opencost_sample_ratio": lambda v: v.single(1.0),
+    "kube_state_sample_ratio": lambda v: v.single(1.0),
+    "whole_sample_count": lambda v: v.whole_containers(),
+    "controlled_pod_count": lambda v: v.single(v.controlled_pods()),
+    "mean_node_hour_price": lambda v: v.single(v.mean_node_hour_price()),
+    "whole_node_count": lambda v: v.single(v.whole_nodes()),
 }
 
 

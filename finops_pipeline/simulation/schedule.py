@@ -1,4 +1,4 @@
-"""When nodes and pods of the pretend cluster start and end.
+"""Times at which nodes and pods of the pretend cluster start and end.
 
 Every instant is a pure function of the seed and a running number, so that the pods of any window
 are found without walking through the history before it. Times are whole minutes since 1970 (UTC).
@@ -31,12 +31,12 @@ _WORKDAYS: Final = 5
 
 
 def minute(instant: datetime) -> int:
-    """Whole minutes since 1970 of an aware instant, rounded down."""
+    """Return the whole minutes since 1970 of an aware instant, rounded down."""
     return int(instant.timestamp() // 60)
 
 
 def instant(minutes: int) -> datetime:
-    """The instant of whole minutes since 1970, UTC."""
+    """Return the instant of whole minutes since 1970, UTC."""
     return datetime.fromtimestamp(minutes * 60, tz=UTC)
 
 
@@ -46,7 +46,7 @@ def weekday(day: int) -> int:
 
 
 def day_minute(anchor: date, days: float) -> int:
-    """Minute of an instant given in days from the anchor, on the quarter hour."""
+    """Return the minute of an instant in days from the anchor, on the quarter hour."""
     start = datetime(anchor.year, anchor.month, anchor.day, tzinfo=UTC)
     quarters = round(days * DAY_MINUTES / WINDOW_MINUTES)
     return minute(start) + quarters * WINDOW_MINUTES
@@ -54,19 +54,19 @@ def day_minute(anchor: date, days: float) -> int:
 
 @dataclass(frozen=True)
 class Renewals:
-    """An endless row of instants, about ``period`` minutes apart."""
+    """Endless row of instants, about ``period`` minutes apart."""
 
     key: int
     period: int
     grid: int = 1
 
     def start(self, number: int) -> int:
-        """Minute of a renewal; each lies in the first half of its period."""
+        """Return the minute of a renewal; each lies in the first half of its period."""
         wait = noise.below(max(1, self.period // (2 * self.grid)), self.key, number)
         return (number * self.period // self.grid + wait) * self.grid
 
     def number_at(self, at: int) -> int:
-        """Number of the last renewal at or before a minute."""
+        """Return the number of the last renewal at or before a minute."""
         number = at // self.period + 1
         while self.start(number) > at:
             number -= 1
@@ -89,7 +89,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Place:
-    """Where nodes stand one after another: a machine of the catalog with its times."""
+    """A machine of the catalog with its times: nodes stand there one after another."""
 
     index: int
     machine: Machine
@@ -99,18 +99,18 @@ class Place:
     renewals: Renewals
 
     def number_at(self, at: int) -> int:
-        """Number of the node that stands here at a minute."""
+        """Return the number of the node that stands here at a minute."""
         if self.machine.workday_ratio is not None:
             return at // DAY_MINUTES
         return self.renewals.number_at(at)
 
-    def stands_on(self, day: int) -> bool:
-        """Whether an autoscaler adds a node here on a day, counted since 1970."""
+    def has_node_on(self, day: int) -> bool:
+        """Return whether an autoscaler adds a node here on a day, counted since 1970."""
         chance = noise.below(1000, self.renewals.key, "day", day) / 1000
         return weekday(day) < _WORKDAYS and chance < (self.machine.workday_ratio or 0.0)
 
     def node(self, number: int) -> Node:
-        """The node of a number, clipped to the machine's own times."""
+        """Return the node of a number, clipped to the machine's own times."""
         start, end = self.renewals.start(number), self.renewals.start(number + 1)
         if self.machine.workday_ratio is not None:
             start, end = (number * DAY_MINUTES + hour * 60 for hour in _NODE_HOURS)
@@ -127,11 +127,11 @@ class Place:
         )
 
     def nodes(self, start: int, end: int) -> Iterator[Node]:
-        """Nodes that stood here in ``[start, end)``, oldest first."""
+        """Yield the nodes that stood here in ``[start, end)``, oldest first."""
         if self.machine.workday_ratio is not None:
             days = range(start // DAY_MINUTES, (end - 1) // DAY_MINUTES + 1)
-            found = (self.node(day) for day in days if self.stands_on(day))
-            yield from (node for node in found if node.start < end and node.end > start)
+            nodes = (self.node(day) for day in days if self.has_node_on(day))
+            yield from (node for node in nodes if node.start < end and node.end > start)
             return
         at, end = max(start, self.born), min(end, self.gone)
         while at < end:
@@ -157,7 +157,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Slot:
-    """One replica of a workload: the pods that take turns in it."""
+    """A replica of a workload: the pods that take turns in it."""
 
     index: int
     key: int
@@ -172,7 +172,7 @@ class Slot:
     first_series: int  # number of its first container among all containers of all slots
 
     def shifts(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Times the slot is filled that reach into ``[start, end)``: ever, by day, or per job."""
+        """Yield the times with a pod that reach into ``[start, end)``: ever, by day, or per job."""
         if self.workload.kind == "cronjob":
             yield from self._jobs(start, end)
         elif self.workload.kind == "daemonset":
@@ -185,22 +185,22 @@ class Slot:
     @property
     def job_offset(self) -> int:
         """Minutes after midnight (UTC) at which a CronJob first starts."""
-        every = self.workload.every_minutes
+        period = self.workload.every_minutes
         # A rare job would otherwise start at midnight together with all others.
-        return noise.below(every // 15, self.key, "offset") * 15 if every >= 360 else 0
+        return noise.below(period // 15, self.key, "offset") * 15 if period >= 360 else 0
 
     def _jobs(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        every, longest = self.workload.every_minutes, self.workload.longest_minutes
+        period, longest = self.workload.every_minutes, self.workload.longest_minutes
         offset = self.job_offset
-        for number in range((start - offset - longest) // every, (end - offset) // every + 1):
-            begin = number * every + offset
+        for number in range((start - offset - longest) // period, (end - offset) // period + 1):
+            begin = number * period + offset
             shortest = max(1, longest * 2 // 5)
             length = shortest + noise.below(longest - shortest + 1, self.key, number)
             if begin < end and begin + length > start and self.born <= begin < self.gone:
                 yield begin, begin + length
 
     def _working_hours(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Inside the hours of the node that an autoscaler adds for it, if it does."""
+        """Yield hours inside those of the node that an autoscaler adds for it, if it does."""
         for node in self.place.nodes(start, end):
             late = noise.below(30, self.key, "up", node.number)
             early = noise.below(30, self.key, "down", node.number)
@@ -211,7 +211,7 @@ class Slot:
 
 @dataclass(frozen=True, eq=False)
 class Pod:
-    """One pod during its life, ``[start, end)`` in minutes since 1970."""
+    """A pod during its life, ``[start, end)`` in minutes since 1970."""
 
     slot: Slot
     name: str
@@ -223,7 +223,7 @@ class Pod:
 
 
 def pods(slot: Slot, start: int, end: int) -> Iterator[Pod]:
-    """Pods of a slot that ran in ``[start, end)``: cut by its shifts, rollouts and nodes."""
+    """Yield the pods of a slot that ran in ``[start, end)``: cut by shifts, rollouts and nodes."""
     for begin, finish in slot.shifts(start, end):
         at = max(begin, start)
         while at < min(finish, end):
@@ -240,10 +240,10 @@ def _pod(slot: Slot, begin: int, finish: int, at: int) -> Pod:
         number = slot.rollouts.number_at(at - delay)
         first = max(first, slot.rollouts.start(number) + delay)
         last = min(last, slot.rollouts.start(number + 1) + delay)
-    return _named(slot, begin, first, last, node, number)
+    return _build_pod(slot, begin, first, last, node, number)
 
 
-def _named(slot: Slot, begin: int, first: int, last: int, node: Node, number: int) -> Pod:
+def _build_pod(slot: Slot, begin: int, first: int, last: int, node: Node, number: int) -> Pod:
     base, suffix, kind = slot.workload.name, noise.name(5, slot.key, first), slot.workload.kind
     owner, template_hash = base, ""
     if kind == "deployment":
@@ -259,7 +259,7 @@ def _named(slot: Slot, begin: int, first: int, last: int, node: Node, number: in
 
 
 def places(catalog: Catalog, seed: int, anchor: date) -> list[Place]:
-    """The machines of a catalog with their times."""
+    """Return the machines of a catalog with their times."""
     pools = {pool.name: pool for pool in catalog.pools}
     return [
         Place(
@@ -279,49 +279,50 @@ def places(catalog: Catalog, seed: int, anchor: date) -> list[Place]:
 
 
 def most_cores(workload: Workload, container: Container) -> float:
-    """Cores a container never exceeds on average over a quarter hour."""
+    """Return the cores a container never exceeds on average over a quarter hour."""
     swing, _, weekend = RHYTHMS[workload.rhythm]
     most = container.cpu * (1 + swing) * max(weekend, 1.0) * 1.2
     return min(most, container.cpu_limit or FOREVER)
 
 
 def most_memory_bytes(container: Container) -> float:
-    """Bytes a container never exceeds on average over a quarter hour."""
+    """Return the bytes a container never exceeds on average over a quarter hour."""
     return min(container.memory * 1.25, container.memory_limit or FOREVER) * 2**20
 
 
 @dataclass
 class _Room:
-    """What is promised to pods on one machine, so that no node is ever sold twice."""
+    """Reservations of pods on one machine, so that no node is ever sold twice."""
 
     place: Place
-    taken: list[tuple[int, int, float, float, int]]
+    reservations: list[tuple[int, int, float, float, int]]  # born, gone, cores, bytes, GPUs
 
-    def left(self, born: int, gone: int) -> tuple[float, float, int]:
-        """Cores, bytes and GPUs free in all of ``[born, gone)``."""
+    def free(self, born: int, gone: int) -> tuple[float, float, int]:
+        """Return the cores, bytes and GPUs that are free in all of ``[born, gone)``."""
         pool = self.place.pool
-        rivals = [taken for taken in self.taken if taken[0] < gone and taken[1] > born]
+        rivals = [other for other in self.reservations if other[0] < gone and other[1] > born]
         return (
             pool.cores - sum(rival[2] for rival in rivals),
             pool.memory_gib * 2**30 - sum(rival[3] for rival in rivals),
             pool.gpus - sum(rival[4] for rival in rivals),
         )
 
-    def fits(self, pool: str, born: int, gone: int, need: tuple[float, float, int]) -> bool:
-        """Whether a replica may stand here for all of its life."""
+    def has_room(self, pool: str, born: int, gone: int, need: tuple[float, float, int]) -> bool:
+        """Return whether a replica may stand here for all of its life."""
         stands = self.place.born <= born and self.place.gone >= gone
-        enough = all(have >= want for have, want in zip(self.left(born, gone), need, strict=True))
-        return self.place.pool.name == pool and stands and enough
+        free = self.free(born, gone)
+        is_enough = all(have >= want for have, want in zip(free, need, strict=True))
+        return self.place.pool.name == pool and stands and is_enough
 
 
 def slots(catalog: Catalog, places: list[Place], seed: int, anchor: date) -> list[Slot]:
-    """Every replica of every workload, on a machine with room for the most it may be billed.
+    """Place every replica of every workload on a machine with room for the most it may be billed.
 
     Raises:
         ValueError: the catalog asks for more than its machines have.
     """
     rooms = [_Room(place, []) for place in places]
-    found: list[Slot] = []
+    slots: list[Slot] = []
     # DaemonSets run everywhere, so they take their room first.
     for workload in sorted(catalog.workloads, key=lambda workload: workload.kind != "daemonset"):
         for ordinal, (is_daytime, born) in enumerate(_replicas(workload, len(places))):
@@ -330,12 +331,12 @@ def slots(catalog: Catalog, places: list[Place], seed: int, anchor: date) -> lis
             if workload.kind == "daemonset":
                 own = rooms[ordinal].place
                 pool, eligible, begin, end = own.pool.name, [rooms[ordinal]], own.born, own.gone
-            place = _settle(workload, pool, eligible, begin, end)
-            series = found[-1].first_series + len(found[-1].workload.containers) if found else 0
-            found.append(
-                _slot(len(found), workload, ordinal, is_daytime, place, begin, end, seed, series)
+            place = _choose_place(workload, pool, eligible, begin, end)
+            series = slots[-1].first_series + len(slots[-1].workload.containers) if slots else 0
+            slots.append(
+                _slot(len(slots), workload, ordinal, is_daytime, place, begin, end, seed, series)
             )
-    return found
+    return slots
 
 
 def _replicas(workload: Workload, machine_count: int) -> Iterator[tuple[bool, float]]:
@@ -345,19 +346,19 @@ def _replicas(workload: Workload, machine_count: int) -> Iterator[tuple[bool, fl
     yield from ((True, workload.born) for _ in range(workload.day_replicas))
 
 
-def _settle(workload: Workload, pool: str, rooms: list[_Room], born: int, gone: int) -> Place:
+def _choose_place(workload: Workload, pool: str, rooms: list[_Room], born: int, gone: int) -> Place:
     cores = sum(max(c.cpu_request or 0.0, most_cores(workload, c)) for c in workload.containers)
     memory = sum(
         max((c.memory_request or 0.0) * 2**20, most_memory_bytes(c)) for c in workload.containers
     )
     gpus = sum(c.gpus for c in workload.containers)
     need = (cores, memory, gpus)
-    fitting = [room for room in rooms if room.fits(pool, born, gone, need)]
+    fitting = [room for room in rooms if room.has_room(pool, born, gone, need)]
     if not fitting:
         raise ValueError(f"no {pool} machine has room for {workload.name}")
     # The emptiest machine, as the default scheduler does; on equal terms the first.
-    room = max(fitting, key=lambda room: (room.left(born, gone), -room.place.index))
-    room.taken.append((born, gone, *need))
+    room = max(fitting, key=lambda room: (room.free(born, gone), -room.place.index))
+    room.reservations.append((born, gone, *need))
     return room.place
 
 
@@ -411,7 +412,7 @@ def _claim(workload: Workload, ordinal: int, born: int, seed: int) -> Claim | No
 
 
 def loose_claims(catalog: Catalog, seed: int, anchor: date) -> list[Claim]:
-    """Volumes that no pod mounts; those without a claim have no namespace and name."""
+    """Return the volumes that no pod mounts; those without a claim have no namespace and name."""
     return [
         Claim(
             volume.namespace,

@@ -1,4 +1,4 @@
-"""One HTTP origin on loopback: ``/opencost``, ``/prometheus``, ``/kubernetes``, ``/manifest``.
+"""HTTP origin on loopback: ``/opencost``, ``/prometheus``, ``/kubernetes``, ``/manifest``.
 
 An ``asyncio`` protocol instead of ``http.server``: one thread serves every connection, so that the
 model needs no lock, stopping leaves no thread behind, and a request costs about half of the CPU.
@@ -33,7 +33,7 @@ _MAX_REQUEST_BYTES: Final = 2**20
 
 
 class Request(NamedTuple):
-    """One HTTP request."""
+    """HTTP request to the pretend cluster."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ Fault = Answer | Callable[[Request], Answer | None]
 
 
 def utc_now() -> datetime:
-    """The real time."""
+    """Return the real time."""
     return datetime.now(UTC)
 
 
@@ -67,9 +67,9 @@ class Service:
         for prefix in sorted(self.faults, key=len, reverse=True):
             if request.path.startswith(prefix):
                 fault = self.faults[prefix]
-                found = fault(request) if callable(fault) else fault
-                if found is not None:
-                    return found
+                answer = fault(request) if callable(fault) else fault
+                if answer is not None:
+                    return answer
         return self._route(request)
 
     def _route(self, request: Request) -> Answer:
@@ -82,18 +82,17 @@ class Service:
             is_api = name == "kubernetes"
             refusal = Answer(b"Method Not Allowed\n", 405, TEXT)
             return kubernetes.method_not_allowed() if is_api else refusal
-        found: Answer = _DIALECTS[name].answer(
-            self.cluster, "/" + "".join(rest), request.params, self.clock()
-        )
-        return found
+        path = "/" + "".join(rest)
+        answer: Answer = _DIALECTS[name].answer(self.cluster, path, request.params, self.clock())
+        return answer
 
 
 class _Connection(asyncio.Protocol):
     """HTTP/1.1 with keep-alive; one buffered write per answer."""
 
-    def __init__(self, service: Service, open_ones: set[asyncio.Transport]) -> None:
-        self._service, self._open = service, open_ones
-        self._received = bytearray()
+    def __init__(self, service: Service, transports: set[asyncio.Transport]) -> None:
+        self._service, self._open = service, transports
+        self._buffer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
@@ -104,17 +103,17 @@ class _Connection(asyncio.Protocol):
         self._open.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        while not self._transport.is_closing() and (request := self._next()):
+        self._buffer += data
+        while not self._transport.is_closing() and (request := self._next_request()):
             self._write(request, self._service.answer(request))
 
-    def _next(self) -> Request | None:
-        """The next complete request, taken from what was received."""
-        end = self._received.find(b"\r\n\r\n")
+    def _next_request(self) -> Request | None:
+        """Return the next complete request, and take it out of the buffer."""
+        end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
-            self._refuse_if_too_long(len(self._received))
+            self._refuse_if_too_long(len(self._buffer))
             return None
-        first, *lines = self._received[:end].decode("latin-1").split("\r\n")
+        first, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
         method, _, rest = first.partition(" ")
         length = headers.get("content-length", "0")
@@ -122,11 +121,11 @@ class _Connection(asyncio.Protocol):
             self._refuse()
             return None
         stop = end + 4 + int(length)
-        if len(self._received) < stop:
+        if len(self._buffer) < stop:
             self._refuse_if_too_long(stop)
             return None
-        body = self._received[end + 4 : stop].decode("latin-1")
-        del self._received[:stop]
+        body = self._buffer[end + 4 : stop].decode("latin-1")
+        del self._buffer[:stop]
         path, _, query = rest.rpartition(" ")[0].partition("?")
         params = dict(parse_qsl(query, keep_blank_values=True))
         if method == "POST":
@@ -166,7 +165,7 @@ class Server:
 
     @property
     def faults(self) -> dict[str, Fault]:
-        """Path prefix to what is answered there instead."""
+        """Path prefixes, and the faults that answer there instead."""
         return self.service.faults
 
     @property
@@ -228,7 +227,7 @@ def create(
     cluster_name: str = "demo",
     clock: Callable[[], datetime] = utc_now,
 ) -> Server:
-    """A server with its port open, not yet serving.
+    """Create a server with its port open, not yet serving.
 
     Args:
         port: 0 takes any free one.
@@ -255,7 +254,7 @@ def serve(
     cluster_name: str = "demo",
     clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[Server]:
-    """The server of ``create`` in a thread of its own; stopped when the block ends."""
+    """Run the server of ``create`` in a thread of its own; stop it when the block ends."""
     server = create(port, seed=seed, anchor=anchor, cluster_name=cluster_name, clock=clock)
     thread = threading.Thread(target=server.serve_forever, name="simulation", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""How much every container of the pretend cluster uses in a quarter hour, as arrays.
+"""Usage of every container of the pretend cluster in a quarter hour, as arrays.
 
 A container's usage depends on the replica it belongs to and on the time, not on the pod that
 happens to fill it, so one array per quantity and quarter serves all pods.
@@ -30,7 +30,7 @@ _SATURDAY: Final = 5
 
 
 class Usage(NamedTuple):
-    """One quarter hour of every container, shape (series,) each."""
+    """Usage of every container in a quarter hour, shape (series,) each."""
 
     cpu: Floats  # mean cores
     cpu_max: Floats  # highest cores of a minute
@@ -46,7 +46,7 @@ class Usage(NamedTuple):
 
 @dataclass(frozen=True)
 class Profile:
-    """What shapes the usage of every container, one number per series."""
+    """Shape of the usage of every container, one number per series."""
 
     keys: NDArray[np.uint64]
     cpu: Floats
@@ -68,7 +68,7 @@ class Profile:
     anchor_minute: int
 
     def at(self, quarter: int) -> Usage:
-        """Usage in a quarter hour, counted since 1970."""
+        """Return the usage in a quarter hour, counted since 1970."""
         minute = quarter * WINDOW_MINUTES
         activity = self._activity(minute)
         growth = 1 + self.growth * np.clip(_days(minute - self.anchor_minute), -400, 60)
@@ -76,7 +76,7 @@ class Profile:
         burst = noise.uniform(self.keys + np.uint64(1), quarter)
         cpu = np.minimum(self.cpu * activity * growth * (1 + 0.1 * wobble), self.cpu_most)
         cpu_max = np.fmin(cpu * (1.1 + 0.5 * burst), self.cpu_limit)
-        restarts, oom_kills = self.ends(quarter)
+        restarts, oom_kills = self.restarts_and_kills(quarter)
         memory, memory_max = self._memory(minute, activity, growth, wobble, burst)
         sent = self.network * activity * (1 + 0.3 * wobble)
         return Usage(
@@ -92,20 +92,20 @@ class Profile:
             received=0.6 * sent * (0.8 + 0.4 * burst),
         )
 
-    def ends(self, quarter: int) -> tuple[Floats, Floats]:
-        """Restarts and, among them, memory kills in a quarter hour."""
+    def restarts_and_kills(self, quarter: int) -> tuple[Floats, Floats]:
+        """Return the restarts and, among them, memory kills in a quarter hour."""
         chance = WINDOW_MINUTES / self.restart_minutes
         others = noise.uniform(self.keys + np.uint64(2), quarter) < chance
         kills = self._is_killed(quarter * WINDOW_MINUTES)
         return (kills + others).astype(np.float64), kills.astype(np.float64)
 
     def _is_killed(self, minute: int) -> NDArray[np.bool_]:
-        """Whether a leak reaches its limit: in the last quarter of its cycle."""
-        killed: NDArray[np.bool_] = minute % self.oom_minutes >= self.oom_minutes - WINDOW_MINUTES
-        return killed
+        """Return whether a leak reaches its limit: in the last quarter of its cycle."""
+        phase: Floats = minute % self.oom_minutes
+        return phase >= self.oom_minutes - WINDOW_MINUTES
 
     def _activity(self, minute: int) -> Floats:
-        """The share of the mean that day and week leave, around 1."""
+        """Return the share of the mean that day and week leave, around 1."""
         hour = minute % DAY_MINUTES / 60
         is_weekend = weekday(minute // DAY_MINUTES) >= _SATURDAY
         daily = 1 + self.swing * np.cos((hour - self.peak_hour) * (np.pi / 12))
@@ -138,7 +138,7 @@ def _or_never(hours: float) -> float:
 
 
 def profile(slots: Sequence[Slot], anchor: date) -> Profile:
-    """The profile of every container of every slot, in the order of ``Slot.first_series``."""
+    """Return the profile of every container, in the order of ``Slot.first_series``."""
     pairs = [(slot, i, c) for slot in slots for i, c in enumerate(slot.workload.containers)]
 
     def column(values: list[float]) -> Floats:
@@ -172,6 +172,6 @@ def profile(slots: Sequence[Slot], anchor: date) -> Profile:
 
 
 def used_ratio(claim_born: int, used: float, growth: float, anchor: int, minute: int) -> float:
-    """How full a volume is at a minute, 0.02 to 0.95."""
+    """Return how full a volume is at a minute, 0.02 to 0.95."""
     days = max(_days(minute - anchor), _days(claim_born - anchor))
     return float(min(max(used + growth * days, 0.02), 0.95))

@@ -42,7 +42,7 @@ class Demo:
             time.sleep(0.1)
 
     def interrupt(self) -> int:
-        """What Ctrl-C does; the exit code."""
+        """Interrupt it as Ctrl-C does; return the exit code."""
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(STOP_SECONDS)
         self._reader.join()
@@ -78,14 +78,14 @@ def free_port() -> int:
 
 def working_in(folder: Path) -> list[str]:
     """Command lines of the processes whose working directory is a folder."""
-    found = []
+    commands = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.joinpath("cwd").readlink() == folder:
-                found.append(process.joinpath("cmdline").read_text().replace("\0", " "))
+                commands.append(process.joinpath("cmdline").read_text().replace("\0", " "))
         except OSError:  # it has just ended, or is not ours
             continue
-    return found
+    return commands
 
 
 def windows(folder: Path) -> int:
@@ -118,10 +118,10 @@ def test_demo_publishes_ends_with_all_its_children_and_continues(tmp_path):
 
 
 def test_a_taken_port_is_said_before_anything_is_written(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
 
-        with pytest.raises(FinopsError, match=f"port {port} is taken: choose another"):
+        with pytest.raises(FinopsError, match=f"port {port} is listener: choose another"):
             demo.run_demo(tmp_path / "data", days=2, ui_port=port)
 
     assert list(tmp_path.iterdir()) == []

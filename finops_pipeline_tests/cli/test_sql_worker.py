@@ -1,4 +1,4 @@
-"""What a statement that somebody typed can do: read, for a while, and nothing else."""
+"""Statements of analysts can read, for a while, and nothing else."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ import pytest
 
 from finops_pipeline.cli.sql_worker import LIMITS, Job, answer
 from finops_pipeline.errors import NotPublished, QueryError
-from finops_pipeline.queries.published import open_published, stream
+from finops_pipeline.queries.published import open_published, stream_rows
 
 FOREVER = {
     "recursion": "with recursive n as (select 1 as i union all select i + 1 from n) from n",
@@ -23,7 +23,7 @@ HUGE = {
     "value": "select repeat('x', 2000000000)",
     "list": "select list(range) from range(1000000000)",
 }
-# Statement, and what is said of it.
+# Statement, and a part of its refusal.
 HOSTILE = {
     "from read_text('/etc/hostname')": "file system operations are disabled",
     "from read_csv('{data}/../finops.toml')": "file system operations are disabled",
@@ -74,15 +74,15 @@ HOSTILE = {
 }
 
 
-def asked(demo: Path, query: str, row_limit: int = 1000, timeout_seconds: float = 20.0) -> str:
-    """What the child prints."""
+def printed(demo: Path, query: str, row_limit: int = 1000, timeout_seconds: float = 20.0) -> str:
+    """Return what the child prints."""
     output = io.BytesIO()
     answer(Job(str(demo / "data"), query, "csv", row_limit, timeout_seconds), output)
     return output.getvalue().decode()
 
 
 def files(folder: Path) -> dict[str, str]:
-    """Every file, with a hash of what it holds."""
+    """Return every file, with a hash of its content."""
     return {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
@@ -91,23 +91,23 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_a_select_is_answered(published_demo):
-    assert asked(published_demo, "select 1 as one, 'a' as letter") == "one,letter\r\n1,a\r\n"
+    assert printed(published_demo, "select 1 as one, 'a' as letter") == "one,letter\r\n1,a\r\n"
 
 
 def test_the_lake_is_read(published_demo):
-    assert asked(published_demo, "select count(*) > 0 from raw.allocation").endswith("true\r\n")
+    assert printed(published_demo, "select count(*) > 0 from raw.allocation").endswith("true\r\n")
 
 
 def test_hostile_statements_are_refused_and_change_nothing(published_demo):
     before = files(published_demo)
 
-    for statement, said in HOSTILE.items():
+    for statement, refusal in HOSTILE.items():
         with (
             open_published(published_demo / "data", LIMITS) as connection,
-            pytest.raises(QueryError, match=re.escape(said)) as caught,
+            pytest.raises(QueryError, match=re.escape(refusal)) as error,
         ):
-            list(stream(connection, statement.format(data=published_demo / "data")).rows)
-        assert "\n" not in str(caught.value), statement
+            list(stream_rows(connection, statement.format(data=published_demo / "data")).rows)
+        assert "\n" not in str(error.value), statement
 
     assert files(published_demo) == before
 
@@ -115,20 +115,20 @@ def test_hostile_statements_are_refused_and_change_nothing(published_demo):
 @pytest.mark.parametrize("statement", ["from read_text('/etc/hostname')", "drop table costs.daily"])
 def test_the_child_refuses_them_too(published_demo, statement):
     with pytest.raises(QueryError, match=HOSTILE[statement]):
-        asked(published_demo, statement)
+        printed(published_demo, statement)
 
 
 def test_the_child_can_make_no_file_grow(tmp_path):
-    """Whatever DuckDB should let through."""
+    # Also if DuckDB should let a statement write.
     code = (
-        "import sys; from pathlib import Path; from finops_pipeline import sql_child as it;"
-        "it._confine(it.Job('', '', '', 1, 9.0)); Path(sys.argv[1]).write_text('x')"
+        "import sys; from pathlib import Path; from finops_pipeline.cli import sql_worker;"
+        "sql_worker._confine(sql_worker.Job('', '', '', 1, 9.0)); Path(sys.argv[1]).write_text('x')"
     )
-    ran = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "grown"], capture_output=True, text=True
     )
 
-    assert "File too large" in ran.stderr
+    assert "File too large" in run.stderr
 
 
 @pytest.mark.parametrize("query", FOREVER.values(), ids=FOREVER)
@@ -136,7 +136,7 @@ def test_what_does_not_end_is_ended(published_demo, query):
     begin = time.monotonic()
 
     with pytest.raises(QueryError, match=r"stopped after 0.5 s; --timeout allows more"):
-        asked(published_demo, query, timeout_seconds=0.5, row_limit=10**9)
+        printed(published_demo, query, timeout_seconds=0.5, row_limit=10**9)
 
     assert time.monotonic() - begin < 20  # on a loaded machine; alone it is one second
 
@@ -144,43 +144,43 @@ def test_what_does_not_end_is_ended(published_demo, query):
 @pytest.mark.parametrize("query", HUGE.values(), ids=HUGE)
 def test_what_needs_too_much_memory_is_refused(published_demo, query):
     with pytest.raises(QueryError, match=r"^this needs more than 1 GiB of memory: ask"):
-        asked(published_demo, query, timeout_seconds=60.0)
+        printed(published_demo, query, timeout_seconds=60.0)
 
 
 def test_a_child_that_does_not_heed_the_interruption_is_killed(published_demo, monkeypatch):
     monkeypatch.setattr("finops_pipeline.cli.sql_worker._GRACE_SECONDS", -0.4)
 
     with pytest.raises(QueryError, match=r"stopped after 0.5 s"):  # the parent was first
-        asked(published_demo, FOREVER["cross join"], timeout_seconds=0.5)
+        printed(published_demo, FOREVER["cross join"], timeout_seconds=0.5)
 
 
 def test_rows_beyond_the_limit_are_cut_and_said(published_demo):
     job = Job(str(published_demo / "data"), "from range(6)", "csv", 5, 20.0)
 
-    said = answer(job, output := io.BytesIO())
+    notes = answer(job, output := io.BytesIO())
 
     assert output.getvalue() == b"range\r\n0\r\n1\r\n2\r\n3\r\n4\r\n"
-    assert said.endswith("\ncut after 5 rows; --limit allows more\n")
+    assert notes.endswith("\ncut after 5 rows; --limit allows more\n")
     assert "cut" not in answer(Job(job.data_dir, "from range(5)", "csv", 5, 20.0), io.BytesIO())
 
 
 def test_ten_million_rows_need_no_memory(published_demo):
-    """They are handed on as they come: as values of Python they would fill the child."""
+    # Rows are handed on as they come: as values of Python they would fill the child.
     query = "select range, repeat('x', 100) as text from range(10000000)"
 
-    printed = asked(published_demo, query, row_limit=200_000)
+    text = printed(published_demo, query, row_limit=200_000)
 
-    assert printed.count("\n") == 200_001
+    assert text.count("\n") == 200_001
 
 
 def test_the_child_knows_no_settings(published_demo, monkeypatch):
     # A variable that is no setting would be an error, had the child looked.
     monkeypatch.setenv("FINOPS_NO_SUCH_SETTING", "1")
 
-    assert asked(published_demo, "select 1 as one") == "one\r\n1\r\n"
+    assert printed(published_demo, "select 1 as one") == "one\r\n1\r\n"
 
 
 def test_nothing_published_is_one_sentence(tmp_path):
     with pytest.raises(QueryError, match=r"finops.duckdb does not exist yet: 'make demo' fills"):
-        asked(tmp_path, "select 1")
+        printed(tmp_path, "select 1")
     assert not issubclass(NotPublished, QueryError)

@@ -13,7 +13,7 @@ from finops_pipeline.ingest.windows import Progress, days_due, due_windows, read
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.source_registry import KUBERNETES
 from finops_pipeline.queries.published import ask, open_published
-from finops_pipeline.queries.status import published_status
+from finops_pipeline.queries.status import source_status
 from finops_pipeline.simulation import server
 from finops_pipeline.simulation.answer import Answer
 from finops_pipeline.simulation.objects import Objects
@@ -140,7 +140,7 @@ def test_windows_that_passed_unread_are_lost_and_no_check_complains(world):
 def published(world: World) -> list[dict[str, Any]]:
     world.installation.publish()
     with open_published(world.installation.published_path.parent) as connection:
-        return published_status(connection).clusters
+        return source_status(connection).dicts()
 
 
 def test_a_forbidden_kind_is_named_and_its_objects_stay(world):

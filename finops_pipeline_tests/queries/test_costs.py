@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from finops_pipeline.errors import QueryError
-from finops_pipeline.queries.costs import DIMENSIONS, Days, costs_by, days_before, days_named
+from finops_pipeline.queries.costs import DIMENSIONS, Days, costs_by, parse_days, previous_days
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline_tests.sql.conftest import Data
 
@@ -17,16 +17,15 @@ def days(first: str, last: str) -> Days:
     return Days(date.fromisoformat(first), date.fromisoformat(last))
 
 
-def day(number: int, **given: str) -> dict[str, str]:
-    """A row of a day of March; before the first lies February."""
-
+def day(number: int, **columns: str) -> dict[str, str]:
+    """Return a row of a day of March; before the first lies February."""
     on = date(2026, 3, 1) + timedelta(days=number - 1)
-    return {"day": str(on), "cluster": "prod", "window_count": "96", **given}
+    return {"day": str(on), "cluster": "prod", "window_count": "96", **columns}
 
 
 @pytest.fixture
 def data():
-    """Two days of three namespaces, of which one is new."""
+    """Tables with two days of three namespaces, a new one among them."""
     data = Data()
     data.given("core.installation", {"currency": "EUR"})
     data.given("core.cluster", {"cluster": "prod", "source": "opencost"})
@@ -64,16 +63,16 @@ def data():
     ],
 )
 def test_a_name_stands_for_days_and_those_they_are_compared_with(name, expected, before):
-    named = days_named(name, TODAY)
+    window = parse_days(name, TODAY)
 
-    assert named == days(*expected)
-    assert days_before(name, named) == days(*before)
+    assert window == days(*expected)
+    assert previous_days(name, window) == days(*before)
 
 
 def test_a_month_to_date_is_compared_with_the_same_days():
-    named = days_named("mtd", date(2026, 3, 10))
+    window = parse_days("mtd", date(2026, 3, 10))
 
-    assert days_before("mtd", named) == days("2026-02-01", "2026-02-10")
+    assert previous_days("mtd", window) == days("2026-02-01", "2026-02-10")
 
 
 @pytest.mark.parametrize(
@@ -94,18 +93,18 @@ def test_a_month_to_date_is_compared_with_the_same_days():
 )
 def test_what_is_no_window_is_refused(name):
     with pytest.raises(QueryError, match="is no window: today, yesterday, 7d"):
-        days_named(name, TODAY)
+        parse_days(name, TODAY)
 
 
 def test_a_window_that_ends_before_it_begins_is_refused():
     with pytest.raises(QueryError, match="ends before it begins"):
-        days_named("2026-03-02..2026-03-01", TODAY)
+        parse_days("2026-03-02..2026-03-01", TODAY)
 
 
 def test_groups_are_told_with_share_and_change_dearest_first(data):
-    found = costs_by(data.connection, ["namespace"], MARCH, FEBRUARY)
+    costs = costs_by(data.connection, ["namespace"], MARCH, FEBRUARY)
 
-    assert found.columns == [
+    assert costs.columns == [
         "namespace",
         "total_cost",
         "share_ratio",
@@ -113,20 +112,20 @@ def test_groups_are_told_with_share_and_change_dearest_first(data):
         "change_cost",
         "change_ratio",
     ]
-    assert [row[:2] for row in found.rows] == [
+    assert [row[:2] for row in costs.rows] == [
         ("__idle__", Decimal("0.5000000001")),
         ("shop", Decimal("0.2")),
         ("db", Decimal("0.1")),
     ]
-    assert found.rows[1][2:] == (
+    assert costs.rows[1][2:] == (
         pytest.approx(0.25),
         Decimal("0.3"),
         Decimal("-0.1"),
         pytest.approx(-1 / 3),
     )
-    assert found.rows[2][3:] == (0, Decimal("0.1"), None)  # nothing to be a share of
-    assert found.total[1] == Decimal("0.8000000001")
-    assert (found.currency, found.days, found.previous) == ("EUR", MARCH, FEBRUARY)
+    assert costs.rows[2][3:] == (0, Decimal("0.1"), None)  # nothing to be a share of
+    assert costs.total[1] == Decimal("0.8000000001")
+    assert (costs.currency, costs.days, costs.previous) == ("EUR", MARCH, FEBRUARY)
 
 
 def test_a_team_pays_its_share_of_idle_and_shared_cost(data):
@@ -135,9 +134,9 @@ def test_a_team_pays_its_share_of_idle_and_shared_cost(data):
         day(2, team="retail", idle_cost="0.02", shared_cost="0.01", total_cost="0.03"),
     )
 
-    found = costs_by(data.connection, ["team"], MARCH)
+    costs = costs_by(data.connection, ["team"], MARCH)
 
-    assert found.columns == [
+    assert costs.columns == [
         "team",
         "total_cost",
         "direct_cost",
@@ -145,7 +144,7 @@ def test_a_team_pays_its_share_of_idle_and_shared_cost(data):
         "shared_cost",
         "share_ratio",
     ]
-    assert found.rows[1][:5] == (
+    assert costs.rows[1][:5] == (
         "retail",
         Decimal("0.33"),
         Decimal("0.3"),
@@ -155,28 +154,28 @@ def test_a_team_pays_its_share_of_idle_and_shared_cost(data):
 
 
 def test_of_one_team_only_the_rest_is_said(data):
-    found = costs_by(data.connection, ["namespace"], MARCH, only={"team": "retail"})
+    costs = costs_by(data.connection, ["namespace"], MARCH, filters={"team": "retail"})
 
-    assert [row[0] for row in found.rows] == ["shop", "db"]
-    assert found.notes[-1] == "without the share of idle and shared cost, which --by team has"
+    assert [row[0] for row in costs.rows] == ["shop", "db"]
+    assert costs.notes[-1] == "without the share of idle and shared cost, which --by team has"
 
 
 def test_a_time_before_of_which_nothing_is_known_is_null_and_not_zero(data):
-    found = costs_by(data.connection, ["namespace"], FEBRUARY, days("2026-01-01", "2026-01-31"))
+    costs = costs_by(data.connection, ["namespace"], FEBRUARY, days("2026-01-01", "2026-01-31"))
 
-    assert [row[1:] for row in found.rows] == [(Decimal("0.3"), 1.0, None, None, None)]
-    assert found.total[1:] == (Decimal("0.3"), 1.0, None, None, None)
+    assert [row[1:] for row in costs.rows] == [(Decimal("0.3"), 1.0, None, None, None)]
+    assert costs.total[1:] == (Decimal("0.3"), 1.0, None, None, None)
 
 
 def test_groups_beyond_the_limit_are_one_row_and_the_sum_stays(data):
-    found = costs_by(data.connection, ["namespace", "cluster"], MARCH, FEBRUARY, limit=1)
+    costs = costs_by(data.connection, ["namespace", "cluster"], MARCH, FEBRUARY, limit=1)
 
-    assert [row[:3] for row in found.rows] == [
+    assert [row[:3] for row in costs.rows] == [
         ("__idle__", "prod", Decimal("0.5000000001")),
         ("(2 others)", "", Decimal("0.3")),
     ]
-    assert found.rows[1][4] == Decimal("0.3")
-    assert found.total[2] == sum(row[2] for row in found.rows)
+    assert costs.rows[1][4] == Decimal("0.3")
+    assert costs.total[2] == sum(row[2] for row in costs.rows)
 
 
 @pytest.mark.parametrize("dimension", ["container", "node"])
@@ -200,22 +199,22 @@ def test_what_is_on_no_container_or_node_or_no_longer_known_is_on_none(data, dim
         },
     )
 
-    found = costs_by(data.connection, ["namespace", dimension], MARCH, FEBRUARY)
+    costs = costs_by(data.connection, ["namespace", dimension], MARCH, FEBRUARY)
 
-    assert [row[:3] for row in found.rows] == [
+    assert [row[:3] for row in costs.rows] == [
         ("__idle__", None, Decimal("0.5000000001")),
         ("shop", "web", Decimal("0.15")),
         ("db", None, Decimal("0.1")),
         ("shop", None, Decimal("0.05")),
     ]
-    assert (found.total[2], found.total[4]) == (Decimal("0.8000000001"), Decimal("0.3"))
+    assert (costs.total[2], costs.total[4]) == (Decimal("0.8000000001"), Decimal("0.3"))
 
 
 def test_days_that_lack_windows_are_said(data):
-    found = costs_by(data.connection, ["namespace"], MARCH, FEBRUARY)
+    costs = costs_by(data.connection, ["namespace"], MARCH, FEBRUARY)
     both = costs_by(data.connection, ["namespace"], days("2026-02-28", "2026-03-01"))
 
-    assert found.notes == [
+    assert costs.notes == [
         "incomplete: 30 of 31 days, the first is 2026-03-02",
         "incomplete: 27 of 28 days of those before, the first is 2026-02-01",
     ]
@@ -223,16 +222,18 @@ def test_days_that_lack_windows_are_said(data):
 
 
 def test_days_without_costs_are_no_zero_and_say_which_days_have_some(data):
-    found = costs_by(data.connection, ["namespace"], days("2026-04-01", "2026-04-02"))
+    costs = costs_by(data.connection, ["namespace"], days("2026-04-01", "2026-04-02"))
 
-    assert (found.rows, found.total[1]) == ([], None)
-    assert found.notes == ["costs are known of 2026-02-28 to 2026-03-01", "incomplete: every day"]
+    assert (costs.rows, costs.total[1]) == ([], None)
+    assert costs.notes == ["costs are known of 2026-02-28 to 2026-03-01", "incomplete: every day"]
 
 
 def test_what_nothing_is_known_of_is_named(data):
-    found = costs_by(data.connection, ["namespace"], MARCH, only={"team": "x", "cluster": "prod"})
+    costs = costs_by(
+        data.connection, ["namespace"], MARCH, filters={"team": "x", "cluster": "prod"}
+    )
 
-    assert found.notes[0] == "these days have no costs of cluster prod, team x"
+    assert costs.notes[0] == "these days have no costs of cluster prod, team x"
 
 
 def test_before_the_first_costs_it_says_so():
@@ -243,26 +244,26 @@ def test_before_the_first_costs_it_says_so():
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "said"),
+    ("dimensions", "message"),
     [
         (["teams"], "costs are not kept by teams, but by team, environment, project, "),
         (["node", "workload"], "costs are not kept by node and workload together"),
         (["container", "node"], "costs are not kept by container and node together"),
     ],
 )
-def test_what_no_table_knows_is_refused(data, dimensions, said):
-    with pytest.raises(QueryError, match=said):
+def test_what_no_table_knows_is_refused(data, dimensions, message):
+    with pytest.raises(QueryError, match=message):
         costs_by(data.connection, dimensions, MARCH)
 
 
 @pytest.mark.parametrize("dimension", [*DIMENSIONS, "team,workload", "namespace,node"])
 def test_every_group_adds_up_to_what_was_published(published_demo, dimension):
-    every = days("2020-01-01", "2100-01-01")
+    whole = days("2020-01-01", "2100-01-01")
     with open_published(published_demo / "data") as connection:
         ((published,),) = ask(connection, "select sum(total_cost) from costs.daily").rows
 
-        found = costs_by(connection, dimension.split(","), every)
+        costs = costs_by(connection, dimension.split(","), whole)
 
-    cost = found.columns.index("total_cost")
-    assert len(found.rows) > 0
-    assert sum(row[cost] for row in found.rows) == found.total[cost] == published
+    cost = costs.columns.index("total_cost")
+    assert len(costs.rows) > 0
+    assert sum(row[cost] for row in costs.rows) == costs.total[cost] == published

@@ -113,11 +113,12 @@ def test_without_raw_rows_the_rollups_are_whole(published_demo, bare):
 
 
 def test_raw_rows_of_whole_days_before_the_publication_are_kept(tmp_path, time_zone):
-    with duckdb.connect(str(tmp_path / "finops.duckdb")) as planted:
-        planted.execute("""
+    with duckdb.connect(str(tmp_path / "finops.duckdb")) as published:
+        published.execute("""
             create schema core;
             create table core.installation as
-                select timestamptz '2026-03-10 23:30:00Z' as published_at;
+                select 'USD' as currency, '0' as version, false as is_demo,
+                    timestamptz '2026-03-10 23:30:00Z' as published_at;
             create schema raw;
             create view raw.allocation as
                 select unnest(generate_series(
@@ -142,10 +143,10 @@ def test_raw_rows_of_whole_days_before_the_publication_are_kept(tmp_path, time_z
 def test_duckdb_2_and_1_5_read_it(whole, elsewhere):
     python = programs.find(programs.DUCKDB2) or ""
 
-    ran = subprocess.run([python, "-c", ASK, whole], capture_output=True, text=True)
+    run = subprocess.run([python, "-c", ASK, whole], capture_output=True, text=True)
 
     ((total,),) = elsewhere.execute("select sum(total_cost) from costs.daily").fetchall()
-    assert ran.stdout == f"{total} True\n", ran.stderr
+    assert run.stdout == f"{total} True\n", run.stderr
     query = "select tags['storage_version'] from duckdb_databases() where database_name = 'copy'"
     assert elsewhere.execute(query).fetchall() == [("v1.5.0+",)]
 

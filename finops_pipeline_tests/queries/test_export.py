@@ -12,7 +12,7 @@ from focus_data_toolkit.model import lint_focus_1_4_structure
 from finops_pipeline.destinations.table_file import KINDS
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import Days
-from finops_pipeline.queries.export import FOCUS, LEVELS, Export, exported, must_be_whole
+from finops_pipeline.queries.export import FOCUS, LEVELS, Export, read_export, require_whole
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline_tests.destinations.test_table_file import sheet
 
@@ -28,14 +28,14 @@ def connection(published_demo):
 
 @pytest.fixture
 def published(connection):
-    """What everything cost."""
+    """Total cost of all days."""
     ((total,),) = ask(connection, "select sum(total_cost) from costs.daily").rows
     return total
 
 
-def written(connection, level: str, kind: str, folder: Path) -> tuple[Export, Path]:
+def write_export(connection, level: str, kind: str, folder: Path) -> tuple[Export, Path]:
     path = folder / f"it.{kind}"
-    export = exported(connection, level, EVERY, KINDS[kind].most_rows)
+    export = read_export(connection, level, EVERY, KINDS[kind].most_rows)
     KINDS[kind].write(path, export.rows, export.about)
     return export, path
 
@@ -47,23 +47,23 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_csv_adds_up_to_what_was_published(connection, published, tmp_path, level):
-    export, path = written(connection, level, "csv", tmp_path)
+    export, path = write_export(connection, level, "csv", tmp_path)
 
-    found = rows_of(path)
-    assert sum(Decimal(row["total_cost"]) for row in found) == published == export.total
-    assert export.row_count == len(found)
-    must_be_whole(connection, export, EVERY)
+    rows = rows_of(path)
+    assert sum(Decimal(row["total_cost"]) for row in rows) == published == export.total
+    assert export.row_count == len(rows)
+    require_whole(connection, export, EVERY)
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_parquet_adds_up_to_what_was_published(connection, published, tmp_path, level):
-    _, path = written(connection, level, "parquet", tmp_path)
+    _, path = write_export(connection, level, "parquet", tmp_path)
 
     assert sum(pq.read_table(path)["total_cost"].to_pylist()) == published
 
 
 def test_excel_adds_up_to_what_was_published(connection, published, tmp_path):
-    _, path = written(connection, "daily", "xlsx", tmp_path)
+    _, path = write_export(connection, "daily", "xlsx", tmp_path)
 
     heading, *rows = sheet(path)
     cost = [text for _, text in heading].index("total_cost")
@@ -75,48 +75,46 @@ def test_excel_adds_up_to_what_was_published(connection, published, tmp_path):
 
 
 def test_daily_rows_are_those_of_the_table(connection, tmp_path):
-    _, path = written(connection, "daily", "parquet", tmp_path)
+    _, path = write_export(connection, "daily", "parquet", tmp_path)
     expected = ask(connection, "from costs.daily order by all")
 
     assert pq.read_table(path).to_pylist() == expected.dicts()
 
 
 def test_monthly_rows_sum_the_days_of_a_month(connection, tmp_path):
-    _, path = written(connection, "monthly", "parquet", tmp_path)
-    found = {
-        (row["month"], row["workload"], row["team"]) for row in pq.read_table(path).to_pylist()
-    }
+    _, path = write_export(connection, "monthly", "parquet", tmp_path)
+    rows = {(row["month"], row["workload"], row["team"]) for row in pq.read_table(path).to_pylist()}
     expected = ask(
         connection,
         "select distinct cast(date_trunc('month', day) as date), workload, team from costs.daily",
     )
 
-    assert found == set(expected.rows)
+    assert rows == set(expected.rows)
     assert {row["day_count"] for row in pq.read_table(path).to_pylist()} <= {1, 2, 3}  # of 36 hours
 
 
 def test_what_a_file_cannot_hold_is_refused_with_advice(connection):
     with pytest.raises(QueryError, match=r"these are \d+ rows, of which the file holds 5: take f"):
-        exported(connection, "daily", EVERY, 5)
+        read_export(connection, "daily", EVERY, 5)
 
 
 def test_days_without_costs_are_refused(connection):
     with pytest.raises(QueryError, match="there are no costs of 2020-01-01"):
-        exported(connection, "daily", Days(date(2020, 1, 1), date(2020, 1, 1)))
+        read_export(connection, "daily", Days(date(2020, 1, 1), date(2020, 1, 1)))
 
 
 def test_rows_that_do_not_add_up_are_noticed(connection, published):
-    export = exported(connection, "daily", EVERY)
+    export = read_export(connection, "daily", EVERY)
     export.rows.read_next_batch()
     export.total -= Decimal("0.0000000001")
 
     with pytest.raises(QueryError, match=rf"the rows add up to .*, and not to {published}"):
-        must_be_whole(connection, export, EVERY)
+        require_whole(connection, export, EVERY)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_focus_passes_the_lint_and_adds_up(connection, published, tmp_path, kind):
-    _, path = written(connection, FOCUS, kind, tmp_path)
+    _, path = write_export(connection, FOCUS, kind, tmp_path)
 
     rows = read_source_rows(str(path), dataset=DATASET)
     report = lint_focus_1_4_structure(DATASET, rows)
@@ -138,16 +136,16 @@ def test_focus_passes_the_lint_and_adds_up(connection, published, tmp_path, kind
     ],
 )
 def test_the_lint_notices_a_mistake(connection, tmp_path, column, value, rule):
-    _, path = written(connection, FOCUS, "csv", tmp_path)
+    _, path = write_export(connection, FOCUS, "csv", tmp_path)
     row = next(row for row in rows_of(path) if row["x_Resource"] == "cpu")
 
     report = lint_focus_1_4_structure(DATASET, [{**row, column: value}])
 
-    assert (column, rule) in {(found.column, found.rule) for found in report.violations}
+    assert (column, rule) in {(violation.column, violation.rule) for violation in report.violations}
 
 
 def test_focus_says_of_a_charge_what_the_table_does(connection, tmp_path):
-    _, path = written(connection, FOCUS, "csv", tmp_path)
+    _, path = write_export(connection, FOCUS, "csv", tmp_path)
     ((cost, hours),) = ask(
         connection,
         "select sum(memory_cost), sum(memory_billed_byte_hours) / 1024 ** 3 from costs.daily"

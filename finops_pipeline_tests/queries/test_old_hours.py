@@ -1,4 +1,4 @@
-"""Hours that lie in files beside the published one are there for everybody who may read it."""
+"""Hours that lie in files beside the published one are there for every reader."""
 
 from pathlib import Path
 
@@ -41,13 +41,13 @@ def test_analysts_without_us_find_them_too(plant):
 
 def test_after_a_move_readers_are_told_the_new_folder(plant, tmp_path):
     before = plant.ask("select publication_id from core.installation")
-    moved = Plant(tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved")))
-    moved.source_data.windows = plant.source_data.windows
+    elsewhere = Plant(tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-elsewhere")))
+    elsewhere.source_data.windows = plant.source_data.windows
 
-    assert moved.publish(native_hourly_days=1).is_new
+    assert elsewhere.publish(native_hourly_days=1).is_new
 
-    assert [hour for hour, _ in moved.ask(QUESTION)] == DAYS
-    assert moved.ask("select publication_id from core.installation") != before
+    assert [hour for hour, _ in elsewhere.ask(QUESTION)] == DAYS
+    assert elsewhere.ask("select publication_id from core.installation") != before
 
 
 def test_a_copied_database_has_them_inside(plant, tmp_path):

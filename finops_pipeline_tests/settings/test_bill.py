@@ -1,4 +1,4 @@
-"""Whose a charge of the cloud's bill is must be clear from the settings alone."""
+"""Settings alone must say which cluster a charge of the cloud's bill belongs to."""
 
 import json
 
@@ -12,11 +12,11 @@ CLUSTER = {"opencost_url": "http://oc:9003", "prometheus_url": "http://prom"}
 
 def clusters(*bills):
     """Variables for clusters a, b, ... with these settings of the bill."""
-    given = [
+    entries = [
         {**CLUSTER, "name": name, "opencost_url": f"http://{name}", **bill}
         for name, bill in zip("abc", bills, strict=False)
     ]
-    return {"FINOPS_CLUSTERS": json.dumps(given)}
+    return {"FINOPS_CLUSTERS": json.dumps(entries)}
 
 
 def test_there_is_no_bill_by_default():
@@ -42,9 +42,8 @@ def test_clusters_whose_charges_are_told_apart_are_taken(bills):
     settings = load(environ=environ)
 
     assert settings.bill.folder == "bill"
-    assert [{*it.bill_accounts} for it in settings.clusters] == [
-        {*it["bill_accounts"]} for it in bills
-    ]
+    accounts = [{*cluster.bill_accounts} for cluster in settings.clusters]
+    assert accounts == [{*bill["bill_accounts"]} for bill in bills]
 
 
 @pytest.mark.parametrize(

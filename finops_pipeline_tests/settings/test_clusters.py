@@ -115,22 +115,22 @@ def test_hosts_may_be_addresses_and_full_names():
 
 
 @pytest.mark.parametrize(
-    "given",
+    "keys",
     [
         {"kubernetes_access": "in-cluster"},
         {"kubernetes_access": "kubeconfig"},
         {"kubernetes_access": "kubeconfig", "kubeconfig_file": "k", "kubeconfig_context": "prod"},
     ],
 )
-def test_a_kubernetes_api_is_reached_in_one_of_two_ways(given):
-    (one,) = load(environ=cluster(**given)).clusters
+def test_a_kubernetes_api_is_reached_in_one_of_two_ways(keys):
+    (one,) = load(environ=cluster(**keys)).clusters
 
-    assert one.kubernetes_access == given["kubernetes_access"]
-    assert one.kubeconfig_context == given.get("kubeconfig_context", "")
+    assert one.kubernetes_access == keys["kubernetes_access"]
+    assert one.kubeconfig_context == keys.get("kubeconfig_context", "")
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("keys", "message"),
     [
         ({"kubernetes_access": "kubectl"}, "kubernetes_access"),
         ({"kubeconfig_file": "k"}, "kubeconfig_file is of no use without"),
@@ -140,13 +140,13 @@ def test_a_kubernetes_api_is_reached_in_one_of_two_ways(given):
         ),
     ],
 )
-def test_a_kubeconfig_is_refused_where_none_is_used(given, message):
+def test_a_kubeconfig_is_refused_where_none_is_used(keys, message):
     with pytest.raises(ConfigError, match=message):
-        load(environ=cluster(**given))
+        load(environ=cluster(**keys))
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "is_refused"),
+    ("first", "second", "is_refused"),
     [
         ({"kubernetes_access": "none"}, {"kubernetes_access": "none"}, False),
         ({"kubernetes_access": "in-cluster"}, {"kubernetes_access": "in-cluster"}, True),
@@ -158,9 +158,10 @@ def test_a_kubeconfig_is_refused_where_none_is_used(given, message):
         ),
     ],
 )
-def test_two_clusters_have_two_apis(one, other, is_refused):
-    second = {**CLUSTER, "name": "second", "opencost_url": "http://second", **other}
-    variables = {"FINOPS_CLUSTERS": json.dumps([{**CLUSTER, **one}, second])}
+def test_two_clusters_have_two_apis(first, second, is_refused):
+    other = {"name": "second", "opencost_url": "http://second"}
+    entries = [{**CLUSTER, **first}, {**CLUSTER, **other, **second}]
+    variables = {"FINOPS_CLUSTERS": json.dumps(entries)}
 
     if is_refused:
         with pytest.raises(ConfigError, match="two clusters have the same Kubernetes API"):
@@ -215,5 +216,5 @@ def test_matchers_are_quoted_for_promql(matchers):
 
     text = one.promql_matchers()
 
-    found = re.findall(r'([a-zA-Z_]\w*)=("(?:[^"\\]|\\.)*")', text)
-    assert {label: json.loads(quoted) for label, quoted in found} == matchers
+    pairs = re.findall(r'([a-zA-Z_]\w*)=("(?:[^"\\]|\\.)*")', text)
+    assert {label: json.loads(quoted) for label, quoted in pairs} == matchers

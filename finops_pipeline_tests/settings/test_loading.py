@@ -235,8 +235,8 @@ def test_no_secret_is_shown():
         }
     )
 
-    assert "s3cret" not in repr(settings) + str(settings.shown())
-    assert settings.shown()["clusters.0.opencost_token"] == "**********"
+    assert "s3cret" not in repr(settings) + str(settings.masked())
+    assert settings.masked()["clusters.0.opencost_token"] == "**********"
     assert settings.database_url() == "postgresql://me:s3cret@db/finops"
 
 
@@ -265,9 +265,9 @@ JSON = st.recursive(
 
 @given(st.sampled_from([key.variable for key in describe() if not key.is_secret]), JSON)
 def test_a_variable_is_taken_or_refused_by_its_name(name, value):
-    said = outcome({"FINOPS_CLUSTERS": CLUSTERS, name: json.dumps(value)})
+    text = outcome({"FINOPS_CLUSTERS": CLUSTERS, name: json.dumps(value)})
 
-    assert said.startswith(("taken", name))
+    assert text.startswith(("taken", name))
 
 
 def outcome(environ: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What does not fit together is refused, or doubted, by the name of the rule, team or budget."""
+"""Settings that contradict each other are refused, or doubted, by rule, team or budget."""
 
 import json
 import re
@@ -106,7 +106,7 @@ WRONG = {
         entry("budgets", "a", "scope = 'team'", "month_amount = 0"),
         "budgets.0.month_amount: Input should be greater than 0 (of 'a')",
     ),
-    "budget of somebody": (
+    "budget of a person": (
         entry("budgets", "a", "scope = 'person'", "month_amount = 1"),
         "budgets.0.scope: Input should be 'team', 'project' or 'namespace', not 'person' (of 'a')",
     ),

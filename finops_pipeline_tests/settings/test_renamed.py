@@ -45,10 +45,10 @@ def test_a_setting_under_both_names_is_refused_in_a_file(file):
 
 
 def test_a_setting_under_both_names_is_refused_in_variables():
-    both = {"FINOPS_INGEST__HORIZON_DAYS": "3", "FINOPS_INGEST__LOOKBACK_DAYS": "4"}
+    environ = {"FINOPS_INGEST__HORIZON_DAYS": "3", "FINOPS_INGEST__LOOKBACK_DAYS": "4"}
 
     with pytest.raises(ConfigError, match="give only FINOPS_INGEST__LOOKBACK_DAYS"):
-        load(environ={**both, **cluster()})
+        load(environ={**environ, **cluster()})
 
 
 def test_a_section_that_is_no_table_is_told_as_before(file):

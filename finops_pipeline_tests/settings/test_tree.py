@@ -1,4 +1,4 @@
-"""Every setting is documented, in one example that changes nothing."""
+"""The example documents every setting, and changes nothing."""
 
 import re
 import tomllib
@@ -37,19 +37,19 @@ def test_every_key_says_what_it_is_for():
 
 @pytest.mark.parametrize("unit", ["days", "hours", "minutes", "seconds"])
 def test_a_duration_names_its_unit(unit):
-    named = {key.key for key in describe() if key.key.endswith(f"_{unit}")}
+    names = {key.key for key in describe() if key.key.endswith(f"_{unit}")}
 
-    assert named == {key.key for key in describe() if key.unit == unit}
+    assert names == {key.key for key in describe() if key.unit == unit}
 
 
 def _example_keys():
-    """Key, value and comment of each setting, whether or not it stands in a comment."""
+    """Yield key, value and comment of each setting, also of those in a comment."""
     sections = {key.key.rpartition(".")[0] for key in describe()}
-    known = {section.replace("[]", ""): section for section in sections}
+    sections_by_name = {section.replace("[]", ""): section for section in sections}
     section, comment = "", ""
     for line in (ROOT / "finops.example.toml").read_text().splitlines():
         if match := re.fullmatch(r"(?:# )?\[+([a-z.]+)(\]+)", line):
-            section, comment = f"{known[match[1]]}.", ""
+            section, comment = f"{sections_by_name[match[1]]}.", ""
             assert section.endswith("[].") == (match[2] == "]]")
         elif match := re.fullmatch(r"(?:# )?([a-z_]+) = (.+)", line):
             value = tomllib.loads(f"value = {match[2]}")["value"]
@@ -60,7 +60,7 @@ def _example_keys():
 
 
 def _plain(default: object) -> object:
-    """A default as TOML gives it."""
+    """Return a default as TOML gives it."""
     if isinstance(default, tuple):
         return list(default)
     return default if isinstance(default, bool | int | str) else str(default).strip("*")

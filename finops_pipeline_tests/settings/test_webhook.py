@@ -23,7 +23,7 @@ def settings_file(tmp_path):
     return write
 
 
-def test_without_a_webhook_nobody_is_told():
+def test_without_a_webhook_no_alert_is_sent():
     settings = load(environ={"FINOPS_CLUSTERS": CLUSTERS})
 
     assert settings.alerts.webhook_url.get_secret_value() == ""
@@ -33,15 +33,15 @@ def test_a_variable_gives_the_url_and_nothing_shows_it():
     settings = load(environ={"FINOPS_CLUSTERS": CLUSTERS, VARIABLE: URL})
 
     assert settings.alerts.webhook_url.get_secret_value() == URL
-    assert "s3cret" not in repr(settings) + str(settings.shown())
-    assert settings.shown()["alerts.webhook_url"] == "**********"
+    assert "s3cret" not in repr(settings) + str(settings.masked())
+    assert settings.masked()["alerts.webhook_url"] == "**********"
 
 
 def test_a_file_gives_the_url(settings_file):
     settings = load(settings_file(f"{URL}\n"), {})
 
     assert settings.alerts.webhook_url.get_secret_value() == URL
-    assert "s3cret" not in repr(settings) + str(settings.shown())
+    assert "s3cret" not in repr(settings) + str(settings.masked())
 
 
 def test_one_of_variable_and_file_gives_it(settings_file):

@@ -7,18 +7,18 @@ CLUSTERS = json.dumps([CLUSTER])
 
 
 def cluster(**changes: object) -> dict[str, str]:
-    """Variables for one cluster; None takes a key out."""
+    """Return variables for one cluster; None takes a key out."""
     keys = {key: value for key, value in {**CLUSTER, **changes}.items() if value is not None}
     return {"FINOPS_CLUSTERS": json.dumps([keys])}
 
 
 def table(**keys: object) -> str:
-    """TOML of one cluster; JSON's text and true are TOML's too."""
+    """Return TOML of one cluster; JSON's text and true are TOML's too."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in {**CLUSTER, **keys}.items()]
     return "\n".join(["[[clusters]]", *lines, ""])
 
 
-def tokens(one):
-    """What a cluster's two tokens hide."""
-    hidden = (one.opencost_token, one.prometheus_token)
-    return tuple(token and token.get_secret_value() for token in hidden)
+def tokens(cluster):
+    """Return the two tokens of a cluster as text."""
+    secrets = (cluster.opencost_token, cluster.prometheus_token)
+    return tuple(token and token.get_secret_value() for token in secrets)

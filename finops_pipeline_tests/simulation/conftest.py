@@ -1,4 +1,4 @@
-"""One pretend cluster for all tests of the simulation: what it answers never changes."""
+"""Pretend cluster of all tests of the simulation: its answers never change."""
 
 from datetime import UTC, date, datetime
 

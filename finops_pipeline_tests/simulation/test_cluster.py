@@ -28,50 +28,50 @@ def figures(window: Window) -> list[object]:
 @settings(max_examples=40)
 @given(SEEDS, QUARTERS)
 def test_no_node_is_oversold(seed, quarter):
-    seen = window(_CLUSTERS[seed], quarter)
-    hours = seen.node_minutes / 60
-    cores = np.bincount(seen.node_of, seen.cpu_core_hours, len(seen.nodes))
-    memory = np.bincount(seen.node_of, seen.memory_byte_hours, len(seen.nodes))
-    gpus = np.bincount(seen.node_of, seen.gpu_hours, len(seen.nodes))
+    view = window(_CLUSTERS[seed], quarter)
+    hours = view.node_minutes / 60
+    cores = np.bincount(view.node_of, view.cpu_core_hours, len(view.nodes))
+    memory = np.bincount(view.node_of, view.memory_byte_hours, len(view.nodes))
+    gpus = np.bincount(view.node_of, view.gpu_hours, len(view.nodes))
 
-    assert (cores <= seen.node_prices("cores") * hours + 1e-9).all()
-    assert (memory <= seen.node_prices("memory_gib") * hours * 2**30 + 1).all()
-    assert (gpus <= seen.node_prices("gpus") * hours + 1e-9).all()
+    assert (cores <= view.node_prices("cores") * hours + 1e-9).all()
+    assert (memory <= view.node_prices("memory_gib") * hours * 2**30 + 1).all()
+    assert (gpus <= view.node_prices("gpus") * hours + 1e-9).all()
 
 
 @settings(max_examples=40)
 @given(SEEDS, QUARTERS)
 def test_billed_is_the_larger_of_request_and_usage(seed, quarter):
-    seen = window(_CLUSTERS[seed], quarter)
-    hours = seen.minutes / 60
+    view = window(_CLUSTERS[seed], quarter)
+    hours = view.minutes / 60
 
-    assert seen.cpu_core_hours == pytest.approx(np.fmax(seen.cpu_request, seen.usage.cpu) * hours)
-    assert seen.memory_byte_hours == pytest.approx(
-        np.fmax(seen.memory_request, seen.usage.memory) * hours
+    assert view.cpu_core_hours == pytest.approx(np.fmax(view.cpu_request, view.usage.cpu) * hours)
+    assert view.memory_byte_hours == pytest.approx(
+        np.fmax(view.memory_request, view.usage.memory) * hours
     )
 
 
 @settings(max_examples=40)
 @given(SEEDS, QUARTERS)
 def test_usage_stays_inside_limits_and_below_its_own_highest(seed, quarter):
-    seen = window(_CLUSTERS[seed], quarter)
-    usage = seen.usage
+    view = window(_CLUSTERS[seed], quarter)
+    usage = view.usage
 
     assert ((usage.cpu >= 0) & (usage.cpu <= usage.cpu_max)).all()
     assert ((usage.memory > 0) & (usage.memory <= usage.memory_max * (1 + 1e-12))).all()
-    assert not (usage.cpu_max > seen.cpu_limit).any()
-    assert not (usage.memory_max > seen.memory_limit * (1 + 1e-12)).any()
-    assert ((seen.minutes > 0) & (seen.minutes <= 15)).all()
+    assert not (usage.cpu_max > view.cpu_limit).any()
+    assert not (usage.memory_max > view.memory_limit * (1 + 1e-12)).any()
+    assert ((view.minutes > 0) & (view.minutes <= 15)).all()
 
 
 @settings(max_examples=40)
 @given(SEEDS, QUARTERS)
 def test_a_container_is_one_row_of_a_window(seed, quarter):
-    seen = window(_CLUSTERS[seed], quarter)
-    keys = [(run.namespace, run.pod.name, run.container) for run in seen.runs]
+    view = window(_CLUSTERS[seed], quarter)
+    keys = [(run.namespace, run.pod.name, run.container) for run in view.runs]
 
     assert len(keys) == len(set(keys))
-    ghosts = {(run.namespace, run.pod.name, run.container) for run in seen.ghosts}
+    ghosts = {(run.namespace, run.pod.name, run.container) for run in view.ghosts}
     assert not ghosts & set(keys)
 
 
@@ -79,9 +79,9 @@ def test_a_container_is_one_row_of_a_window(seed, quarter):
 @given(QUARTERS)
 def test_equal_seed_and_anchor_give_equal_windows_in_any_order(quarter):
     window(_CLUSTERS[1], quarter + 500)
-    known, fresh = window(_CLUSTERS[1], quarter), window(Cluster(1, ANCHOR), quarter)
+    cached, fresh = window(_CLUSTERS[1], quarter), window(Cluster(1, ANCHOR), quarter)
 
-    assert figures(known) == figures(fresh)
+    assert figures(cached) == figures(fresh)
 
 
 def test_another_seed_is_another_cluster():
@@ -138,9 +138,9 @@ def test_nothing_is_known_before_the_history(cluster):
 
 def test_days_and_weeks_have_a_rhythm(cluster):
     def cores(days: float, namespace: str) -> float:
-        seen = window(cluster, round(days * 96), 12)
-        own = np.array([run.namespace == namespace for run in seen.runs])
-        return float((seen.usage.cpu * seen.minutes)[own].sum())
+        view = window(cluster, round(days * 96), 12)
+        is_own = np.array([run.namespace == namespace for run in view.runs])
+        return float((view.usage.cpu * view.minutes)[is_own].sum())
 
     monday_noon, monday_night, sunday_noon = -1 + 0.5, -1 + 0.05, -2 + 0.5
     assert cores(monday_noon, "staging") > 2 * cores(monday_night, "staging")

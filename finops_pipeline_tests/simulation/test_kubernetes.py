@@ -41,12 +41,12 @@ def ask(cluster: Cluster, path: str, now: datetime = NOW, **params: object) -> A
     return kubernetes.answer(cluster, path, texts, now)
 
 
-def listed(cluster: Cluster, plural: str, now: datetime = NOW) -> list[dict[str, Any]]:
+def items_of(cluster: Cluster, plural: str, now: datetime = NOW) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = json.loads(ask(cluster, PATHS[plural], now).body)["items"]
     return items
 
 
-def recorded(name: str) -> Any:
+def recorded_answer(name: str) -> Any:
     return json.loads((ANSWERS / "kubernetes" / name).read_text())
 
 
@@ -66,9 +66,9 @@ def test_lists_have_items_sorted_and_told_apart(cluster, plural):
 
 
 def test_uids_are_unique_and_owners_exist(cluster):
-    items = [item for plural in PATHS for item in listed(cluster, plural)]
+    items = [item for plural in PATHS for item in items_of(cluster, plural)]
     uids = {item["metadata"]["uid"] for item in items}
-    owners = [one for item in items for one in item["metadata"].get("ownerReferences", [])]
+    owners = [owner for item in items for owner in item["metadata"].get("ownerReferences", [])]
 
     assert len(uids) == len(items)
     assert len(owners) > 150
@@ -86,11 +86,11 @@ def test_uids_are_unique_and_owners_exist(cluster):
     ],
 )
 def test_objects_have_the_recorded_shape(cluster, plural, file):
-    real, own = recorded(file), json.loads(ask(cluster, PATHS[plural]).body)
-    (real_item, *_), (item, *_) = real["items"], own["items"]
+    real, pretend = recorded_answer(file), json.loads(ask(cluster, PATHS[plural]).body)
+    (real_item, *_), (item, *_) = real["items"], pretend["items"]
 
-    assert (own["kind"], own["apiVersion"]) == (real["kind"], real["apiVersion"])
-    assert list(own) == list(real)
+    assert (pretend["kind"], pretend["apiVersion"]) == (real["kind"], real["apiVersion"])
+    assert list(pretend) == list(real)
     assert item.keys() == real_item.keys()
     metadata = real_item["metadata"].keys() - BOOKKEEPING
     assert item["metadata"].keys() - BOOKKEEPING == metadata
@@ -100,27 +100,27 @@ def test_objects_have_the_recorded_shape(cluster, plural, file):
 @settings(max_examples=20)
 @given(limit=st.integers(1, 200), plural=st.sampled_from(["pods", "services", "nodes"]))
 def test_pages_are_the_list(limit, plural):
-    path, found, token, now = PATHS[plural], [], "", NOW
+    path, items, token, now = PATHS[plural], [], "", NOW
     while True:
         page = json.loads(ask(_CLUSTER, path, now, limit=limit, continue_=token).body)
-        found += page["items"]
+        items += page["items"]
         token = page["metadata"].get("continue", "")
         assert len(page["items"]) <= limit
         if not token:
             break
-        left = page["metadata"]["remainingItemCount"]
+        remaining = page["metadata"]["remainingItemCount"]
         # Pods that come and go between two pages change nothing.
         now += timedelta(seconds=1)
 
-    assert left == len(page["items"]) if len(found) > limit else True
-    assert found == listed(_CLUSTER, plural)
+    assert remaining == len(page["items"]) if len(items) > limit else True
+    assert items == items_of(_CLUSTER, plural)
 
 
 def test_an_old_token_has_expired_and_a_fresh_one_goes_on(cluster):
     page = json.loads(ask(cluster, PATHS["pods"], limit=50).body)
     token, later = page["metadata"]["continue"], NOW + timedelta(minutes=6)
     expired = ask(cluster, PATHS["pods"], later, limit=50, continue_=token)
-    status, real = json.loads(expired.body), recorded("expired_continue_410.json")
+    status, real = json.loads(expired.body), recorded_answer("expired_continue_410.json")
 
     assert expired.status == 410
     assert status | {"metadata": {}} == real | {"metadata": {}}
@@ -134,8 +134,8 @@ def test_pods_are_those_of_the_window(cluster):
         (pod.slot.workload.namespace, pod.name, pod.node.name)
         for pod in cluster.pods(minute(NOW), minute(NOW) + 1)
     }
-    pods = listed(cluster, "pods")
-    nodes = {item["metadata"]["name"] for item in listed(cluster, "nodes")}
+    pods = items_of(cluster, "pods")
+    nodes = {item["metadata"]["name"] for item in items_of(cluster, "nodes")}
 
     assert running == {
         (*key(pod), pod["spec"]["nodeName"]) for pod in pods if pod["status"]["phase"] == "Running"
@@ -145,7 +145,7 @@ def test_pods_are_those_of_the_window(cluster):
 
 
 def test_requests_are_those_that_are_billed(cluster):
-    (pod,) = (p for p in listed(cluster, "pods") if p["metadata"]["name"] == "ledger-db-0")
+    (pod,) = (p for p in items_of(cluster, "pods") if p["metadata"]["name"] == "ledger-db-0")
     resources = {c["name"]: c["resources"] for c in pod["spec"]["containers"]}
 
     assert resources == {
@@ -157,16 +157,18 @@ def test_requests_are_those_that_are_billed(cluster):
 
 
 def test_controllers_count_their_pods(cluster):
-    pods = [pod for pod in listed(cluster, "pods") if pod["status"]["phase"] == "Running"]
+    pods = [pod for pod in items_of(cluster, "pods") if pod["status"]["phase"] == "Running"]
     names = [f"{pod['metadata']['namespace']}/{pod['metadata']['labels']['app']}" for pod in pods]
-    for item in listed(cluster, "deployments"):
+    for item in items_of(cluster, "deployments"):
         assert item["status"]["readyReplicas"] == names.count("/".join(key(item)))
-    for item in listed(cluster, "daemonsets"):
-        assert item["status"]["numberReady"] == len(listed(cluster, "nodes"))
+    for item in items_of(cluster, "daemonsets"):
+        assert item["status"]["numberReady"] == len(items_of(cluster, "nodes"))
 
 
 def test_what_was_killed_says_so(cluster):
-    pods = [p for p in listed(cluster, "pods") if p["metadata"]["labels"]["app"] == "leaky-ingest"]
+    pods = [
+        p for p in items_of(cluster, "pods") if p["metadata"]["labels"]["app"] == "leaky-ingest"
+    ]
     (status,) = pods[0]["status"]["containerStatuses"]
 
     assert status["restartCount"] >= 1
@@ -174,11 +176,11 @@ def test_what_was_killed_says_so(cluster):
 
 
 def test_objects_of_a_namespace_and_single_ones(cluster):
-    own = json.loads(ask(cluster, "/api/v1/namespaces/payments/pods").body)["items"]
-    one = json.loads(ask(cluster, "/apis/apps/v1/namespaces/payments/deployments/api").body)
+    pods = json.loads(ask(cluster, "/api/v1/namespaces/payments/pods").body)["items"]
+    deployment = json.loads(ask(cluster, "/apis/apps/v1/namespaces/payments/deployments/api").body)
 
-    assert {key(pod)[0] for pod in own} == {"payments"}
-    assert (one["kind"], one["metadata"]["name"]) == ("Deployment", "api")
+    assert {key(pod)[0] for pod in pods} == {"payments"}
+    assert (deployment["kind"], deployment["metadata"]["name"]) == ("Deployment", "api")
     assert json.loads(ask(cluster, "/api/v1/namespaces/ghost/pods").body)["items"] == []
     assert json.loads(ask(cluster, "/api/v1/namespaces/data").body)["kind"] == "Namespace"
 
@@ -193,10 +195,10 @@ def test_objects_of_a_namespace_and_single_ones(cluster):
     ],
 )
 def test_refusals_are_status_objects(cluster, path, code, reason):
-    found = ask(cluster, path)
-    document = json.loads(found.body)
+    answer = ask(cluster, path)
+    document = json.loads(answer.body)
 
-    assert (found.status, document["kind"], document["reason"]) == (code, "Status", reason)
+    assert (answer.status, document["kind"], document["reason"]) == (code, "Status", reason)
 
 
 def test_refusals_read_as_recorded(cluster):
@@ -204,18 +206,18 @@ def test_refusals_read_as_recorded(cluster):
     kind = json.loads(ask(cluster, "/api/v1/secrets").body)
     limit = json.loads(ask(cluster, PATHS["pods"], limit="abc").body)
 
-    assert json.loads(kubernetes.method_not_allowed().body) == recorded("method_405.json")
-    assert ghost == recorded("notfound_404_object.json")
-    assert kind == recorded("notfound_404_kind.json")
-    assert limit == recorded("badrequest_limit.json")
+    assert json.loads(kubernetes.method_not_allowed().body) == recorded_answer("method_405.json")
+    assert ghost == recorded_answer("notfound_404_object.json")
+    assert kind == recorded_answer("notfound_404_kind.json")
+    assert limit == recorded_answer("badrequest_limit.json")
 
 
 @pytest.mark.parametrize("token", ["abc", "!!!", "e30", "bnVsbA"])
 def test_other_tokens_are_bad_requests(cluster, token):
-    found = ask(cluster, PATHS["pods"], continue_=token)
+    answer = ask(cluster, PATHS["pods"], continue_=token)
 
-    assert found.status == 400
-    assert "invalid continue token" in json.loads(found.body)["message"]
+    assert answer.status == 400
+    assert "invalid continue token" in json.loads(answer.body)["message"]
 
 
 def test_selectors_are_refused_rather_than_ignored(cluster):
@@ -233,7 +235,7 @@ def test_a_replaced_pod_of_a_statefulset_is_another_object(cluster):
     uids = {
         pod["metadata"]["uid"]
         for now in months
-        for pod in listed(cluster, "pods", now)
+        for pod in items_of(cluster, "pods", now)
         if pod["metadata"]["name"] == "ledger-db-0"
     }
 

@@ -1,4 +1,4 @@
-"""Each planted fact shows in the answers, and only where it was planted."""
+"""Planted facts show in the answers, and only where they were planted."""
 
 import json
 from collections.abc import Iterable
@@ -41,9 +41,9 @@ def metrics(
 
 
 def of(target: Target, rows: Iterable[dict[str, Any]]) -> Rows:
-    wanted = (target.namespace, target.workload, target.container)
+    place = (target.namespace, target.workload, target.container)
     names = ("namespace", "controller", "container")
-    return [row for row in rows if tuple(map(row["properties"].get, names)) == wanted]
+    return [row for row in rows if tuple(map(row["properties"].get, names)) == place]
 
 
 def core_hours(rows: Rows) -> tuple[float, float]:
@@ -56,10 +56,10 @@ def core_hours(rows: Rows) -> tuple[float, float]:
 
 def use(sized: Sized, rows: Rows) -> tuple[float, float]:
     """Mean cores and bytes per replica."""
-    own = of(sized.target, rows)
-    minutes = sum(row["minutes"] for row in own)
-    cores = sum(row["cpuCoreUsageAverage"] * row["minutes"] for row in own) / minutes
-    memory = sum(row["ramByteUsageAverage"] * row["minutes"] for row in own) / minutes
+    target_rows = of(sized.target, rows)
+    minutes = sum(row["minutes"] for row in target_rows)
+    cores = sum(row["cpuCoreUsageAverage"] * row["minutes"] for row in target_rows) / minutes
+    memory = sum(row["ramByteUsageAverage"] * row["minutes"] for row in target_rows) / minutes
     return cores, memory
 
 
@@ -76,7 +76,7 @@ def test_events_lie_inside_the_month_before_the_anchor():
     assert MANIFEST.step.end is None
 
 
-@pytest.mark.parametrize("sized", MANIFEST.over_requested, ids=lambda one: one.target.workload)
+@pytest.mark.parametrize("sized", MANIFEST.over_requested, ids=lambda sized: sized.target.workload)
 def test_over_requested_workloads_use_little_of_it(cluster, sized):
     cores, memory = use(sized, allocations(cluster, WEEKDAY))
 
@@ -86,7 +86,7 @@ def test_over_requested_workloads_use_little_of_it(cluster, sized):
     assert memory == pytest.approx(sized.memory_usage_bytes, rel=0.2)
 
 
-@pytest.mark.parametrize("sized", MANIFEST.under_requested, ids=lambda one: one.target.workload)
+@pytest.mark.parametrize("sized", MANIFEST.under_requested, ids=lambda sized: sized.target.workload)
 def test_under_requested_workloads_use_more_than_it(cluster, sized):
     cores, memory = use(sized, allocations(cluster, WEEKDAY))
 
@@ -107,11 +107,11 @@ def test_right_sizing_lowers_the_request_and_not_the_usage(cluster):
     before = of(right.target, allocations(cluster, right.at - DAY))
     after = of(right.target, allocations(cluster, right.at))
 
-    def each(rows: Rows) -> set[tuple[float, float]]:
+    def requests(rows: Rows) -> set[tuple[float, float]]:
         return {(row["cpuCoreRequestAverage"], row["ramByteRequestAverage"]) for row in rows}
 
-    assert each(before) == {(right.cpu_request_cores_before, right.memory_request_bytes_before)}
-    assert each(after) == {(right.cpu_request_cores_after, right.memory_request_bytes_after)}
+    assert requests(before) == {(right.cpu_request_cores_before, right.memory_request_bytes_before)}
+    assert requests(after) == {(right.cpu_request_cores_after, right.memory_request_bytes_after)}
     assert core_hours(after)[1] == pytest.approx(core_hours(before)[1], rel=0.1)
     assert sum(row["minutes"] for row in after) == right.replicas * 1440
     # No pod of the old kind is left, and the new ones have other names.
@@ -128,8 +128,8 @@ def test_cost_changes_come_with_replicas_and_nodes(cluster, change: CostChange):
         items = assets(cluster, start)
         return float(sum(item["totalCost"] for item in items if item["type"] == "Node") * 4)
 
-    added = len(of(change.target, during)) - len(of(change.target, before))
-    assert added == change.replicas_added
+    replicas_added = len(of(change.target, during)) - len(of(change.target, before))
+    assert replicas_added == change.replicas_added
     assert nodes(change.start) - nodes(change.start - WINDOW) == pytest.approx(
         change.nodes_added * change.node_cost_per_hour, abs=1e-4
     )
@@ -197,7 +197,7 @@ def test_the_abandoned_workload_does_nothing(cluster):
     assert {row["minutes"] for row in rows} == {1440}
 
 
-@pytest.mark.parametrize("target", MANIFEST.off_hours, ids=lambda one: one.workload)
+@pytest.mark.parametrize("target", MANIFEST.off_hours, ids=lambda target: target.workload)
 def test_off_hours_workloads_sleep_on_weekends(cluster, target):
     weekday, sunday = (
         core_hours(of(target, allocations(cluster, day)))[1] for day in (WEEKDAY, WEEKDAY - DAY)
@@ -242,14 +242,14 @@ def test_unused_volumes_cost_as_stated_from_their_day(cluster):
     }
 
     assert loose == {
-        one.volume: pytest.approx(one.cost_per_hour) for one in MANIFEST.unused_volumes
+        volume.volume: pytest.approx(volume.cost_per_hour) for volume in MANIFEST.unused_volumes
     }
-    newest = max(MANIFEST.unused_volumes, key=lambda one: one.since)
+    newest = max(MANIFEST.unused_volumes, key=lambda volume: volume.since)
     names = {item["properties"]["name"] for item in assets(cluster, newest.since - WINDOW)}
     assert newest.volume not in names
 
 
-def test_the_unused_load_balancer_is_nobodys(cluster):
+def test_the_unused_load_balancer_has_no_owner(cluster):
     unused = MANIFEST.unused_load_balancer
     rows = allocations(cluster, WEEKDAY, HOUR)
     owners = [
@@ -294,10 +294,12 @@ def test_an_autoscaler_adds_nodes_on_workdays_and_none_on_weekends(cluster):
 
 def test_namespaces_without_a_team_have_none_anywhere(cluster):
     teamless: set[str] = set()
-    named: set[str] = set()
+    with_team: set[str] = set()
     for row in allocations(cluster, WEEKDAY):
         if "node" in row["properties"]:
             has_team = "team" in row["properties"]["labels"]
-            (named if has_team else teamless).add(row["properties"]["namespace"])
+            (with_team if has_team else teamless).add(row["properties"]["namespace"])
 
-    assert set(MANIFEST.namespaces_without_team) == teamless - named == {"kube-system", "sandbox"}
+    assert (
+        set(MANIFEST.namespaces_without_team) == teamless - with_team == {"kube-system", "sandbox"}
+    )

@@ -15,7 +15,7 @@ from finops_pipeline.units import WINDOW, rfc3339
 from finops_pipeline_tests.servers import ANSWERS
 from finops_pipeline_tests.simulation.conftest import ANCHOR, NOW
 
-RECORDED = ANSWERS / "opencost"
+ANSWER_FOLDER = ANSWERS / "opencost"
 NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
 QUARTERS = st.integers(min_value=-400 * 96, max_value=60)
 _CLUSTER = Cluster(3, ANCHOR)
@@ -41,8 +41,8 @@ def assets(cluster: Cluster, start: datetime, length: timedelta = WINDOW) -> dic
     return items
 
 
-def recorded(name: str) -> Any:
-    return json.loads(gzip.decompress((RECORDED / name).read_bytes()))["data"]
+def recorded_answer(name: str) -> Any:
+    return json.loads(gzip.decompress((ANSWER_FOLDER / name).read_bytes()))["data"]
 
 
 def shape(value: Any) -> Any:
@@ -70,7 +70,7 @@ def is_container(row: dict[str, Any]) -> bool:
 
 
 def test_container_rows_have_the_recorded_shape(cluster):
-    (real,) = recorded("day/allocation_15m_0000.json.gz")
+    (real,) = recorded_answer("day/allocation_15m_0000.json.gz")
     expected = [row_shape(row) for row in real.values() if is_container(row)]
 
     shapes = [row_shape(row) for row in allocations(cluster, NOON).values() if is_container(row)]
@@ -80,38 +80,38 @@ def test_container_rows_have_the_recorded_shape(cluster):
 
 @pytest.mark.parametrize("name", ["__idle__", "__unmounted__", "-unmounted-pvcs"])
 def test_special_rows_have_the_recorded_shape(cluster, name):
-    (real,) = recorded("day/allocation_15m_0000.json.gz")
+    (real,) = recorded_answer("day/allocation_15m_0000.json.gz")
 
-    def found(rows: dict[str, Any]) -> Any:
+    def example(rows: dict[str, Any]) -> Any:
         key = next(key for key in rows if key == name or f"/{key}".split("/")[-2].endswith(name))
         return row_shape(rows[key])
 
-    assert found(allocations(cluster, NOON)) == found(real)
+    assert example(allocations(cluster, NOON)) == example(real)
 
 
 @pytest.mark.parametrize("field", ["pvs", "lbAllocations"])
 def test_volumes_and_load_balancers_have_the_recorded_shape(cluster, field):
-    (real,) = recorded("day/allocation_15m_0000.json.gz")
+    (real,) = recorded_answer("day/allocation_15m_0000.json.gz")
 
-    def found(rows: dict[str, Any]) -> Any:
+    def example(rows: dict[str, Any]) -> Any:
         values = [row[field] for row in rows.values() if row[field] and is_container(row)]
         (first, *_) = values[0].values()
         return shape(first)
 
-    assert found(allocations(cluster, NOON)) == found(real)
+    assert example(allocations(cluster, NOON)) == example(real)
 
 
 @pytest.mark.parametrize("kind", ["Node", "Disk", "LoadBalancer"])
 def test_assets_have_the_recorded_shape(cluster, kind):
-    real = recorded("day/assets_15m_0000.json.gz")
+    real = recorded_answer("day/assets_15m_0000.json.gz")
 
-    def found(items: dict[str, Any]) -> Any:
+    def example(items: dict[str, Any]) -> Any:
         item = next(
             item for item in items.values() if item["type"] == kind and item.get("claimName", "x")
         )
         return list(item), shape(item | {"labels": {}, "byteHoursUsed": 1, "byteUsageMax": 1})
 
-    assert found(assets(cluster, NOON)) == found(real)
+    assert example(assets(cluster, NOON)) == example(real)
 
 
 def test_keys_are_names_in_order(cluster):
@@ -179,14 +179,14 @@ def test_numbers_are_rounded_as_recorded(cluster):
 def test_load_balancers_are_a_minute_too_dear_and_without_pods_twice(cluster):
     rows, items = allocations(cluster, NOON), assets(cluster, NOON)
     unmounted = rows["demo//__unmounted__/__unmounted__/__unmounted__"]
-    one = opencost.balancer_cost(15)
+    cost = opencost.balancer_cost(15)
 
     assert unmounted["properties"]["services"] == ["legacy-api", "legacy-api"]
-    assert unmounted["loadBalancerCost"] == pytest.approx(2 * one, abs=1e-5)
+    assert unmounted["loadBalancerCost"] == pytest.approx(2 * cost, abs=1e-5)
     balancers = [item for item in items.values() if item["type"] == "LoadBalancer"]
-    assert [item["totalCost"] for item in balancers] == [pytest.approx(one, abs=1e-6)] * 3
+    assert [item["totalCost"] for item in balancers] == [pytest.approx(cost, abs=1e-6)] * 3
     shares = [row["loadBalancerCost"] for row in rows.values() if row["lbAllocations"]]
-    assert sum(shares) == pytest.approx(2 * one, abs=5e-6 * len(shares))
+    assert sum(shares) == pytest.approx(2 * cost, abs=5e-6 * len(shares))
 
 
 def test_jobs_that_just_ended_leave_ghosts(cluster):
@@ -200,7 +200,7 @@ def test_jobs_that_just_ended_leave_ghosts(cluster):
     assert len(ghosts) >= 5
     assert {row["totalCost"] for row in ghosts.values()} == {0}
     assert {key.split("/")[1] for key in ghosts} == {""}
-    (real,) = recorded("day/allocation_15m_0345.json.gz")
+    (real,) = recorded_answer("day/allocation_15m_0345.json.gz")
     expected = next(row for row in real.values() if row["minutes"] == 0.5)
     assert {tuple(row) for row in ghosts.values()} == {tuple(expected)}
 
@@ -255,10 +255,10 @@ def test_illegal_windows_are_refused_as_recorded(cluster, window):
 def test_an_end_before_the_start_is_an_error_as_recorded(cluster):
     backwards = "2026-11-23T21:45:00Z,2026-11-23T21:30:00Z"
     message = "illegal window: [2026-11-23T21:45:00+0000, 2026-11-23T21:30:00+0000)"
-    found = ask(cluster, "/allocation", backwards)
+    answer = ask(cluster, "/allocation", backwards)
 
-    assert found.status == ask(cluster, "/assets", backwards).status == 500
-    assert json.loads(found.body) == {
+    assert answer.status == ask(cluster, "/assets", backwards).status == 500
+    assert json.loads(answer.body) == {
         "code": 500,
         "status": "",
         "data": None,
@@ -281,13 +281,13 @@ def test_no_window_and_relative_windows(cluster):
 
 def test_a_day_by_workload_adds_up_to_its_rows(cluster):
     day = span(NOON.replace(hour=0), timedelta(days=1))
-    rows, added = (
+    rows, sums_by_workload = (
         json.loads(ask(cluster, "/allocation", day, includeIdle="true", **params).body)["data"][0]
         for params in ({}, {"aggregate": "namespace,controller"})
     )
 
-    assert added["__idle__"]["cpuCost"] == rows["__idle__"]["cpuCost"]
-    assert added["checkout/deployment:web"]["properties"] == {
+    assert sums_by_workload["__idle__"]["cpuCost"] == rows["__idle__"]["cpuCost"]
+    assert sums_by_workload["checkout/deployment:web"]["properties"] == {
         "cluster": cluster.name,
         "controller": "web",
         "controllerKind": "deployment",
@@ -295,13 +295,13 @@ def test_a_day_by_workload_adds_up_to_its_rows(cluster):
     }
     sums: dict[str, float] = {}
     for row in rows.values():
-        named = row["properties"]
-        workload = f"{named.get('controllerKind')}:{named.get('controller')}"
-        loose = "__unallocated__" if "controller" not in named else workload
-        key = "__idle__" if row["name"] == "__idle__" else f"{named['namespace']}/{loose}"
+        properties = row["properties"]
+        workload = f"{properties.get('controllerKind')}:{properties.get('controller')}"
+        loose = "__unallocated__" if "controller" not in properties else workload
+        key = "__idle__" if row["name"] == "__idle__" else f"{properties['namespace']}/{loose}"
         sums[key] = sums.get(key, 0) + row["totalCost"]
-    assert {name: row["totalCost"] for name, row in added.items()} == pytest.approx(sums)
-    assert all(name == row["name"] for name, row in added.items())
+    assert {name: row["totalCost"] for name, row in sums_by_workload.items()} == pytest.approx(sums)
+    assert all(name == row["name"] for name, row in sums_by_workload.items())
 
 
 def test_the_windows_of_a_day_add_up_to_it(cluster):

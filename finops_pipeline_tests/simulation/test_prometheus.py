@@ -13,7 +13,7 @@ from finops_pipeline.units import WINDOW, rfc3339
 from finops_pipeline_tests.simulation.conftest import NOW
 
 NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
-Found = dict[str, dict[tuple[str, ...], float]]
+Values = dict[str, dict[tuple[str, ...], float]]
 
 
 def text(*quantities: str) -> str:
@@ -26,121 +26,123 @@ def ask(cluster: Cluster, query: str, time: object = "", path: str = "/api/v1/qu
     return prometheus.answer(cluster, path, params, NOW)
 
 
-def values(cluster: Cluster, end: datetime, *quantities: str) -> Found:
+def values(cluster: Cluster, end: datetime, *quantities: str) -> Values:
     document = json.loads(ask(cluster, text(*quantities), end.timestamp()).body)
-    found: Found = defaultdict(dict)
+    samples: Values = defaultdict(dict)
     for sample in document["data"]["result"]:
         labels = sample["metric"]
         key = tuple(value for name, value in sorted(labels.items()) if name != "quantity")
-        found[labels["quantity"]][key] = float(sample["value"][1])
+        samples[labels["quantity"]][key] = float(sample["value"][1])
         assert sample["value"][0] == end.timestamp()
-    return found
+    return samples
 
 
 def rows(cluster: Cluster, start: datetime) -> dict[tuple[str, ...], dict[str, Any]]:
     params = {"window": f"{rfc3339(start)},{rfc3339(start + WINDOW)}"}
-    (found,) = json.loads(opencost.answer(cluster, "/allocation", params, NOW).body)["data"]
+    (allocations,) = json.loads(opencost.answer(cluster, "/allocation", params, NOW).body)["data"]
     return {
         (
             row["properties"]["container"],
             row["properties"]["namespace"],
             row["properties"]["pod"],
         ): row
-        for row in found.values()
+        for row in allocations.values()
         if "node" in row["properties"]
     }
 
 
 def test_every_quantity_of_the_pipeline_is_known():
     queries = (*QUERIES.values(), probe.QUERY)
-    asked = {name for quantities in queries for name in quantities}
+    names = {name for quantities in queries for name in quantities}
 
-    assert asked == set(prometheus.QUANTITIES)
+    assert names == set(prometheus.QUANTITIES)
 
 
 def test_containers_agree_with_opencost(cluster):
     for start in (NOON - 3 * WINDOW, NOON, NOON + timedelta(hours=7)):
         expected = rows(cluster, start)
-        found = values(
+        samples = values(
             cluster, start + WINDOW, "cpu_used_core_seconds", "memory_mean_bytes", "sample_count"
         )
-        assert set(found["sample_count"]) == set(expected)
+        assert set(samples["sample_count"]) == set(expected)
         for key, row in expected.items():
             used = row["cpuCoreUsageAverage"] * row["minutes"] * 60
             # 5 decimals of cores over 15 minutes.
-            assert found["cpu_used_core_seconds"][key] == pytest.approx(used, abs=5e-6 * 901)
-            assert found["memory_mean_bytes"][key] == pytest.approx(
+            assert samples["cpu_used_core_seconds"][key] == pytest.approx(used, abs=5e-6 * 901)
+            assert samples["memory_mean_bytes"][key] == pytest.approx(
                 row["ramByteUsageAverage"], abs=1e-4
             )
-            assert found["sample_count"][key] == row["minutes"]
+            assert samples["sample_count"][key] == row["minutes"]
 
 
 def test_maxima_requests_and_network_agree_with_opencost(cluster):
     names = ("cpu_max_cores", "cpu_request_cores", "memory_request_bytes", "network_receive_bytes")
-    found, expected = values(cluster, NOON + WINDOW, *names), rows(cluster, NOON)
+    samples, expected = values(cluster, NOON + WINDOW, *names), rows(cluster, NOON)
     received: dict[tuple[str, ...], float] = defaultdict(float)
     for key, row in expected.items():
-        assert found["cpu_max_cores"][key] == row["rawAllocationOnly"]["cpuCoreUsageMax"]
-        assert found["cpu_request_cores"].get(key, 0.0) == row["cpuCoreRequestAverage"]
-        assert found["memory_request_bytes"].get(key, 0.0) == row["ramByteRequestAverage"]
+        assert samples["cpu_max_cores"][key] == row["rawAllocationOnly"]["cpuCoreUsageMax"]
+        assert samples["cpu_request_cores"].get(key, 0.0) == row["cpuCoreRequestAverage"]
+        assert samples["memory_request_bytes"].get(key, 0.0) == row["ramByteRequestAverage"]
         received[key[1:]] += row["networkReceiveBytes"]
-    assert found["network_receive_bytes"] == pytest.approx(received, abs=1e-4)
+    assert samples["network_receive_bytes"] == pytest.approx(received, abs=1e-4)
 
 
 def test_prices_are_those_of_the_assets(cluster):
     params = {"window": f"{rfc3339(NOON)},{rfc3339(NOON + WINDOW)}"}
     items = json.loads(opencost.answer(cluster, "/assets", params, NOW).body)["data"].values()
-    found = values(cluster, NOON + WINDOW, *QUERIES["raw.price"], "mean_node_hour_price")
+    samples = values(cluster, NOON + WINDOW, *QUERIES["raw.price"], "mean_node_hour_price")
     nodes = {(item["properties"]["name"],): item for item in items if item["type"] == "Node"}
     disks = {(item["properties"]["name"],): item for item in items if item["type"] == "Disk"}
 
-    assert set(found["node_hour_price"]) == set(nodes)
+    assert set(samples["node_hour_price"]) == set(nodes)
     for key, item in nodes.items():
-        cpu = item["cpuCoreHours"] * found["cpu_core_hour_price"][key]
+        cpu = item["cpuCoreHours"] * samples["cpu_core_hour_price"][key]
         assert cpu == pytest.approx(item["cpuCost"], abs=1e-6)
-        assert found["node_hour_price"][key] / 4 == pytest.approx(item["totalCost"], abs=1e-6)
+        assert samples["node_hour_price"][key] / 4 == pytest.approx(item["totalCost"], abs=1e-6)
     for key, item in disks.items():
-        cost = item["byteHours"] / 2**30 * found["storage_gib_hour_price"][key]
+        cost = item["byteHours"] / 2**30 * samples["storage_gib_hour_price"][key]
         assert cost == pytest.approx(item["totalCost"], abs=1e-6)
     hours = sum(item["minutes"] for item in nodes.values()) / 60
-    assert found["mean_node_hour_price"][()] == pytest.approx(
+    assert samples["mean_node_hour_price"][()] == pytest.approx(
         sum(item["totalCost"] for item in nodes.values()) / hours, abs=1e-5
     )
 
 
 def test_only_mounted_volumes_have_a_usage(cluster):
-    found = values(cluster, NOON + WINDOW, "used_bytes", "capacity_bytes")
+    samples = values(cluster, NOON + WINDOW, "used_bytes", "capacity_bytes")
     mounted = {
         (slot.claim.namespace, slot.claim.name) for slot in cluster.slots if slot.claim is not None
     }
 
-    assert set(found["used_bytes"]) == set(found["capacity_bytes"]) == mounted
-    assert all(0 < found["used_bytes"][key] < found["capacity_bytes"][key] for key in mounted)
+    assert set(samples["used_bytes"]) == set(samples["capacity_bytes"]) == mounted
+    assert all(0 < samples["used_bytes"][key] < samples["capacity_bytes"][key] for key in mounted)
 
 
 def test_what_does_not_exist_has_no_sample(cluster):
-    found = values(cluster, NOON + WINDOW, *QUERIES["raw.container_usage"])
-    everyone = set(found["sample_count"])
-    limited = set(found["cpu_limit_cores"])
+    samples = values(cluster, NOON + WINDOW, *QUERIES["raw.container_usage"])
+    containers = set(samples["sample_count"])
+    limited = set(samples["cpu_limit_cores"])
 
-    assert limited == set(found["cpu_throttled_ratio"]) < everyone
-    assert {key[0] for key in found["gpu_mean_ratio"]} == {"train"}
-    assert ("demo", "sandbox") not in {key[:2] for key in found["cpu_request_cores"]}
-    assert set(found["restart_count"]) == set(found["oom_kill_count"]) == everyone
+    assert limited == set(samples["cpu_throttled_ratio"]) < containers
+    assert {key[0] for key in samples["gpu_mean_ratio"]} == {"train"}
+    assert ("demo", "sandbox") not in {key[:2] for key in samples["cpu_request_cores"]}
+    assert set(samples["restart_count"]) == set(samples["oom_kill_count"]) == containers
 
 
 def test_presence_says_that_all_was_seen(cluster):
-    found = values(cluster, NOON + WINDOW, *QUERIES["presence"])
+    samples = values(cluster, NOON + WINDOW, *QUERIES["presence"])
 
-    assert found["running_sample_count"].keys() == rows(cluster, NOON).keys()
-    assert found["opencost_sample_ratio"] == found["kube_state_sample_ratio"] == {(): 1.0}
-    told = rows(cluster, NOON)
-    whole = {key for key, row in told.items() if row["minutes"] == 15}
+    assert samples["running_sample_count"].keys() == rows(cluster, NOON).keys()
+    assert samples["opencost_sample_ratio"] == samples["kube_state_sample_ratio"] == {(): 1.0}
+    allocations = rows(cluster, NOON)
+    whole = {key for key, row in allocations.items() if row["minutes"] == 15}
     controlled = {
-        row["properties"]["pod"] for row in told.values() if row["properties"].get("controller")
+        row["properties"]["pod"]
+        for row in allocations.values()
+        if row["properties"].get("controller")
     }
-    assert found["whole_sample_count"].keys() == whole
-    assert found["controlled_pod_count"] == {(): len(controlled)}
+    assert samples["whole_sample_count"].keys() == whole
+    assert samples["controlled_pod_count"] == {(): len(controlled)}
 
 
 def test_form_of_an_answer(cluster):
@@ -168,17 +170,17 @@ def test_times_without_data_are_an_empty_vector(cluster):
     ],
 )
 def test_other_queries_are_refused(cluster, query, time, message):
-    found = ask(cluster, query, time)
+    answer = ask(cluster, query, time)
 
-    assert found.status == 400
-    assert message in found.body.decode()
-    document = json.loads(found.body)
+    assert answer.status == 400
+    assert message in answer.body.decode()
+    document = json.loads(answer.body)
     assert (document["status"], document["errorType"]) == ("error", "bad_data")
 
 
 def test_says_which_version_it_pretends_to_be(cluster):
-    found = ask(cluster, "", path="/api/v1/status/buildinfo")
+    answer = ask(cluster, "", path="/api/v1/status/buildinfo")
 
-    assert json.loads(found.body)["data"]["version"] == "2.42.0"
+    assert json.loads(answer.body)["data"]["version"] == "2.42.0"
     assert ask(cluster, "", path="/-/ready").status == 200
     assert ask(cluster, "", path="/api/v1/series").status == 404

@@ -33,7 +33,7 @@ def client(server) -> Iterator[httpx.Client]:
 
 
 def exchange(server: Server, *parts: bytes) -> bytes:
-    """What the server sends until it closes, after being sent these parts."""
+    """Send these parts; return what the server sends until it closes."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         for part in parts:
             connection.sendall(part)
@@ -56,10 +56,10 @@ def test_the_pipeline_reads_and_believes_it(server):
     ):
         reading = opencost.read_window(costs, "demo", NOON, NOW)
         usage = prometheus.read_window(metrics, "demo", NOON, NOW, 'cluster="demo"')
-        judged = plausibility.judge(reading, prometheus.presence(metrics, "demo", NOON))
+        verdict = plausibility.judge(reading, prometheus.presence(metrics, "demo", NOON))
 
-    assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
-    assert judged.minutes_ratio == 1.0
+    assert (verdict.is_verified, verdict.is_degraded, verdict.reason) == (True, False, None)
+    assert verdict.minutes_ratio == 1.0
     rows = {name: table.num_rows for name, table in {**reading.tables, **usage.tables}.items()}
     assert rows["raw.allocation"] > 120
     assert rows["raw.container_usage"] > 200  # with a row per pod for its network
@@ -105,10 +105,10 @@ def test_the_longest_prefix_wins(server, client):
 
 
 def test_requests_may_come_in_pieces_and_several_at_once(server):
-    one = b"GET /opencost/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    last = one.replace(b"Host: x", b"Connection: close")
+    first = b"GET /opencost/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = first.replace(b"Host: x", b"Connection: close")
 
-    assert exchange(server, one[:7], one[7:] + one, last).count(b"HTTP/1.1 200 OK") == 3
+    assert exchange(server, first[:7], first[7:] + first, last).count(b"HTTP/1.1 200 OK") == 3
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_requests_may_come_in_pieces_and_several_at_once(server):
         b"GET / HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n",
     ],
 )
-def test_nonsense_is_refused_and_hurts_nobody(server, client, nonsense):
+def test_nonsense_is_refused_and_harms_no_other_request(server, client, nonsense):
     assert exchange(server, nonsense).startswith(b"HTTP/1.1 400 Bad Request")
     assert client.get(f"{server.opencost_url}/healthz").status_code == 200
 
@@ -153,8 +153,8 @@ def test_run_ends_cleanly_on_a_signal(number):
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        found = httpx.get(f"http://127.0.0.1:{port}/opencost/allocation?window=1h")
+        answer = httpx.get(f"http://127.0.0.1:{port}/opencost/allocation?window=1h")
         process.send_signal(number)
         assert process.wait(10) == 0
 
-    assert len(json.loads(found.content)["data"][0]) > 100
+    assert len(json.loads(answer.content)["data"][0]) > 100

@@ -10,7 +10,7 @@ from finops_pipeline.errors import FinopsError, LakeError, NotPublished, StateEr
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.operations.doctor.finding import FAILED, OK, UNKNOWN, WARNING, Finding
 from finops_pipeline.queries.published import open_published
-from finops_pipeline.queries.status import age, published_status
+from finops_pipeline.queries.status import format_age, published_status
 from finops_pipeline.settings import Settings, warnings
 from finops_pipeline.units import GIB
 
@@ -131,7 +131,7 @@ def _publication(settings: Settings, now: datetime) -> Finding:
         return _finding("publication", WARNING, str(error), "wait for the first tick")
     except FinopsError as error:
         return _finding("publication", FAILED, str(error), "run finops tick")
-    seen = f"{published_at:%Y-%m-%d %H:%M} UTC ({age(published_at, now)})"
+    seen = f"{published_at:%Y-%m-%d %H:%M} UTC ({format_age(published_at, now)})"
     if now - published_at <= _LATE:
         return _finding("publication", OK, seen)
     return _finding(
