@@ -14,7 +14,6 @@ from finops_pipeline.ingest import inventory
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
 from finops_pipeline.installation.source_registry import SOURCES, Clients, Source, connected
-from finops_pipeline.operations.compaction import compact, sweep, unreferenced_before
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.plausibility import is_without_containers
 from finops_pipeline.sources.reading import REPORTED_CLOCK_DIFFERENCE, Reading
@@ -94,10 +93,7 @@ def read_due(
             ),
             clusters,
         )
-    ledger, now = installation.state.ledger, installation.clock()
-    _finish_requests(source, installation, clusters, now)
-    compact(installation.lake, ledger, source.tables, now)
-    sweep(installation.lake, ledger, now, unreferenced_before(now, installation.published_path))
+    _finish_requests(source, installation, clusters, installation.clock())
     return list(given)
 
 

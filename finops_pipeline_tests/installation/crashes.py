@@ -1,7 +1,8 @@
 """Ticks in processes of their own that are killed, and what must be true of the data afterwards.
 
 One process imports everything and then forks for each tick: a start costs milliseconds. It is the
-work of a tick without Dagster: read each source, then fill, check and publish all tables.
+work of a tick without Dagster: read each source, tidy the lake, then fill, check and publish all
+tables.
 """
 
 import json
@@ -29,6 +30,7 @@ from finops_pipeline.cli.demo import kubeconfig
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import SOURCES
+from finops_pipeline.operations.compaction import compact_lake
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.state.window import Key, Window
 from finops_pipeline.units import WINDOW, windows
@@ -71,6 +73,7 @@ class Home:
         with self.opened(now) as installation:
             for source in SOURCES:
                 read_due(source, installation, self.start, now)
+            compact_lake(installation)
             installation.publish()
 
     def known(self, now: datetime) -> dict[Key, Window]:

@@ -15,6 +15,7 @@ from finops_pipeline.errors import SourceUnavailable
 from finops_pipeline.ingest.windows import Progress, read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import Clients, Source
+from finops_pipeline.operations.compaction import compact_lake
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.state.window import Window
@@ -63,12 +64,13 @@ class World:
         return Source("opencost", (TABLE,), self._read)
 
     def tick(self, start: datetime | None = None, end: datetime | None = None) -> Progress:
-        """Read what is due; by default of all days."""
+        """Read what is due, by default of all days, and tidy the lake."""
         now = self.clock()
         within = start or now - 400 * DAY, end or now + DAY
         (given,) = read_due(
             self.source, self.installation, *within, self._patience, self._monotonic
         )
+        compact_lake(self.installation)
         return given
 
     def windows(self, start: datetime, end: datetime) -> dict[datetime, Window]:

@@ -10,10 +10,12 @@ from finops_pipeline.installation.recording import record
 from finops_pipeline.operations.compaction import (
     KEPT_AFTER_DROP,
     compact,
+    compact_lake,
     sweep,
     unreferenced_before,
 )
 from finops_pipeline.units import DAY, HOUR
+from finops_pipeline_tests.installation.pretended import world
 from finops_pipeline_tests.installation.test_recording import (
     MUCH_LATER,
     SOON,
@@ -35,14 +37,13 @@ def nightly(instant: datetime) -> datetime:
     return instant.replace(hour=3)
 
 
-def read_quarters(lake, state, count, **when):
+def read_quarters(lake, state, count, **of):
     for start in quarters(count):
-        record(lake, state.ledger, [reading([0.1, 0.2], start, **when)])
+        record(lake, state.ledger, [reading([0.1, 0.2], start, **of)])
 
 
-def read_again_for_the_last_time(lake, state, count):
-    for start in quarters(count):
-        record(lake, state.ledger, [reading([0.1, 0.2], start, at=MUCH_LATER)])
+def read_again_for_the_last_time(lake, state, count, **of):
+    read_quarters(lake, state, count, at=MUCH_LATER, **of)
 
 
 def test_a_finished_day_becomes_one_file_with_the_same_rows(lake, state):
@@ -130,3 +131,21 @@ def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):
     assert len(list(lake.paths())) == 1
     swept(lake, state, nightly(datetime.now(UTC) + 4 * DAY))
     assert list(lake.paths()) == []
+
+
+def test_the_lake_of_all_sources_is_compacted_and_swept():
+    names = [TABLE, "raw.price"]  # of two sources
+    with world(MUCH_LATER) as it:
+        lake, state = it.installation.lake, it.installation.state
+        for name in names:
+            read_quarters(lake, state, 3, table_name=name)
+            read_again_for_the_last_time(lake, state, 3, table_name=name)
+
+        compact_lake(it.installation)
+        current = {file.path for file in state.ledger.current_files()}
+        assert len(current) == len(names)
+        assert len(list(lake.paths())) == len(names) * 4
+
+        it.clock.now += 2 * DAY + HOUR
+        compact_lake(it.installation)
+        assert set(lake.paths()) == current

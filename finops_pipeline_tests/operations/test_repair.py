@@ -22,6 +22,7 @@ from finops_pipeline.errors import (
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import SOURCES
+from finops_pipeline.operations.compaction import compact_lake
 from finops_pipeline.operations.repair import inspect_share, repair
 from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.simulation.server import serve
@@ -96,6 +97,7 @@ def tick(it: Installation) -> None:
     """What a run does, without Dagster."""
     for source in SOURCES:
         read_due(source, it, at(0), window_start(it.clock()))
+    compact_lake(it)
     publish(it)
 
 

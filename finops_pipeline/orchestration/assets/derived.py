@@ -15,7 +15,7 @@ from finops_pipeline.errors import TableError
 from finops_pipeline.ingest.bill import read_bill
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.ledger_data import OF_LEDGER
-from finops_pipeline.operations.compaction import unreferenced_before
+from finops_pipeline.operations.compaction import compact_lake, unreferenced_before
 from finops_pipeline.operations.repair import inspect_share, is_nightly
 from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.orchestration import asset_checks
@@ -158,7 +158,8 @@ def _fill(
 
 @contextmanager
 def _inspected(installation: Installation) -> Iterator[Warehouse]:
-    """The warehouse, after the bill folder; once a night all it stands on is looked at before."""
+    """Open the warehouse over a tidy lake and a read bill; once a night look at both stores."""
+    compact_lake(installation)
     inspect_share(installation)
     read_bill(installation)
     with installation.warehouse() as warehouse:

@@ -19,6 +19,10 @@ from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.warehouse.connect import locked
 from finops_pipeline.warehouse.session import Warehouse, open_warehouse
 from finops_pipeline_tests.installation.homes import Home, Sources, at, home
+from finops_pipeline_tests.operations.test_compaction import (
+    read_again_for_the_last_time,
+    read_quarters,
+)
 
 NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
 KEYS = {key.to_user_string() for key in derived.keys}
@@ -122,6 +126,18 @@ def test_one_table_alone_is_filled_without_a_publication(empty_home):
 
     assert filled(result) == {"core/window"}
     assert not empty_home.published.exists()
+
+
+def test_a_finished_day_is_compacted_before_tables_are_made_of_it(empty_home):
+    with empty_home.settings(), open_installation() as it:
+        read_quarters(it.lake, it.state, 3)
+        read_again_for_the_last_time(it.lake, it.state, 3)
+        assert len(it.state.ledger.current_files()) == 3
+
+    materialize(empty_home, ["core/window"])
+
+    with empty_home.settings(), open_installation() as it:
+        assert len(it.state.ledger.current_files()) == 1
 
 
 def tick(made: Home, only: list[str] | None = None) -> set[str]:
