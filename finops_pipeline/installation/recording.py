@@ -10,7 +10,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.errors import StateError
+from finops_pipeline.errors import LakeDamaged, StateError
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.lake.files import Lake, LakeFile
 from finops_pipeline.sources.reading import Reading
@@ -24,12 +24,14 @@ MEASURES = {
     "raw.asset": "source_total_cost",
     "raw.source_daily": "source_total_cost",
     "raw.bill": "billed_cost",
+    "raw.statement": "total_cost",
     "raw.container_usage": "cpu_used_core_hours",
     "raw.volume_usage": "used_bytes",
 }
 FACTS = "finops.windows"  # key under which a lake file says what the ledger knew of its windows
 
 _ATTEMPTS = 10  # a second writer of the same windows is rare, a tenth one a mistake
+_FROZEN_MEASURE = "total_cost"  # of days of derived tables, where they have it
 _EXACT = pa.decimal128(38, 10)
 _NOT_IN_FILE = {"file", "failed_at", "failure"}  # what a file cannot know of itself
 
@@ -94,7 +96,7 @@ def merge_day(
         for window in held
         if window.file
     }
-    file = lake.write(table_name, cluster, rows, told(held))
+    file = lake.write(table_name, cluster, rows, window_facts(held))
     after = [replace(window, file=file.path) for window in held]
     return ledger.commit(before, after, [StoredFile(**vars(file))], at)
 
@@ -115,36 +117,50 @@ def _only_place(readings: Iterable[Reading]) -> tuple[str, date]:
 
 
 def _window(reading: Reading, table_name: str, rows: pa.Table, schedule: Schedule) -> Window:
-    """What the ledger would say of a reading, were it the first."""
-    schedule = schedule.of(reading.cluster)
+    """Return the ledger's row of a reading, as if it were the first of its window."""
     next_read_at = (
         None
         if reading.is_final
-        else schedule.next_reading(reading.window_start, reading.fetched_at)
+        else schedule.of(reading.cluster).next_reading(reading.window_start, reading.fetched_at)
     )
-    return Window(
-        table_name=table_name,
-        cluster=reading.cluster,
-        window_start=reading.window_start,
+    start, at = reading.window_start, reading.fetched_at
+    return replace(
+        final_window(table_name, reading.cluster, start, at, rows),
         status=PROVISIONAL if next_read_at else FINAL,
         is_verified=reading.is_verified,
         is_degraded=reading.is_degraded,
         reason=reading.reason,
         minutes_ratio=reading.minutes_ratio,
+        next_read_at=next_read_at,
+    )
+
+
+def final_window(
+    table_name: str, cluster: str, window_start: datetime, at: datetime, rows: pa.Table
+) -> Window:
+    """Return the ledger's row of a window that was read once, is verified and stays as it is."""
+    return Window(
+        table_name=table_name,
+        cluster=cluster,
+        window_start=window_start,
+        status=FINAL,
+        is_verified=True,
         row_count=rows.num_rows,
         total=_total(table_name, rows),
         read_count=1,
-        fetched_at=reading.fetched_at,
-        next_read_at=next_read_at,
+        fetched_at=at,
         content_sha256=content_sha256(rows),
     )
 
 
 def _total(table_name: str, rows: pa.Table) -> Decimal | None:
-    """Exact sum of the known values; None where nothing is measured."""
-    if table_name not in MEASURES:
+    """Return the exact sum of the known values; None where nothing is measured."""
+    column = MEASURES.get(table_name)
+    if column is None and _FROZEN_MEASURE in rows.column_names:
+        column = _FROZEN_MEASURE
+    if column is None:
         return None
-    total: Decimal = pc.sum(rows[MEASURES[table_name]].cast(_EXACT), min_count=0).as_py()
+    total: Decimal = pc.sum(rows[column].cast(_EXACT), min_count=0).as_py()
     return total
 
 
@@ -171,8 +187,7 @@ def _store(
         first = group[0]
         kept = _kept_rows(lake, ledger, group)
         tables = {w.window_start: kept[w.key] if w.file else rows[w.key] for w in group}
-        facts = told(group)
-        file = lake.write(first.table_name, first.cluster, tables, facts)
+        file = lake.write(first.table_name, first.cluster, tables, window_facts(group))
         after |= {window.key: replace(window, file=file.path) for window in group}
         files.append(file)
     return list(after.values()), files
@@ -217,8 +232,21 @@ def _paths(windows: Iterable[Window]) -> list[str]:
     return sorted({window.file for window in windows if window.file})
 
 
-def told(windows: Iterable[Window]) -> dict[str, str]:
-    """What a file says of its windows: the ledger could be made from it again, were it lost."""
+def write_and_verify(lake: Lake, window: Window, rows: pa.Table) -> tuple[StoredFile, Window]:
+    """Write a file of one window, and read it back before the ledger names it.
+
+    Raises:
+        LakeDamaged: it does not hold what was written.
+    """
+    days = {window.window_start: rows}
+    file = lake.write(window.table_name, window.cluster, days, window_facts([window]))
+    if not lake.read(file.path, file.file_sha256).equals(rows):
+        raise LakeDamaged(file.path, "does not hold what was written")
+    return StoredFile(**vars(file)), replace(window, file=file.path)
+
+
+def window_facts(windows: Iterable[Window]) -> dict[str, str]:
+    """Return what a file says of its windows: a lost ledger is made from it again."""
     return {FACTS: json.dumps([_facts(window) for window in windows])}
 
 

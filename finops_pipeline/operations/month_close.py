@@ -5,15 +5,12 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from finops_pipeline.errors import CloseRefused
 from finops_pipeline.installation.context import Installation
-from finops_pipeline.lake.content_hash import content_sha256
-from finops_pipeline.operations.retention import kept
+from finops_pipeline.installation.recording import final_window, write_and_verify
 from finops_pipeline.queries.published import open_published
-from finops_pipeline.state.window import ALL_CLUSTERS, FINAL, STATEMENT, Window
+from finops_pipeline.state.window import ALL_CLUSTERS, STATEMENT, Window
 from finops_pipeline.units import day_start
 
 _SHOWN = 5  # of many windows
@@ -85,7 +82,8 @@ def close_month(
         rows = published.execute(_STATEMENT, arguments).to_arrow_table()
     if not rows.num_rows:
         raise CloseRefused(f"no cost of {month:%Y-%m} is published")
-    file, window = kept(installation.lake, _window(rows, start, at), rows)
+    closed = final_window(STATEMENT, ALL_CLUSTERS, start, at, rows)
+    file, window = write_and_verify(installation.lake, closed, rows)
     if not ledger.commit(before, [window], [file], at):
         raise CloseRefused(f"{month:%Y-%m} was closed just now by another process")
     return rows.num_rows, window.total or Decimal()
@@ -114,18 +112,3 @@ def _named(rows: Sequence[tuple[str, str, datetime, str]]) -> str:
 
 def _closed_at(window: Window) -> str:
     return f"{window.fetched_at:%Y-%m-%d %H:%M} UTC"
-
-
-def _window(rows: pa.Table, start: datetime, at: datetime) -> Window:
-    return Window(
-        table_name=STATEMENT,
-        cluster=ALL_CLUSTERS,
-        window_start=start,
-        status=FINAL,
-        is_verified=True,
-        row_count=rows.num_rows,
-        total=pc.sum(rows["total_cost"].cast(pa.decimal128(38, 10))).as_py(),
-        read_count=1,
-        fetched_at=at,
-        content_sha256=content_sha256(rows),
-    )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from finops_pipeline.installation.recording import told
+from finops_pipeline.installation.recording import window_facts
 from finops_pipeline.operations.compaction import sweep
 from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.operations.retention import freeze_old_days
@@ -88,7 +88,7 @@ def test_a_frozen_day_of_a_table_with_a_former_name_is_in_a_rebuilt_ledger(made)
         sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
         (file,) = (kept for kept in it.state.ledger.current_files() if kept.table_name == name)
         (window,) = it.state.ledger.day([name], file.cluster, file.day).values()
-        facts = told([replace(window, table_name=former)])
+        facts = window_facts([replace(window, table_name=former)])
         rows = {window.window_start: it.lake.read(file.path)}
         it.lake.write(former, file.cluster, rows, facts)
         it.lake.remove([file.path])
