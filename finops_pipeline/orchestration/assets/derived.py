@@ -20,15 +20,15 @@ from finops_pipeline.operations.repair import inspect_share, is_nightly
 from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.orchestration import asset_checks
 from finops_pipeline.orchestration.asset_selection import ALWAYS, PUBLISHED
+from finops_pipeline.orchestration.assets.specs import OWNERS, table_spec
 from finops_pipeline.orchestration.jobs import BACKFILL, TICK
-from finops_pipeline.orchestration.metadata.tables import column_schema, key, metadata
+from finops_pipeline.orchestration.metadata.tables import key, metadata
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.state.window import ALL_CLUSTERS, MONTHLY
 from finops_pipeline.warehouse.fingerprints import digest
 from finops_pipeline.warehouse.publish import publish
 from finops_pipeline.warehouse.session import Warehouse
 
-_OWNERS = ["team:finops"]
 # Raw tables that no source fills window by window, and this step does.
 _MONTHLY = {key(name): tables()[name] for name in MONTHLY}
 _DERIVED = {key(name): table for name, table in tables().items() if not table.is_raw}
@@ -37,30 +37,13 @@ _WHOLE = {TICK, BACKFILL}  # jobs of everything
 _VERSION_TAG = "dagster/data_version"
 
 
-def _spec(table: Table) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key(table.name),
+def _derived_spec(table: Table) -> dg.AssetSpec:
+    return table_spec(
+        table,
+        {"duckdb", "sql"},
+        f"{table.description}\n\n```sql\n{table.text}```",
         deps=[key(name) for name in sorted(table.reads or _ledger_sources(table))],
-        group_name=table.schema,
-        kinds={"duckdb", "sql"},
-        owners=_OWNERS,
-        description=f"{table.description}\n\n```sql\n{table.text}```",
-        code_version=table.version,
         skippable=True,
-        metadata={"dagster/table_name": table.name, "dagster/column_schema": column_schema(table)},
-    )
-
-
-def _monthly_spec(table: Table) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        key(table.name),
-        group_name=table.schema,
-        kinds={"parquet"},
-        owners=_OWNERS,
-        description=table.description,
-        code_version=table.version,
-        skippable=True,
-        metadata={"dagster/table_name": table.name, "dagster/column_schema": column_schema(table)},
     )
 
 
@@ -77,7 +60,7 @@ _PUBLISHED_SPEC = dg.AssetSpec(
     deps=list(_DERIVED),
     group_name="published",
     kinds={"duckdb"},
-    owners=_OWNERS,
+    owners=OWNERS,
     description="The file that people open: every table, of one state of the ledger.\n\n"
     "Replaced by rename when every table is current and no blocking check has rows. Nobody who"
     " reads it ever waits, and nobody who reads it blocks the pipeline.",
@@ -86,7 +69,11 @@ _PUBLISHED_SPEC = dg.AssetSpec(
 
 @dg.multi_asset(
     name="tables",
-    specs=[*map(_monthly_spec, _MONTHLY.values()), *map(_spec, _DERIVED.values()), _PUBLISHED_SPEC],
+    specs=[
+        *(table_spec(table, {"parquet"}, skippable=True) for table in _MONTHLY.values()),
+        *map(_derived_spec, _DERIVED.values()),
+        _PUBLISHED_SPEC,
+    ],
     check_specs=asset_checks.SPECS,
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),

@@ -1,8 +1,8 @@
 """The raw assets: what each source said of the windows of a day, as files of the lake."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, date, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -11,7 +11,8 @@ from finops_pipeline.ingest.days import read_days, request_days
 from finops_pipeline.ingest.windows import Progress, read_due, request
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.source_registry import OPENCOST_DAY, SOURCES, Source
-from finops_pipeline.orchestration.metadata.tables import column_schema, key
+from finops_pipeline.orchestration.assets.specs import table_spec
+from finops_pipeline.orchestration.metadata.tables import key
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.settings import Cluster
 
@@ -24,104 +25,114 @@ FRESH = dg.FreshnessPolicy.time_window(
 )
 
 
+Context: TypeAlias = dg.AssetExecutionContext
+Read = Callable[[Context, Installation], list[Progress]]
+Describe = Callable[[Context, Installation, list[Progress], str], dict[str, Any]]
+
+
 def window_assets(source: Source) -> dg.AssetsDefinition:
-    """One step that fills the raw tables of a source for the windows that are due."""
+    """Define the step that fills the raw tables of a source for the windows that are due."""
 
-    @dg.multi_asset(
-        name=f"read_{source.name}",
-        specs=[_spec(name, source, freshness_policy=FRESH) for name in source.tables],
-        partitions_def=DAYS,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="warehouse",
-    )
-    def read(
-        context: dg.AssetExecutionContext, installation: InstallationResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        days = context.partition_time_window
-        with installation.open_and_repair() as opened:
-            if DUE_ONLY not in context.run.tags:
-                request(source, opened, [*map(date.fromisoformat, context.partition_keys)])
-            given = read_due(source, opened, days.start.astimezone(UTC), days.end.astimezone(UTC))
-            shown = _links(source, opened.settings.clusters) | opened.marks()
-            for name in source.tables:
-                for day in map(date.fromisoformat, context.partition_keys):
-                    counts = _counts(opened, given, name, day)
-                    counts["dagster/partition_row_count"] = counts["rows_held"]
-                    context.add_asset_metadata(counts, key(name), partition_key=day.isoformat())
-                yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
-        _warn(context, given)
+    def read(context: Context, installation: Installation) -> list[Progress]:
+        if days := _chosen_days(context):
+            request(source, installation, days)
+        start, end = context.partition_time_window
+        return read_due(source, installation, start.astimezone(UTC), end.astimezone(UTC))
 
-    return read
+    def describe(
+        context: Context, installation: Installation, progress: list[Progress], table_name: str
+    ) -> dict[str, Any]:
+        for day in map(date.fromisoformat, context.partition_keys):
+            counts = _counts(installation, progress, table_name, day)
+            counts["dagster/partition_row_count"] = counts["rows_held"]
+            context.add_asset_metadata(counts, key(table_name), partition_key=day.isoformat())
+        return _links(source, installation.settings.clusters)
+
+    name = f"read_{source.name}"
+    return _step(name, source, read, describe, DAYS, freshness_policy=FRESH)
 
 
 def state_assets(source: Source) -> dg.AssetsDefinition:
-    """One step for a source that only says how things are now: it has no days to choose from."""
+    """Define the step of a source that only says how things are now: it has no days to choose."""
 
-    @dg.multi_asset(
-        name=f"read_{source.name}",
-        specs=[_spec(name, source) for name in source.tables],
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="warehouse",
-    )
-    def read(
-        context: dg.AssetExecutionContext, installation: InstallationResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        with installation.open_and_repair() as opened:
-            now = opened.clock()
-            given = read_due(source, opened, opened.lookback_start(now), now)
-            for name in source.tables:
-                counts = _counts(opened, given, name, now.date())
-                yield dg.MaterializeResult(asset_key=key(name), metadata=counts | opened.marks())
-        _warn(context, given)
+    def read(_context: Context, installation: Installation) -> list[Progress]:
+        now = installation.clock()
+        return read_due(source, installation, installation.lookback_start(now), now)
 
-    return read
+    def describe(
+        _context: Context, installation: Installation, progress: list[Progress], table_name: str
+    ) -> dict[str, Any]:
+        return _counts(installation, progress, table_name, installation.clock().date())
+
+    return _step(f"read_{source.name}", source, read, describe)
 
 
 def day_assets() -> dg.AssetsDefinition:
-    """The step after all windows: days in one piece; of chosen days, and of those that are due."""
-    source = OPENCOST_DAY
-    after = [key(name) for other in SOURCES for name in other.tables]
+    """Define the step after all windows: days in one piece, those chosen and those that are due."""
+
+    def read(context: Context, installation: Installation) -> list[Progress]:
+        if days := _chosen_days(context):
+            request_days(installation, days)
+        return read_days(installation)
+
+    def describe(
+        _context: Context, _installation: Installation, progress: list[Progress], _table_name: str
+    ) -> dict[str, Any]:
+        counts = (sum(cluster.window_counts.values()) for cluster in progress)
+        return {"days_read": sum(counts)}
+
+    after = [key(name) for source in SOURCES for name in source.tables]
+    return _step("read_days", OPENCOST_DAY, read, describe, DAYS, deps=after)
+
+
+def _step(
+    name: str,
+    source: Source,
+    read: Read,
+    describe: Describe,
+    days: dg.PartitionsDefinition[str] | None = None,
+    **attributes: Any,
+) -> dg.AssetsDefinition:
+    """Define a step that reads a source and reports each of its raw tables.
+
+    Args:
+        name: of the step.
+        source: what is read.
+        read: reads it.
+        describe: makes the metadata of a table of it.
+        days: partitions of its tables, where days can be chosen.
+        attributes: of the assets.
+    """
 
     @dg.multi_asset(
-        name="read_days",
-        specs=[_spec(name, source, deps=after) for name in source.tables],
-        partitions_def=DAYS,
+        name=name,
+        specs=[
+            table_spec(tables()[table_name], {source.name, "parquet"}, **attributes)
+            for table_name in source.tables
+        ],
+        partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="warehouse",
     )
-    def read(
+    def step(
         context: dg.AssetExecutionContext, installation: InstallationResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         with installation.open_and_repair() as opened:
-            if DUE_ONLY not in context.run.tags:
-                request_days(opened, [*map(date.fromisoformat, context.partition_keys)])
-            given = read_days(opened)
-            for name in source.tables:
-                read_count = sum(sum(it.window_counts.values()) for it in given)
-                shown = opened.marks() | {"days_read": read_count}
-                yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
-        _warn(context, given)
+            progress = read(context, opened)
+            for table_name in source.tables:
+                shown = describe(context, opened, progress, table_name) | opened.marks()
+                yield dg.MaterializeResult(asset_key=key(table_name), metadata=shown)
+        for warning in _warnings(progress):
+            context.log.warning(warning)
 
-    return read
+    return step
 
 
-def _spec(name: str, source: Source, **more: Any) -> dg.AssetSpec:
-    table = tables()[name]
-    return dg.AssetSpec(
-        key(name),
-        group_name=table.schema,
-        description=table.description,
-        kinds={source.name, "parquet"},
-        owners=["team:finops"],
-        code_version=table.version,
-        metadata={"dagster/table_name": name, "dagster/column_schema": column_schema(table)},
-        **more,
-    )
-
-
-def _warn(context: dg.AssetExecutionContext, given: list[Progress]) -> None:
-    for warning in _warnings(given):
-        context.log.warning(warning)
+def _chosen_days(context: Context) -> list[date]:
+    """Return the days of a run that were chosen; none where they only span what is due."""
+    if DUE_ONLY in context.run.tags:
+        return []
+    return [*map(date.fromisoformat, context.partition_keys)]
 
 
 def _links(source: Source, clusters: Iterable[Cluster]) -> dict[str, Any]:
