@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import duckdb
 
+from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.errors import CloseRefused
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import final_window, write_and_verify
@@ -14,39 +15,8 @@ from finops_pipeline.state.window import ALL_CLUSTERS, STATEMENT, Window
 from finops_pipeline.units import day_start
 
 _SHOWN = 5  # of many windows
-# A cluster's windows are expected from its first one on; those of frozen days lie before it. Other
-# tables than that of costs have no row for each window, so only what is there is looked at.
-_OPEN_WINDOWS = """
-with known as (
-    select * from core.window where table_name not in ('raw.bill', 'raw.statement')
-),
-expected as (
-    select table_name, cluster, unnest(generate_series(
-        greatest(min(window_start), $start), $end - interval 15 minutes, interval 15 minutes
-    )) as window_start
-    from known
-    where table_name = 'raw.allocation'
-    group by all
-)
-select cluster, table_name, window_start, coalesce(status, 'absent') as status
-from (
-    select cluster, table_name, window_start from expected
-    union
-    select cluster, table_name, window_start from known
-    where window_start >= $start and window_start < $end
-)
-left join known using (cluster, table_name, window_start)
-where coalesce(status, 'absent') not in ('final', 'lost')
-order by all
-"""
-_STATEMENT = """
-select
-    cast($start as timestamptz) as window_start,
-    * exclude (statement_month, is_closed)
-from costs.statement
-where statement_month = $month
-order by all
-"""
+_OPEN_WINDOWS = files("queries")["open_windows"].query or ""
+_STATEMENT = files("queries")["month_statement"].query or ""
 
 
 def close_month(

@@ -10,7 +10,7 @@ from datetime import date, datetime
 import duckdb
 import pyarrow.compute as pc
 
-from finops_pipeline.catalog.sql_files import Table, tables
+from finops_pipeline.catalog.sql_files import Table, files, tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import final_window, write_and_verify
 from finops_pipeline.queries.published import open_published
@@ -18,11 +18,6 @@ from finops_pipeline.state.window import StoredFile, Window
 from finops_pipeline.units import DAY, day_start
 
 _AT_ONCE = 10  # a tick stays short, and keeps up with a day per day all the same
-_WINDOWS = """
-select table_name, cluster, status, read_count, content_sha256
-from core.window
-where window_start >= $start and window_start < $end
-"""
 
 
 def freeze_old_days(installation: Installation) -> list[date]:
@@ -65,7 +60,8 @@ def _is_published(
     start = day_start(day)
     with installation.state.snapshot() as contents:
         known = contents.windows(start, start + DAY)
-    seen = published.execute(_WINDOWS, {"start": start, "end": start + DAY}).fetchall()
+    query = files("queries")["windows_of_day"].query or ""
+    seen = published.execute(query, {"start": start, "end": start + DAY}).fetchall()
     names = ["table_name", "cluster", "status", "read_count", "content_sha256"]
     said = [tuple(row.values()) for row in known.select(names).to_pylist()]
     return sorted(map(repr, seen)) == sorted(map(repr, said))

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SCHEMAS, Table, tables
+from finops_pipeline.catalog.sql_files import SCHEMAS, Table, files, tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.orchestration.metadata.trends import movers, trend
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
@@ -48,10 +48,7 @@ def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
             connection.execute(f"create schema {schema}")
         for table in tables().values():
             connection.execute(table.ddl)
-        rows = connection.execute(
-            "select schema_name || '.' || table_name, column_name, lower(data_type), is_nullable"
-            " from duckdb_columns() where not internal"
-        ).fetchall()
+        rows = connection.execute(files("queries")["column_types"].query or "").fetchall()
     return {(table, column): (kind, nullable) for table, column, kind, nullable in rows}
 
 

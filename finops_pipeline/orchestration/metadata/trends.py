@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import Table
+from finops_pipeline.catalog.sql_files import Table, files
 from finops_pipeline.orchestration.metadata.charts import Chart, Values
 from finops_pipeline.units import DAY, HOUR, WINDOW
 from finops_pipeline.warehouse.session import Warehouse
@@ -26,19 +26,6 @@ _RATIOS = {
     "memory_usage_ratio": ("memory_used_byte_hours", "memory_requested_byte_hours"),
 }
 _MOVERS = 3
-_LACKING = """
-select
-    day,
-    string_agg(
-        coalesce(window_count, 0) || ' of ' || $all || ' windows of ' || cluster,
-        ', ' order by cluster
-    ) as lacks
-from (select unnest($days) as day)
-cross join (select distinct cluster from core.window_daily where day in (select unnest($days)))
-left join core.window_daily using (day, cluster)
-where coalesce(window_count, 0) < $all
-group by day
-"""
 
 
 def trend(warehouse: Warehouse, table: Table, currency: str) -> dict[str, Any]:
@@ -135,7 +122,8 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
 
 def _lacking(warehouse: Warehouse, days: Sequence[date]) -> dict[date, str]:
     """What was not read of days that are not whole in every cluster of any of them."""
-    rows = warehouse.rows(_LACKING, {"days": days, "all": DAY // WINDOW})
+    query = files("queries")["incomplete_days"].query or ""
+    rows = warehouse.rows(query, {"days": days, "day_windows": DAY // WINDOW})
     return {row["day"]: row["lacks"] for row in rows}
 
 
