@@ -130,7 +130,7 @@ class LedgerData:
             if source.is_asked(cluster)
             for progress in [
                 self._contents.progress(
-                    source.tables, cluster.name, *self._lookback, source.in_each_window
+                    source.tables, cluster.name, *self._lookback, source.required_tables
                 )
             ]
         ]

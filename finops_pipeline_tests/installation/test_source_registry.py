@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from finops_pipeline.errors import SourceRejected, SourceUnavailable
-from finops_pipeline.installation.source_registry import connected
+from finops_pipeline.installation.source_registry import open_clients
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import probe
 
@@ -89,7 +89,7 @@ def serving(certificate: Path, clients: Path | None = None) -> Iterator[str]:
 
 def version(url: str, **settings: Any) -> str | None:
     cluster = Cluster(name="prod", opencost_url=url, prometheus_url=url, **settings)
-    with connected(cluster) as clients:
+    with open_clients(cluster) as clients:
         return probe.probe_opencost(clients.opencost).version
 
 

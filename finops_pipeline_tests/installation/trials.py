@@ -11,7 +11,7 @@ from time import monotonic
 from finops_pipeline import settings as configuration
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
-from finops_pipeline.installation.source_registry import OPENCOST, PROMETHEUS, Source, connected
+from finops_pipeline.installation.source_registry import OPENCOST, PROMETHEUS, Source, open_clients
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.simulation.server import serve
 from finops_pipeline.sources.retry import RetryBudget
@@ -123,7 +123,7 @@ class Ward:
             yield "should be right when healed"
 
     def _right(self, source: Source, start: datetime) -> dict[str, str]:
-        with connected(self.installation.settings.clusters[0]) as clients:
+        with open_clients(self.installation.settings.clusters[0]) as clients:
             tables = source.read(clients, start, start, False).tables
         return {name: content_sha256(rows) for name, rows in tables.items()}
 

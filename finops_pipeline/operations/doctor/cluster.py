@@ -9,8 +9,8 @@ from finops_pipeline.installation.source_registry import (
     KUBERNETES,
     OPENCOST,
     Clients,
-    connected,
     kubernetes_api,
+    open_clients,
 )
 from finops_pipeline.operations.doctor.finding import FAILED, OK, UNKNOWN, WARNING, Finding
 from finops_pipeline.settings import Cluster
@@ -56,7 +56,7 @@ def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterat
         now: the time that is asked for.
     """
     try:
-        with connected(cluster) as clients:
+        with open_clients(cluster) as clients:
             patient = _Patient(clients, window, now)
             yield from patient.opencost()
             yield from patient.prometheus()
