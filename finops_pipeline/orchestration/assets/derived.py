@@ -172,7 +172,7 @@ def _kept(name: str, installation: Installation) -> dg.MaterializeResult[None]:
     }
     return dg.MaterializeResult(
         asset_key=key(name),
-        metadata=counts | installation.marks(),
+        metadata=counts | installation.demo_mark(),
         data_version=dg.DataVersion(_months_version(name, installation)),
     )
 
@@ -180,7 +180,7 @@ def _kept(name: str, installation: Installation) -> dg.MaterializeResult[None]:
 def _filled(
     table: Table, version: str, written: int, warehouse: Warehouse, installation: Installation
 ) -> dg.MaterializeResult[None]:
-    shown = metadata(warehouse, table, written, installation) | installation.marks()
+    shown = metadata(warehouse, table, written, installation) | installation.demo_mark()
     return dg.MaterializeResult(
         asset_key=key(table.name), metadata=shown, data_version=dg.DataVersion(version)
     )
@@ -192,7 +192,7 @@ def _published(warehouse: Warehouse, installation: Installation) -> dg.Materiali
     return dg.MaterializeResult(
         asset_key=PUBLISHED,
         metadata={
-            **installation.marks(),
+            **installation.demo_mark(),
             "path": dg.MetadataValue.path(str(path)),
             "publication_id": publication.publication_id,
             "published_at": publication.published_at.isoformat(),
