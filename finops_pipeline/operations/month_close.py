@@ -1,4 +1,4 @@
-"""A month is closed: its statement becomes a file of the lake, and stays as it is for good."""
+"""Closes a month: its statement becomes a file of the lake, and stays as it is for good."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from finops_pipeline.queries.published import open_published
 from finops_pipeline.state.window import ALL_CLUSTERS, STATEMENT, Window
 from finops_pipeline.units import day_start
 
-_SHOWN = 5  # of many windows
+_MOST_LISTED = 5  # of many windows
 _OPEN_WINDOWS = files("queries")["open_windows"].query or ""
 _STATEMENT = files("queries")["month_statement"].query or ""
 
@@ -25,7 +25,7 @@ def close_month(
     """Freeze the statement of a month, as it is published now.
 
     Args:
-        installation: whose.
+        installation: whose month.
         month: its first day.
         is_forced: although some of its windows may still change; what they change is an adjustment
             in the next statement.
@@ -44,10 +44,10 @@ def close_month(
         raise CloseRefused(f"{month:%Y-%m} is not over")
     before = ledger.day([STATEMENT], ALL_CLUSTERS, month)
     if before:
-        raise CloseRefused(f"{month:%Y-%m} was closed at {_closed_at(before[STATEMENT, start])}")
+        raise CloseRefused(f"{month:%Y-%m} was closed at {_format_close(before[STATEMENT, start])}")
     with open_published(installation.settings.data_dir) as published:
         if not is_forced:
-            _must_be_final(published, month, start, end)
+            _require_final(published, month, start, end)
         arguments = {"month": month, "start": start}
         rows = published.execute(_STATEMENT, arguments).to_arrow_table()
     if not rows.num_rows:
@@ -60,25 +60,28 @@ def close_month(
 
 
 def next_month(month: date) -> date:
-    """First day of the month after."""
+    """Return the first day of the month after."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
-def _must_be_final(
+def _require_final(
     published: duckdb.DuckDBPyConnection, month: date, start: datetime, end: datetime
 ) -> None:
     rows = published.execute(_OPEN_WINDOWS, {"start": start, "end": end}).fetchall()
     if rows:
         raise CloseRefused(
-            f"{len(rows)} windows of {month:%Y-%m} are not final: {_named(rows)}; wait for the"
-            " ticks that read them, or use --force: later changes become adjustments"
+            f"{len(rows)} windows of {month:%Y-%m} are not final: {_format_windows(rows)}; wait for"
+            " the ticks that read them, or use --force: later changes become adjustments"
         )
 
 
-def _named(rows: Sequence[tuple[str, str, datetime, str]]) -> str:
-    shown = [f"{at:%Y-%m-%d %H:%M} {cluster} {name} ({it})" for cluster, name, at, it in rows]
-    return "; ".join([*shown[:_SHOWN], *(["..."] if len(rows) > _SHOWN else [])])
+def _format_windows(rows: Sequence[tuple[str, str, datetime, str]]) -> str:
+    texts = [
+        f"{at:%Y-%m-%d %H:%M} {cluster} {table_name} ({status})"
+        for cluster, table_name, at, status in rows
+    ]
+    return "; ".join([*texts[:_MOST_LISTED], *(["..."] if len(rows) > _MOST_LISTED else [])])
 
 
-def _closed_at(window: Window) -> str:
+def _format_close(window: Window) -> str:
     return f"{window.fetched_at:%Y-%m-%d %H:%M} UTC"

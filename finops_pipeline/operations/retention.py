@@ -1,4 +1,4 @@
-"""Old days of the daily tables are frozen in the lake; then their raw rows may go.
+"""Freezes old days of the daily tables in the lake; then their raw rows may go.
 
 A frozen day is a file of the lake like any other, with a window of its own in the ledger. Tables
 take it as it is: nothing that changes in the SQL files changes it any more.
@@ -40,9 +40,9 @@ def freeze_old_days(installation: Installation) -> list[date]:
         expired = [day for day in days if _is_published(installation, published, day)]
         for day in expired:
             frozen = [
-                done
+                pair
                 for table in _daily_tables()
-                for done in _freeze(installation, published, table, day, at)
+                for pair in _freeze(installation, published, table, day, at)
             ]
             files, windows = [file for file, _ in frozen], [window for _, window in frozen]
             installation.state.ledger.expire(day, files, windows, at)
@@ -50,21 +50,21 @@ def freeze_old_days(installation: Installation) -> list[date]:
 
 
 def _daily_tables() -> Iterable[Table]:
-    return (it for it in tables().values() if it.is_growing and it.time_column == "day")
+    return (table for table in tables().values() if table.is_growing and table.time_column == "day")
 
 
 def _is_published(
     installation: Installation, published: duckdb.DuckDBPyConnection, day: date
 ) -> bool:
-    """Whether readers see of a day what the ledger says now."""
+    """Return whether readers see of a day what the ledger says now."""
     start = day_start(day)
     with installation.state.snapshot() as contents:
-        known = contents.windows(start, start + DAY)
+        windows = contents.windows(start, start + DAY)
     query = files("queries")["windows_of_day"].query or ""
-    seen = published.execute(query, {"start": start, "end": start + DAY}).fetchall()
+    published_rows = published.execute(query, {"start": start, "end": start + DAY}).fetchall()
     names = ["table_name", "cluster", "status", "read_count", "content_sha256"]
-    said = [tuple(row.values()) for row in known.select(names).to_pylist()]
-    return sorted(map(repr, seen)) == sorted(map(repr, said))
+    ledger_rows = [tuple(row.values()) for row in windows.select(names).to_pylist()]
+    return sorted(map(repr, published_rows)) == sorted(map(repr, ledger_rows))
 
 
 def _freeze(

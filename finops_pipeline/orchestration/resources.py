@@ -8,7 +8,7 @@ import dagster as dg
 
 from finops_pipeline.errors import DamageRepaired
 from finops_pipeline.installation.context import Installation, open_installation, utc_now
-from finops_pipeline.operations.repair import repaired
+from finops_pipeline.operations.repair import repair_damage
 
 # Each attempt of a step takes at least one damaged file out of its way.
 _MOST_ATTEMPTS = 1000
@@ -36,7 +36,7 @@ class InstallationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             RetryRequested: something was damaged and is out of the way; the step begins again.
         """
         try:
-            with self.open() as installation, repaired(installation):
+            with self.open() as installation, repair_damage(installation):
                 yield installation
         except DamageRepaired as damage:
             raise dg.RetryRequested(max_retries=_MOST_ATTEMPTS) from damage

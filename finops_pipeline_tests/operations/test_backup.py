@@ -10,7 +10,7 @@ import pytest
 from finops_pipeline import settings as configuration
 from finops_pipeline.errors import LakeDamaged, StateError
 from finops_pipeline.installation.recording import record
-from finops_pipeline.operations.backup import Copied, back_up, restore
+from finops_pipeline.operations.backup import CopyCounts, back_up, restore
 from finops_pipeline.operations.compaction import compact
 from finops_pipeline.settings import Settings
 from finops_pipeline.units import HOUR, WINDOW
@@ -137,7 +137,7 @@ def test_a_backup_replaces_nothing(settings, tmp_path):
     with pytest.raises(StateError, match=r"\.parquet exists"):
         restore(settings, tmp_path / "backup")
     shutil.rmtree(tmp_path / "data")
-    assert restore(settings, tmp_path / "backup") == Copied(3, 3, restored_bytes(tmp_path))
+    assert restore(settings, tmp_path / "backup") == CopyCounts(3, 3, restored_bytes(tmp_path))
 
 
 def restored_bytes(folder: Path) -> int:

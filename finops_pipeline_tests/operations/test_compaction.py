@@ -8,7 +8,7 @@ import pytest
 
 from finops_pipeline.installation.recording import record
 from finops_pipeline.operations.compaction import (
-    KEPT_AFTER_DROP,
+    REPLACED_STAY,
     compact,
     compact_lake,
     sweep,
@@ -96,7 +96,7 @@ def test_a_compacted_day_takes_a_later_reading(lake, state):
 
 def swept(lake, state, now) -> None:
     """As in a tick, right after a publication."""
-    sweep(lake, state.ledger, now, now - KEPT_AFTER_DROP)
+    sweep(lake, state.ledger, now, now - REPLACED_STAY)
 
 
 def test_files_are_swept_two_days_after_they_were_replaced(lake, state):

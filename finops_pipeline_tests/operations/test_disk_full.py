@@ -16,7 +16,7 @@ import pytest
 from finops_pipeline.errors import DiskFull
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.lake.files import Lake
-from finops_pipeline.operations.repair import repaired
+from finops_pipeline.operations.repair import repair_damage
 from finops_pipeline_tests.installation.homes import Home
 from finops_pipeline_tests.operations.test_repair import (
     TOTAL,
@@ -65,7 +65,7 @@ def without_room(made: Home, it: Installation, free_bytes: int) -> Installation:
 def test_a_full_disk_is_said_and_the_next_tick_goes_on(small, expected, free_bytes):
     with opened(small) as it:
         full = without_room(small, it, free_bytes)
-        with pytest.raises(DiskFull, match="is full, .* are free: make room"), repaired(full):
+        with pytest.raises(DiskFull, match="is full, .* are free: make room"), repair_damage(full):
             tick(full)
 
         left = {path.suffix for path in (small.folder / "data").rglob("*.tmp")}

@@ -17,7 +17,7 @@ from finops_pipeline import settings as configuration
 from finops_pipeline.errors import StateError
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.recording import record
-from finops_pipeline.operations.compaction import KEPT_AFTER_DROP, compact, sweep
+from finops_pipeline.operations.compaction import REPLACED_STAY, compact, sweep
 from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.state.database import State
 from finops_pipeline.state.window import Window
@@ -109,7 +109,7 @@ def play(it, step, source, start, costs, now) -> None:
     if step == "compact":
         compact(it.lake, it.state.ledger, [TABLE], MUCH_LATER)
     if step == "sweep":
-        sweep(it.lake, it.state.ledger, now, now - KEPT_AFTER_DROP)
+        sweep(it.lake, it.state.ledger, now, now - REPLACED_STAY)
 
 
 def test_a_rebuilt_ledger_reads_on_where_the_lost_one_was(tmp_path):
