@@ -24,13 +24,13 @@ class InstallationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def open(self) -> Iterator[Installation]:
-        """The installation, closed at the end of the block."""
+        """Open the installation, closed at the end of the block."""
         with open_installation(clock=self.clock) as installation:
             yield installation
 
     @contextmanager
     def open_and_repair(self) -> Iterator[Installation]:
-        """The same for a step that reads lake or warehouse.
+        """Open the installation for a step that reads lake or warehouse, and repair damage.
 
         Raises:
             RetryRequested: something was damaged and is out of the way; the step begins again.
@@ -42,5 +42,5 @@ class InstallationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise dg.RetryRequested(max_retries=_MOST_ATTEMPTS) from damage
 
     def clock(self) -> datetime:
-        """What time it is for this run."""
+        """Return the time of this run."""
         return datetime.fromisoformat(self.now).astimezone(UTC) if self.now else utc_now()

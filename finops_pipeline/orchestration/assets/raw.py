@@ -16,7 +16,7 @@ from finops_pipeline.orchestration.metadata.tables import key
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.settings import Cluster
 
-DUE_ONLY = "finops/due_only"  # tag of a run whose days nobody chose: they span what is due
+DUE_ONLY = "finops/due_only"  # tag of a run whose days were not chosen: they span what is due
 # No source remembers more; the partitions of the UI begin here.
 FIRST_DAY = "2025-01-01"
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", end_offset=1)
@@ -78,7 +78,7 @@ def day_assets() -> dg.AssetsDefinition:
     def describe(
         _context: Context, _installation: Installation, progress: list[Progress], _table_name: str
     ) -> dict[str, Any]:
-        counts = (sum(cluster.window_counts.values()) for cluster in progress)
+        counts = (sum(of_cluster.window_counts.values()) for of_cluster in progress)
         return {"days_read": sum(counts)}
 
     after = [key(name) for source in SOURCES for name in source.tables]
@@ -136,32 +136,34 @@ def _chosen_days(context: Context) -> list[date]:
 
 
 def _links(source: Source, clusters: Iterable[Cluster]) -> dict[str, Any]:
-    """Where the answers come from, to click on."""
+    """Return links to the servers of a source."""
     urls = {cluster.name: getattr(cluster, f"{source.name}_url") for cluster in clusters}
     return {f"{source.name} of {name}": dg.MetadataValue.url(url) for name, url in urls.items()}
 
 
 def _counts(
-    installation: Installation, given: list[Progress], table_name: str, day: date
+    installation: Installation, progress: list[Progress], table_name: str, day: date
 ) -> dict[str, Any]:
-    """What the day of a table holds, and what this run read of it."""
-    windows = {progress.cluster: progress.window_counts.get(day, 0) for progress in given}
-    held = [
+    """Count what the day of a table holds, and what this run read of it."""
+    read_counts = {
+        of_cluster.cluster: of_cluster.window_counts.get(day, 0) for of_cluster in progress
+    }
+    windows = [
         window
-        for progress in given
-        for window in installation.state.ledger.day([table_name], progress.cluster, day).values()
+        for cluster in read_counts
+        for window in installation.state.ledger.day([table_name], cluster, day).values()
     ]
     return {
-        "rows_held": sum(window.row_count or 0 for window in held),
-        "windows_held": sum(window.file is not None for window in held),
-        "windows_read": sum(windows.values()),
-        "windows_read_by_cluster": windows,
-        "warnings": dg.MetadataValue.md("\n".join(f"- {w}" for w in _warnings(given)) or "none"),
+        "rows_held": sum(window.row_count or 0 for window in windows),
+        "windows_held": sum(window.file is not None for window in windows),
+        "windows_read": sum(read_counts.values()),
+        "windows_read_by_cluster": read_counts,
+        "warnings": dg.MetadataValue.md("\n".join(f"- {w}" for w in _warnings(progress)) or "none"),
     }
 
 
-def _warnings(given: list[Progress]) -> list[str]:
-    return [warning for progress in given for warning in progress.warnings()]
+def _warnings(progress: list[Progress]) -> list[str]:
+    return [warning for of_cluster in progress for warning in of_cluster.warnings()]
 
 
 ASSETS = [
@@ -171,7 +173,7 @@ ASSETS = [
 
 
 def day_tags(start: date, end: date) -> dict[str, str]:
-    """Tags of a run over the days from ``start`` to ``end``, both included."""
+    """Return the tags of a run over the days from ``start`` to ``end``, both included."""
     return {
         "dagster/asset_partition_range_start": start.isoformat(),
         "dagster/asset_partition_range_end": end.isoformat(),
@@ -179,5 +181,5 @@ def day_tags(start: date, end: date) -> dict[str, str]:
 
 
 def due_tags(days: Collection[date]) -> dict[str, str]:
-    """Tags of a run over all days with due windows; the days between are not requested by it."""
+    """Return the tags of a run over all days with due windows; those between are not requested."""
     return day_tags(min(days), max(days)) | {DUE_ONLY: "true"}

@@ -1,4 +1,4 @@
-"""How a table looks as an asset of Dagster, whichever step fills it."""
+"""Makes the asset of a table, whichever step fills it."""
 
 from typing import Any
 

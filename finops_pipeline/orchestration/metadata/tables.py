@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of a table: columns with comments, a preview, totals and charts."""
+"""Describes tables for the Dagster UI: columns with comments, a preview, totals and charts."""
 
 from datetime import UTC
 from functools import cache
@@ -19,12 +19,12 @@ _WIDEST_CELL = 40
 
 
 def key(table_name: str) -> dg.AssetKey:
-    """``costs.daily`` -> ``costs/daily``."""
+    """Return the key of a table's asset: ``costs.daily`` -> ``costs/daily``."""
     return dg.AssetKey(table_name.split("."))
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """Its columns with their types and comments."""
+    """Return the columns of a table with their types and comments."""
     types = _column_types()
     return dg.TableSchema(
         [
@@ -41,7 +41,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 @cache
 def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
-    """Type and nullability by table and column, as DuckDB understands the table files."""
+    """Return type and nullability by table and column, as DuckDB understands the table files."""
     with duckdb.connect() as connection:
         connection.execute(INTERNAL_TABLES)
         for schema in SCHEMAS:
@@ -53,14 +53,14 @@ def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
 
 
 def _as_markdown(text: str) -> str:
-    """The UI renders comments: ``__idle__`` would become a bold idle."""
+    """Escape a comment, which the UI renders: ``__idle__`` would become a bold idle."""
     return text.replace("_", "\\_").replace("*", "\\*")
 
 
 def metadata(
     warehouse: Warehouse, table: Table, written: int, installation: Installation
 ) -> dict[str, Any]:
-    """Row counts, totals, trend, movers and a preview of a table that was just filled.
+    """Return row counts, totals, trend, movers and a preview of a table that was just filled.
 
     Of a view only how to ask it: its rows would be computed, all of them, to be counted.
     """
@@ -86,7 +86,7 @@ def _newest(table: Table) -> str:
 
 
 def preview(rows: list[dict[str, Any]]) -> str:
-    """Rows as a small Markdown table."""
+    """Format rows as a small Markdown table."""
     if not rows:
         return "no rows"
     names = list(rows[0])[:_PREVIEW_COLUMNS]

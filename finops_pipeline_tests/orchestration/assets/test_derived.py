@@ -10,7 +10,7 @@ import pytest
 
 from finops_pipeline.catalog.sql_files import SQL_DIR, read_tables
 from finops_pipeline.installation.context import Installation, open_installation
-from finops_pipeline.orchestration.asset_selection import reported
+from finops_pipeline.orchestration.asset_selection import select_assets
 from finops_pipeline.orchestration.assets.derived import derived
 from finops_pipeline.orchestration.jobs import TICK
 from finops_pipeline.orchestration.jobs import tick as tick_job
@@ -176,12 +176,12 @@ def test_a_new_dagster_beside_an_old_warehouse_hears_of_everything(empty_home):
 
 def test_a_tick_between_hours_fills_and_publishes_and_reports_little(empty_home):
     instance = empty_home.instance
-    assert reported(instance, at(10, 20)) is None  # Dagster has heard of no table yet
+    assert select_assets(instance, at(10, 20)) is None  # Dagster has heard of no table yet
     tick(empty_home)
     file = empty_home.folder / "tables" / "core" / "label_key.sql"
     file.write_text(file.read_text().replace("-- ", "-- Another comment. ", 1))
 
-    brief = reported(instance, at(10, 20)) or []
+    brief = select_assets(instance, at(10, 20)) or []
     told = tick(empty_home, sorted(it.to_user_string() for it in brief if it in derived.keys))
     with open_published(empty_home.folder / "data") as connection:
         query = "select description from core.table where table_name = 'core.label_key'"
@@ -189,5 +189,5 @@ def test_a_tick_between_hours_fills_and_publishes_and_reports_little(empty_home)
 
     assert told == {"core/cluster", "core/window", "published"}
     assert comment.startswith("Another comment.")
-    assert reported(instance, at(10, 5)) is None
+    assert select_assets(instance, at(10, 5)) is None
     assert tick(empty_home) == told | {"core/label_key"}
