@@ -32,21 +32,21 @@ class Size:
 
 def main(ticks: int) -> None:
     """Print one line per figure."""
-    with world(START + timedelta(minutes=5)) as it:
-        warm, end = run(it, ticks)
+    with world(START + timedelta(minutes=5)) as system:
+        warm, end = run(system, ticks)
         tell("soak_memory_growth_ratio", end.resident_bytes / warm.resident_bytes, MOST_RATIO)
         tell("soak_open_files_growth_count", end.open_files - warm.open_files, 0)
-        tell("soak_gap_count", gaps(it, START, START + ticks * WINDOW), 0)
-        tell("soak_disk_deviation_ratio", disk_deviation(it), MOST_DISK_DEVIATION_RATIO)
+        tell("soak_gap_count", gaps(system, START, START + ticks * WINDOW), 0)
+        tell("soak_disk_deviation_ratio", disk_deviation(system), MOST_DISK_DEVIATION_RATIO)
 
 
-def run(it: World, ticks: int) -> tuple[Size, Size]:
+def run(system: World, ticks: int) -> tuple[Size, Size]:
     """Tick; the size of this process once it is warm, and at the end."""
-    it.say = lambda window, at: [(window.hour + 1 + place) / 8 for place in range(ROWS)]
+    system.say = lambda window, at: [(window.hour + 1 + place) / 8 for place in range(ROWS)]
     warm = size()
     for number in range(1, ticks + 1):
-        it.clock.now += WINDOW
-        it.tick(START, it.clock() + WINDOW)
+        system.clock.now += WINDOW
+        system.tick(START, system.clock() + WINDOW)
         if number == int(ticks * WARM_RATIO):
             warm = size()
     return warm, size()
@@ -58,20 +58,20 @@ def size() -> Size:
     return Size(pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")))
 
 
-def gaps(it: World, start: datetime, end: datetime) -> int:
+def gaps(system: World, start: datetime, end: datetime) -> int:
     """Windows of a range that were not read."""
-    known = it.windows(start, end)
+    known = system.windows(start, end)
     return sum(at not in known or not known[at].file for at in windows(start, end))
 
 
-def disk_deviation(it: World) -> float:
+def disk_deviation(system: World) -> float:
     """How far the lake is from its expected size: a file for each finished day, none besides.
 
     A day is finished a day after its end; the files before it stay two days longer, so that the
     newest four days are left out on both sides.
     """
-    young = it.clock() - 4 * DAY
-    lake = it.installation.lake
+    young = system.clock() - 4 * DAY
+    lake = system.installation.lake
     sizes: dict[str, list[int]] = {}
     for path in lake.paths():
         day = path.split("date=")[1][:10]

@@ -149,14 +149,14 @@ def test_a_clock_that_is_a_little_off_is_a_warning_and_no_failure(tmp_path, seco
         clusters[0].faults["/"] = ahead(clusters[0], seconds)
 
         with made.settings(), open_installation(clock=lambda: at(0, 20)) as installation:
-            given = [
+            progresses = [
                 progress
                 for source in (OPENCOST, PROMETHEUS)
                 for progress in read_due(source, installation, at(0), at(0, 15))
             ]
 
-        assert [progress.failures for progress in given] == [[], []]
-        warnings = [warning for progress in given for warning in progress.warnings()]
+        assert [progress.failures for progress in progresses] == [[], []]
+        warnings = [warning for progress in progresses for warning in progress.warnings()]
         assert len(warnings) == 2 * warned
         assert all("s from ours: synchronise both" in warning for warning in warnings)
 

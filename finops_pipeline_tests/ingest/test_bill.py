@@ -36,16 +36,16 @@ SEPTEMBER = {"BillingPeriodStart": "2026-09-01T00:00:00Z"}
 
 @pytest.fixture
 def made(tmp_path):
-    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as it:
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as installation:
         settings = tmp_path / "finops.toml"
         settings.write_text(settings.read_text() + BILL.format(folder=tmp_path / "bill"))
         (tmp_path / "bill").mkdir()
-        yield it
+        yield installation
 
 
 def opened(made, now=NOW, **more):
-    given = configuration.load(made.folder / "finops.toml", {})
-    return open_installation(given, lambda: now, **more)
+    settings = configuration.load(made.folder / "finops.toml", {})
+    return open_installation(settings, lambda: now, **more)
 
 
 def write(made, name, *costs, currency="USD", **more):
@@ -62,9 +62,9 @@ def remove(made, name):
 
 
 def tick(made, now=NOW):
-    with opened(made, now) as it:
-        read_bill(it)
-        it.publish()
+    with opened(made, now) as installation:
+        read_bill(installation)
+        installation.publish()
 
 
 def bill(made):
@@ -221,13 +221,13 @@ def test_a_bill_outlives_raw_rows_ledger_and_installation(made, tmp_path):
     tick(made)
     shutil.rmtree(made.folder / "bill")
     later = NOW + 500 * DAY
-    with opened(made, later) as it:
-        assert freeze_old_days(it) == []
-        sweep(it.lake, it.state.ledger, later, later + DAY)
-        back_up(it.settings, tmp_path / "backup")
+    with opened(made, later) as installation:
+        assert freeze_old_days(installation) == []
+        sweep(installation.lake, installation.state.ledger, later, later + DAY)
+        back_up(installation.settings, tmp_path / "backup")
     lose_ledger(made.folder)
-    with opened(made, later, is_ledger_lost=True) as it:
-        rebuild_ledger(it)
+    with opened(made, later, is_ledger_lost=True) as installation:
+        rebuild_ledger(installation)
     tick(made, later)
     assert bill(made) == {"2026-09": 1}
 
@@ -240,10 +240,10 @@ def test_a_bill_outlives_raw_rows_ledger_and_installation(made, tmp_path):
 def test_a_damaged_file_of_the_lake_is_read_again_from_the_folder(made):
     write(made, "a.csv", "1")
     tick(made)
-    with opened(made) as it:
-        (file,) = it.state.ledger.current_files()
-        it.lake.absolute(file.path).write_bytes(b"damaged")
-        repair(it, LakeDamaged(file.path, "is damaged"))
+    with opened(made) as installation:
+        (file,) = installation.state.ledger.current_files()
+        installation.lake.absolute(file.path).write_bytes(b"damaged")
+        repair(installation, LakeDamaged(file.path, "is damaged"))
     tick(made, NOW + DAY)
 
     assert bill(made) == {"2026-10": 1}

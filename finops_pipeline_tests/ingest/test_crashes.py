@@ -86,8 +86,8 @@ def test_after_kills_at_random_moments_all_is_as_if_nothing_had_happened(
 
     assert {outcome.damage for outcome in outcomes} == {SOUND}
     assert max(outcome.start_seconds for outcome in outcomes) <= START_SECONDS
-    for one in (killed, undisturbed):
-        one.tick(outcomes[-1].now)
+    for either in (killed, undisturbed):
+        either.tick(outcomes[-1].now)
     assert_equal(killed, undisturbed)
 
 
@@ -106,10 +106,10 @@ def test_after_a_crash_at_a_named_point_the_next_tick_repairs_everything(
 
 
 def test_two_ticks_on_the_same_windows_give_one_result(killed, undisturbed):
-    with Ticks() as one, Ticks() as other, ThreadPoolExecutor(2) as threads:
+    with Ticks() as first, Ticks() as second, ThreadPoolExecutor(2) as threads:
         for step in range(3):
             now = FIRST_TICK + step * HOUR
-            runs = [threads.submit(ticks.run, killed, now) for ticks in (one, other)]
+            runs = [threads.submit(ticks.run, killed, now) for ticks in (first, second)]
             assert [run.result() for run in runs] == [0, 0]
             assert damage(killed, {}, now) == SOUND
 

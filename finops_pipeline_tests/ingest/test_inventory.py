@@ -40,8 +40,8 @@ class World:
     def read(self) -> Progress:
         """What a tick does about the inventory."""
         now = self.clock()
-        (given,) = read_due(KUBERNETES, self.installation, now - DAY, now)
-        return given
+        (progress,) = read_due(KUBERNETES, self.installation, now - DAY, now)
+        return progress
 
     def ticks(self, count: int) -> None:
         """So many readings, the clock a window further after each."""
@@ -129,7 +129,7 @@ def test_windows_that_passed_unread_are_lost_and_no_check_complains(world):
     newest = window_start(world.clock()) - 2 * WINDOW
     assert world.status(INVENTORY, newest) == "final"
     assert world.status(INVENTORY, newest - WINDOW) == "lost"
-    (row,) = [one for one in published(world) if one["source"] == "kubernetes"]
+    (row,) = [row for row in published(world) if row["source"] == "kubernetes"]
     assert row["complete_until"] == newest + WINDOW
     assert row["windows_lost"] == 8
     with world.installation.warehouse() as warehouse:
@@ -146,24 +146,26 @@ def published(world: World) -> list[dict[str, Any]]:
 def test_a_forbidden_kind_is_named_and_its_objects_stay(world):
     world.ticks(2)
     world.cluster.faults[PODS] = FORBIDDEN
-    given = world.read()
+    progress = world.read()
     window = window_start(world.clock()) - WINDOW
 
-    assert [message for message in given.failures if "status 403" in message] == given.failures
-    assert given.failures
+    assert [
+        message for message in progress.failures if "status 403" in message
+    ] == progress.failures
+    assert progress.failures
     assert world.status("raw.pod", window) == "lost"
     (pods,) = world.ask(f"select * from {INVENTORY} where kind = 'Pod' and failure is not null")
     assert (pods["object_count"], pods["changed_count"]) == (None, None)
     assert world.ask(f"from raw.pod where window_start = '{window}'") == []
     still = world.ask("from core.object where kind = 'pod' and valid_until is null")
     assert {row["uid"] for row in still} == world.running(window - WINDOW)
-    (row,) = [one for one in published(world) if one["source"] == "kubernetes"]
+    (row,) = [row for row in published(world) if row["source"] == "kubernetes"]
     assert "status 403" in row["last_failure"]
 
     del world.cluster.faults[PODS]
     world.clock.now += WINDOW
     assert world.read().failures == []
-    (row,) = [one for one in published(world) if one["source"] == "kubernetes"]
+    (row,) = [row for row in published(world) if row["source"] == "kubernetes"]
     assert row["last_failure"] is None
 
 

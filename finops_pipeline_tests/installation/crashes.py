@@ -64,8 +64,8 @@ class Home:
     def opened(self, now: datetime) -> Iterator[Installation]:
         """Its installation."""
         data = {"FINOPS_DATA_DIR": str(self.folder / "data")}
-        given = configuration.load(self.folder / "finops.toml", data)
-        with open_installation(given, lambda: now) as installation:
+        settings = configuration.load(self.folder / "finops.toml", data)
+        with open_installation(settings, lambda: now) as installation:
             yield installation
 
     def tick(self, now: datetime) -> None:
@@ -232,9 +232,9 @@ def pandas_total(home: Home) -> float:
     """What the source says that nodes and disks cost, added up without DuckDB."""
     with home.opened(home.start) as installation:
         assets = (
-            it.path
-            for it in installation.state.ledger.current_files()
-            if it.table_name == "raw.asset"
+            file.path
+            for file in installation.state.ledger.current_files()
+            if file.table_name == "raw.asset"
         )
         files = [*map(installation.lake.absolute, assets)]
     rows = pd.concat(map(pd.read_parquet, files))

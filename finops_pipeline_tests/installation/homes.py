@@ -126,8 +126,8 @@ def _checks(result: dg.ExecuteInProcessResult) -> dict[str, list[str]]:
 
 def _publication(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     events = result.get_asset_materialization_events()
-    found = [
+    materialized = [
         event.materialization for event in events if event.asset_key == dg.AssetKey("published")
     ]
-    assert found  # a step that is skipped is no failure
-    return {name: value.value for one in found for name, value in one.metadata.items()}
+    assert materialized  # a step that is skipped is no failure
+    return {name: value.value for event in materialized for name, value in event.metadata.items()}

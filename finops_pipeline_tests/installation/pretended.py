@@ -67,11 +67,11 @@ class World:
         """Read what is due, by default of all days, and tidy the lake."""
         now = self.clock()
         within = start or now - 400 * DAY, end or now + DAY
-        (given,) = read_due(
+        (progress,) = read_due(
             self.source, self.installation, *within, self._patience, self._monotonic
         )
         compact_lake(self.installation)
-        return given
+        return progress
 
     def windows(self, start: datetime, end: datetime) -> dict[datetime, Window]:
         """What the ledger says of the windows of a range."""
@@ -123,8 +123,8 @@ def world(now: datetime, lookback_days: int = 14) -> Iterator[World]:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "finops.toml"
         file.write_text(_SETTINGS.format(lookback_days=lookback_days))
-        given = configuration.load(file, {"FINOPS_DATA_DIR": f"{folder}/data"})
-        with open_installation(given, clock) as installation:
+        settings = configuration.load(file, {"FINOPS_DATA_DIR": f"{folder}/data"})
+        with open_installation(settings, clock) as installation:
             yield World(installation, clock)
 
 

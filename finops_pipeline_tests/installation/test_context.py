@@ -14,11 +14,11 @@ OF_A_RANGE = {"start", "end", "day"}
 
 
 def test_sql_may_name_settings_and_finds_each_that_it_names(tmp_path):
-    given = {
+    sections = {
         "sharing": {"idle": "by_node", "shared": "even"},
         "calendar": {"fiscal_year_start_month": 10},
     }
-    settings = Settings.model_validate({"clusters": [CLUSTER], **given})
+    settings = Settings.model_validate({"clusters": [CLUSTER], **sections})
     schedule = Schedule(HOUR, (HOUR,))
     with open_state("sqlite://", is_demo=False, currency="USD", schedule=schedule) as state:
         known = Installation(settings, Lake(tmp_path), state).parameters()
@@ -28,7 +28,10 @@ def test_sql_may_name_settings_and_finds_each_that_it_names(tmp_path):
     assert known["fiscal_year_start_month"] == 10
     assert known["container_days"] == 90
     folders = ("checks", "checks/blocking", "metrics")
-    all_files = [*tables().values(), *(file for it in folders for file in files(it).values())]
+    all_files = [
+        *tables().values(),
+        *(file for folder in folders for file in files(folder).values()),
+    ]
     named = {name for file in all_files for name in file.parameters}
     assert named <= known.keys() | OF_A_RANGE
     assert PARAMETERS.keys() <= known.keys() | OF_A_RANGE

@@ -27,10 +27,10 @@ RULE = Rule(name="rest", team="everybody", valid_from=SECOND.date())
 @pytest.fixture(scope="module")
 def read(filled, tmp_path_factory) -> Iterator[Installation]:
     """An installation that has read the last window of one day, and an hour of the next."""
-    with opened(copied(filled, tmp_path_factory.mktemp("edited"))) as it:
+    with opened(copied(filled, tmp_path_factory.mktemp("edited"))) as installation:
         for source in SOURCES:
-            read_due(source, it, SECOND - WINDOW, SECOND)
-        yield it
+            read_due(source, installation, SECOND - WINDOW, SECOND)
+        yield installation
 
 
 @pytest.fixture
@@ -41,10 +41,10 @@ def two_days(read: Installation) -> Installation:
     return read
 
 
-def edited(it: Installation, *rules: Rule, teams: tuple[Team, ...] = ()) -> Installation:
-    attribution = it.settings.attribution.model_copy(update={"rules": rules})
+def edited(installation: Installation, *rules: Rule, teams: tuple[Team, ...] = ()) -> Installation:
+    attribution = installation.settings.attribution.model_copy(update={"rules": rules})
     update = {"attribution": attribution, "teams": teams}
-    return replace(it, settings=it.settings.model_copy(update=update))
+    return replace(installation, settings=installation.settings.model_copy(update=update))
 
 
 def rows_by_day(warehouse: Any, table: str) -> dict[Any, int]:

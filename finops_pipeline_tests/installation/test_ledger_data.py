@@ -50,8 +50,8 @@ def ruled(*rules: Mapping[str, Any]) -> LedgerData:
     return inputs(attribution={"rules": rules})
 
 
-def rows(given: LedgerData, table: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = given.rows(table, *ANY_TIME).to_pylist()
+def rows(data: LedgerData, table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = data.rows(table, *ANY_TIME).to_pylist()
     return found
 
 
@@ -61,7 +61,7 @@ def changed(table: str, before: LedgerData, after: LedgerData) -> list[datetime]
     assert then.keys() == now.keys() == {None, *WEEK}
     days = [day for day in WEEK if then[day] != now[day]]
     for day in WEEK:
-        hours = [it.hour_hashes(table, day) for it in (before, after)]
+        hours = [inputs.hour_hashes(table, day) for inputs in (before, after)]
         assert [hour.keys() for hour in hours] == [{None, day, day + HOUR}] * 2
         differing = [slot for slot in (day, day + HOUR) if hours[0][slot] != hours[1][slot]]
         assert differing == ([day, day + HOUR] if day in days else [])
@@ -108,7 +108,9 @@ def test_rules_that_change_places_touch_the_days_on_which_both_hold():
 
 
 def test_whom_a_team_is_reached_by_changes_no_cost():
-    before, after = (inputs(teams=[{"name": "retail", "email": it}]) for it in ("a@b", "c@d"))
+    before, after = (
+        inputs(teams=[{"name": "retail", "email": address}]) for address in ("a@b", "c@d")
+    )
 
     assert changed("core.team", before, after) == []
     assert before.day_hashes("core.team")[None] != after.day_hashes("core.team")[None]
@@ -118,7 +120,7 @@ def test_no_cost_is_made_of_whom_a_team_is_reached_by():
     for name, table in tables().items():
         reads_teams = "core.team" in {
             *table.reads,
-            *(r for it in table.reads for r in tables()[it].reads),
+            *(indirect for name in table.reads for indirect in tables()[name].reads),
         }
         if reads_teams and table.is_growing:
             assert not re.search(r"\b(email|channel|team\.owner)\b", table.query or ""), name

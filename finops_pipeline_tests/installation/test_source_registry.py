@@ -35,8 +35,8 @@ class Authority:
         asked = ["-keyout", f"{name}.key", "-out", f"{name}.csr"]
         self._openssl("req", "-new", *KEY, *asked, *subject(name))
         authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", str(days)]
-        given = ["-in", f"{name}.csr", "-out", f"{name}.pem", "-extfile", "names"]
-        self._openssl("x509", "-req", *given, *authority)
+        files = ["-in", f"{name}.csr", "-out", f"{name}.pem", "-extfile", "names"]
+        self._openssl("x509", "-req", *files, *authority)
         whole = self.folder / f"{name}-with-key.pem"
         parts = (self.folder / f"{name}.{kind}" for kind in ("key", "pem"))
         whole.write_text("".join(part.read_text() for part in parts))

@@ -30,20 +30,22 @@ from finops_pipeline_tests.operations.test_rebuild_ledger import opened
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     """An installation that has read three windows."""
-    with opened(tmp_path, SOON) as it:
+    with opened(tmp_path, SOON) as installation:
         for start in quarters(3):
-            record(it.lake, it.state.ledger, [reading([0.1, 0.2], start)])
-        return it.settings
+            record(installation.lake, installation.state.ledger, [reading([0.1, 0.2], start)])
+        return installation.settings
 
 
 def read_one_more(folder: Path, start: datetime, at=SOON) -> None:
-    with opened(folder, SOON) as it:
-        record(it.lake, it.state.ledger, [reading([0.7], start, at)])
+    with opened(folder, SOON) as installation:
+        record(installation.lake, installation.state.ledger, [reading([0.7], start, at)])
 
 
 def held(folder: Path):
-    with opened(folder, SOON) as it:
-        return ledger_rows(it.state), current_content(it.lake, it.state)
+    with opened(folder, SOON) as installation:
+        return ledger_rows(installation.state), current_content(
+            installation.lake, installation.state
+        )
 
 
 def elsewhere(folder: Path) -> Settings:
@@ -106,11 +108,11 @@ def test_a_backup_is_whole_while_others_write(settings, tmp_path):
     stop = threading.Event()
 
     def write() -> None:
-        with opened(tmp_path, SOON) as it:
+        with opened(tmp_path, SOON) as installation:
             for hours in range(1, 1000):
                 again = [reading([hours / 8], start, SOON + hours * HOUR) for start in quarters(8)]
-                record(it.lake, it.state.ledger, again)
-                compact(it.lake, it.state.ledger, [TABLE], MUCH_LATER)
+                record(installation.lake, installation.state.ledger, again)
+                compact(installation.lake, installation.state.ledger, [TABLE], MUCH_LATER)
                 if stop.is_set():
                     return
 
@@ -122,7 +124,7 @@ def test_a_backup_is_whole_while_others_write(settings, tmp_path):
             other = tmp_path / f"other{number}"
             restore(elsewhere(other), tmp_path / "backup")
             windows, contents = held(other)
-            assert contents == {it.window_start: it.content_sha256 for it in windows}
+            assert contents == {window.window_start: window.content_sha256 for window in windows}
     finally:
         stop.set()
         writer.join()

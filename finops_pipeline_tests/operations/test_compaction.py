@@ -135,17 +135,17 @@ def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):
 
 def test_the_lake_of_all_sources_is_compacted_and_swept():
     names = [TABLE, "raw.price"]  # of two sources
-    with world(MUCH_LATER) as it:
-        lake, state = it.installation.lake, it.installation.state
+    with world(MUCH_LATER) as system:
+        lake, state = system.installation.lake, system.installation.state
         for name in names:
             read_quarters(lake, state, 3, table_name=name)
             read_again_for_the_last_time(lake, state, 3, table_name=name)
 
-        compact_lake(it.installation)
+        compact_lake(system.installation)
         current = {file.path for file in state.ledger.current_files()}
         assert len(current) == len(names)
         assert len(list(lake.paths())) == len(names) * 4
 
-        it.clock.now += 2 * DAY + HOUR
-        compact_lake(it.installation)
+        system.clock.now += 2 * DAY + HOUR
+        compact_lake(system.installation)
         assert set(lake.paths()) == current

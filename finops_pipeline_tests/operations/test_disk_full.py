@@ -51,27 +51,27 @@ def small(filled, tmp_path) -> Iterator[Home]:
         yield copied(filled, tmp_path)
 
 
-def without_room(made: Home, it: Installation, free_bytes: int) -> Installation:
+def without_room(made: Home, installation: Installation, free_bytes: int) -> Installation:
     data = made.folder / "data"
     if not data.is_mount():
-        return replace(it, lake=FullLake(it.lake.root))
+        return replace(installation, lake=FullLake(installation.lake.root))
     room = os.statvfs(data)
     size = max(room.f_bavail * room.f_frsize - free_bytes, 0)
     (data / "ballast").write_bytes(bytes(size))
-    return it
+    return installation
 
 
 @pytest.mark.parametrize("free_bytes", FREE_BYTES)
 def test_a_full_disk_is_said_and_the_next_tick_goes_on(small, expected, free_bytes):
-    with opened(small) as it:
-        full = without_room(small, it, free_bytes)
+    with opened(small) as installation:
+        full = without_room(small, installation, free_bytes)
         with pytest.raises(DiskFull, match="is full, .* are free: make room"), repair_damage(full):
             tick(full)
 
         left = {path.suffix for path in (small.folder / "data").rglob("*.tmp")}
         assert left == set()
         (small.folder / "data" / "ballast").unlink(missing_ok=True)
-        tick(it)
+        tick(installation)
 
     assert small.ask(TOTAL) == expected
-    assert not Path(it.quarantine).exists()
+    assert not Path(installation.quarantine).exists()

@@ -29,18 +29,18 @@ STATEMENT = "from costs.statement where statement_month = '2026-11-01' order by 
 
 def closed(made, now=DECEMBER):
     """Rows of the statement after it was closed and published."""
-    with opened(made, now) as it:
-        close_month(it, NOVEMBER, is_forced=True)
-        it.publish()
+    with opened(made, now) as installation:
+        close_month(installation, NOVEMBER, is_forced=True)
+        installation.publish()
     return made.ask(STATEMENT)
 
 
 def test_a_closed_statement_is_what_was_published(made):
     open_rows = made.ask(STATEMENT)
     (cost,) = made.ask("select sum(total_cost) as cost from costs.attributed_daily")
-    with opened(made, DECEMBER) as it:
-        assert close_month(it, NOVEMBER, is_forced=True) == (len(open_rows), cost["cost"])
-        it.publish()
+    with opened(made, DECEMBER) as installation:
+        assert close_month(installation, NOVEMBER, is_forced=True) == (len(open_rows), cost["cost"])
+        installation.publish()
 
     assert made.ask(STATEMENT) == [{**row, "is_closed": True} for row in open_rows]
     assert cost["cost"] > 0
@@ -48,15 +48,15 @@ def test_a_closed_statement_is_what_was_published(made):
 
 def test_a_month_that_is_not_over_is_refused(made):
     with (
-        opened(made, datetime(2026, 11, 30, 23, 59, tzinfo=UTC)) as it,
+        opened(made, datetime(2026, 11, 30, 23, 59, tzinfo=UTC)) as installation,
         pytest.raises(CloseRefused, match="2026-11 is not over"),
     ):
-        close_month(it, NOVEMBER, is_forced=True)
+        close_month(installation, NOVEMBER, is_forced=True)
 
 
 def test_windows_that_are_not_final_are_named(made):
-    with opened(made, DECEMBER) as it, pytest.raises(CloseRefused) as refused:
-        close_month(it, NOVEMBER)
+    with opened(made, DECEMBER) as installation, pytest.raises(CloseRefused) as refused:
+        close_month(installation, NOVEMBER)
 
     # 4 hours of the newest day were read, and nothing of the days after it.
     assert "windows of 2026-11 are not final: 2026-11-" in str(refused.value)
@@ -65,42 +65,44 @@ def test_windows_that_are_not_final_are_named(made):
 
 
 def test_a_month_whose_windows_are_final_or_lost_closes_without_force(made):
-    with opened(made, DECEMBER) as it:
-        ledger = it.state.ledger
+    with opened(made, DECEMBER) as installation:
+        ledger = installation.state.ledger
         tables = {file.table_name for file in ledger.current_files()}
         ledger.lose([*tables], "alpha", at(0), datetime(2026, 12, 1, tzinfo=UTC), DECEMBER, "gone")
-        publish(it)
+        publish(installation)
 
-        assert close_month(it, NOVEMBER)[0] > 0
+        assert close_month(installation, NOVEMBER)[0] > 0
 
 
 def test_a_month_is_closed_once(made):
     closed(made)
 
     with (
-        opened(made, DECEMBER) as it,
+        opened(made, DECEMBER) as installation,
         pytest.raises(CloseRefused, match="2026-11 was closed at 2026-12-02 12:00 UTC"),
     ):
-        close_month(it, NOVEMBER, is_forced=True)
+        close_month(installation, NOVEMBER, is_forced=True)
 
 
 def test_a_month_without_cost_is_refused(made):
     with (
-        opened(made, DECEMBER) as it,
+        opened(made, DECEMBER) as installation,
         pytest.raises(CloseRefused, match="no cost of 2026-10 is published"),
     ):
-        close_month(it, date(2026, 10, 1))
+        close_month(installation, date(2026, 10, 1))
 
 
 def test_what_changes_in_a_closed_month_is_adjusted_in_the_next(made):
     before = closed(made)
     (known,) = made.ask("select sum(total_cost) as cost from costs.daily")
-    with opened(made, DECEMBER) as it:
+    with opened(made, DECEMBER) as installation:
         oldest = next(
-            file for file in it.state.ledger.current_files() if "raw.allocation" in file.path
+            file
+            for file in installation.state.ledger.current_files()
+            if "raw.allocation" in file.path
         )
-        it.state.ledger.discard_file(oldest.path, DECEMBER, "it is damaged", {})
-        it.publish()
+        installation.state.ledger.discard_file(oldest.path, DECEMBER, "it is damaged", {})
+        installation.publish()
 
     assert made.ask(STATEMENT) == before
     (now,) = made.ask("select sum(total_cost) as cost from costs.daily")
@@ -121,26 +123,27 @@ def test_what_changes_in_a_closed_month_is_adjusted_in_the_next(made):
 def test_a_statement_outlives_raw_rows_warehouse_and_ledger(made):
     before = closed(made)
     later = DECEMBER + 450 * DAY
-    with opened(made, later) as it:
-        assert freeze_old_days(it)
-        sweep(it.lake, it.state.ledger, later, later + DAY)
-        it.warehouse_path.unlink()
+    with opened(made, later) as installation:
+        assert freeze_old_days(installation)
+        sweep(installation.lake, installation.state.ledger, later, later + DAY)
+        installation.warehouse_path.unlink()
     lose_ledger(made.folder)
-    with opened(made, later, is_ledger_lost=True) as it:
-        rebuild_ledger(it)
-        it.publish()
+    with opened(made, later, is_ledger_lost=True) as installation:
+        rebuild_ledger(installation)
+        installation.publish()
 
     assert made.ask(STATEMENT) == before
 
 
 def test_a_damaged_statement_is_never_given_up(made):
     closed(made)
-    with opened(made, DECEMBER) as it:
-        (file,) = [it for it in it.state.ledger.current_files() if "statement" in it.path]
-        it.lake.absolute(file.path).write_bytes(b"damaged")
+    with opened(made, DECEMBER) as installation:
+        files = installation.state.ledger.current_files()
+        (file,) = [file for file in files if "statement" in file.path]
+        installation.lake.absolute(file.path).write_bytes(b"damaged")
 
         with pytest.raises(LakeError, match="a statement, which no source can say again"):
-            repair(it, LakeDamaged(file.path, "is damaged"))
+            repair(installation, LakeDamaged(file.path, "is damaged"))
 
 
 def test_the_month_after_december_is_january():
@@ -151,9 +154,9 @@ def test_the_month_after_december_is_january():
 def test_the_command_closes_a_month_that_is_over(tmp_path, monkeypatch):
     now = datetime(2026, 10, 1, 1, 5, tzinfo=UTC)
     with pretended("alpha") as clusters, home_of(tmp_path, clusters) as october:
-        with opened(october, now) as it:
-            read_due(OPENCOST, it, day_start(now.date()), window_start(now))
-            it.publish()
+        with opened(october, now) as installation:
+            read_due(OPENCOST, installation, day_start(now.date()), window_start(now))
+            installation.publish()
         monkeypatch.setenv("FINOPS_CONFIG", str(october.folder / "finops.toml"))
         (known,) = october.ask("select sum(total_cost) as cost from costs.daily")
 

@@ -26,76 +26,78 @@ KEPT = [
 ]
 
 
-def daily(it):
-    return {name: it.ask(f"from {name} order by all") for name in KEPT}
+def daily_rows(own_home):
+    return {name: own_home.ask(f"from {name} order by all") for name in KEPT}
 
 
 def test_a_frozen_day_stays_when_its_raw_rows_and_the_warehouse_are_gone(made):
-    before = daily(made)
+    before = daily_rows(made)
     assert all(before.values())
 
-    with opened(made, MUCH_LATER) as it:
-        assert freeze_old_days(it) == [RECORDED.date()]
-        raw = it.lake.root / "raw.allocation"
+    with opened(made, MUCH_LATER) as installation:
+        assert freeze_old_days(installation) == [RECORDED.date()]
+        raw = installation.lake.root / "raw.allocation"
         assert [*raw.rglob("*.parquet")]  # a publication may still name them
-        it.publish()
-        assert daily(made) == before
+        installation.publish()
+        assert daily_rows(made) == before
         assert made.ask("from costs.hourly") == made.ask("from raw.allocation") == []
 
-        it.warehouse_path.unlink()
-        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+        installation.warehouse_path.unlink()
+        sweep(installation.lake, installation.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
         assert not [*raw.rglob("*.parquet")]
-        it.publish()
-        assert daily(made) == before
-        assert freeze_old_days(it) == []
+        installation.publish()
+        assert daily_rows(made) == before
+        assert freeze_old_days(installation) == []
 
 
 def test_a_day_that_changed_since_it_was_published_waits(made):
-    with opened(made, MUCH_LATER) as it:
-        oldest = it.state.ledger.current_files()[0]
-        it.state.ledger.discard_file(oldest.path, MUCH_LATER, "it is damaged", {})
+    with opened(made, MUCH_LATER) as installation:
+        oldest = installation.state.ledger.current_files()[0]
+        installation.state.ledger.discard_file(oldest.path, MUCH_LATER, "it is damaged", {})
 
-        assert freeze_old_days(it) == []
+        assert freeze_old_days(installation) == []
 
-        it.publish()
-        assert freeze_old_days(it) == [RECORDED.date()]
+        installation.publish()
+        assert freeze_old_days(installation) == [RECORDED.date()]
 
 
 def test_a_day_that_is_young_enough_stays_as_it_is(made):
-    with opened(made, NEXT + 399 * DAY) as it:
-        assert freeze_old_days(it) == []
+    with opened(made, NEXT + 399 * DAY) as installation:
+        assert freeze_old_days(installation) == []
 
 
 def test_frozen_days_are_in_a_rebuilt_ledger(made):
-    before = daily(made)
-    with opened(made, MUCH_LATER) as it:
-        freeze_old_days(it)
-        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+    before = daily_rows(made)
+    with opened(made, MUCH_LATER) as installation:
+        freeze_old_days(installation)
+        sweep(installation.lake, installation.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
     lose_ledger(made.folder)
 
-    with opened(made, MUCH_LATER, is_ledger_lost=True) as it:
-        rebuild_ledger(it)
-        it.publish()
+    with opened(made, MUCH_LATER, is_ledger_lost=True) as installation:
+        rebuild_ledger(installation)
+        installation.publish()
 
-    assert daily(made) == before
+    assert daily_rows(made) == before
 
 
 def test_a_frozen_day_of_a_table_with_a_former_name_is_in_a_rebuilt_ledger(made):
     ((former, name),) = CURRENT_NAMES.items()
-    before = daily(made)
-    with opened(made, MUCH_LATER) as it:
-        freeze_old_days(it)
-        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
-        (file,) = (kept for kept in it.state.ledger.current_files() if kept.table_name == name)
-        (window,) = it.state.ledger.day([name], file.cluster, file.day).values()
+    before = daily_rows(made)
+    with opened(made, MUCH_LATER) as installation:
+        freeze_old_days(installation)
+        sweep(installation.lake, installation.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+        (file,) = (
+            kept for kept in installation.state.ledger.current_files() if kept.table_name == name
+        )
+        (window,) = installation.state.ledger.day([name], file.cluster, file.day).values()
         facts = window_facts([replace(window, table_name=former)])
-        rows = {window.window_start: it.lake.read(file.path)}
-        it.lake.write(former, file.cluster, rows, facts)
-        it.lake.remove([file.path])
+        rows = {window.window_start: installation.lake.read(file.path)}
+        installation.lake.write(former, file.cluster, rows, facts)
+        installation.lake.remove([file.path])
     lose_ledger(made.folder)
 
-    with opened(made, MUCH_LATER, is_ledger_lost=True) as it:
-        assert rebuild_ledger(it)[1] == []
-        it.publish()
+    with opened(made, MUCH_LATER, is_ledger_lost=True) as installation:
+        assert rebuild_ledger(installation)[1] == []
+        installation.publish()
 
-    assert daily(made) == before
+    assert daily_rows(made) == before

@@ -45,8 +45,10 @@ class OtherTables(Installation):
 class OtherTablesResource(InstallationResource):
     @contextmanager
     def open(self) -> Iterator[Installation]:
-        with open_installation() as it:
-            yield OtherTables(it.settings, it.lake, it.state, it.clock)
+        with open_installation() as installation:
+            yield OtherTables(
+                installation.settings, installation.lake, installation.state, installation.clock
+            )
 
 
 ONLY_TABLES = dg.Definitions(
@@ -68,7 +70,7 @@ def materialize(made: Home, selection: list[str] | None = None) -> dg.ExecuteInP
             [derived],
             instance=made.instance,
             resources={"installation": OtherTablesResource()},
-            selection=selection and [dg.AssetKey(it.split("/")) for it in selection],
+            selection=selection and [dg.AssetKey(name.split("/")) for name in selection],
             raise_on_error=False,
         )
 
@@ -116,7 +118,7 @@ def read_through(keys: set[str]) -> set[str]:
     readers = {
         key.to_user_string()
         for key, upstream in derived.asset_deps.items()
-        if {it.to_user_string() for it in upstream} & keys and key.path[0] != "published"
+        if {parent.to_user_string() for parent in upstream} & keys and key.path[0] != "published"
     }
     return readers | read_through(readers) if readers else set()
 
@@ -129,15 +131,15 @@ def test_one_table_alone_is_filled_without_a_publication(empty_home):
 
 
 def test_a_finished_day_is_compacted_before_tables_are_made_of_it(empty_home):
-    with empty_home.settings(), open_installation() as it:
-        read_quarters(it.lake, it.state, 3)
-        read_again_for_the_last_time(it.lake, it.state, 3)
-        assert len(it.state.ledger.current_files()) == 3
+    with empty_home.settings(), open_installation() as installation:
+        read_quarters(installation.lake, installation.state, 3)
+        read_again_for_the_last_time(installation.lake, installation.state, 3)
+        assert len(installation.state.ledger.current_files()) == 3
 
     materialize(empty_home, ["core/window"])
 
-    with empty_home.settings(), open_installation() as it:
-        assert len(it.state.ledger.current_files()) == 1
+    with empty_home.settings(), open_installation() as installation:
+        assert len(installation.state.ledger.current_files()) == 1
 
 
 def tick(made: Home, only: list[str] | None = None) -> set[str]:
@@ -145,7 +147,7 @@ def tick(made: Home, only: list[str] | None = None) -> set[str]:
     with made.settings():
         result = ONLY_TABLES.resolve_job_def(TICK).execute_in_process(
             instance=made.instance,
-            asset_selection=[dg.AssetKey(it.split("/")) for it in only] if only else None,
+            asset_selection=[dg.AssetKey(name.split("/")) for name in only] if only else None,
         )
     return filled(result)
 
@@ -182,7 +184,7 @@ def test_a_tick_between_hours_fills_and_publishes_and_reports_little(empty_home)
     file.write_text(file.read_text().replace("-- ", "-- Another comment. ", 1))
 
     brief = select_assets(instance, at(10, 20)) or []
-    told = tick(empty_home, sorted(it.to_user_string() for it in brief if it in derived.keys))
+    told = tick(empty_home, sorted(key.to_user_string() for key in brief if key in derived.keys))
     with open_published(empty_home.folder / "data") as connection:
         query = "select description from core.table where table_name = 'core.label_key'"
         ((comment,),) = ask(connection, query).rows

@@ -55,7 +55,7 @@ def test_old_runs_go_with_their_files(instance, tmp_path):
 
     assert trim(instance, between) == 1
 
-    assert [it.dagster_run.run_id for it in instance.get_run_records()] == [young]
+    assert [record.dagster_run.run_id for record in instance.get_run_records()] == [young]
     assert left_by(tmp_path, old) == set()
     assert left_by(tmp_path, young) == kept
     assert instance.all_logs(young)
@@ -67,7 +67,7 @@ def test_a_few_go_at_a_time_the_oldest_first(instance):
 
     assert trim(instance, datetime.now(UTC)) == _AT_ONCE
 
-    assert [it.dagster_run.run_id for it in instance.get_run_records()] == runs[:-3:-1]
+    assert [record.dagster_run.run_id for record in instance.get_run_records()] == runs[:-3:-1]
 
 
 def test_what_has_not_finished_stays(instance):
