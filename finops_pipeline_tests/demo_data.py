@@ -55,7 +55,7 @@ def publish(folder: Path, now: datetime | None = None, span: timedelta = SPAN) -
     clock = Clock(end)
     with (
         server.serve(anchor=end.date(), clock=clock) as cluster,
-        opened(folder, cluster, clock) as installation,
+        open_data(folder, cluster, clock) as installation,
     ):
         quiet = window_start(end - OUTAGE)
         clock.now = end - 2 * HOUR
@@ -70,7 +70,7 @@ def publish(folder: Path, now: datetime | None = None, span: timedelta = SPAN) -
 
 
 @contextmanager
-def opened(folder: Path, cluster: Server, clock: Clock) -> Iterator[Installation]:
+def open_data(folder: Path, cluster: Server, clock: Clock) -> Iterator[Installation]:
     """The installation of a folder; its settings name the pretend cluster."""
     file = folder / "finops.toml"
     file.write_text(CONFIG.format(url=cluster.url, folder=folder) + OWNERS)

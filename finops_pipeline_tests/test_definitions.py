@@ -24,15 +24,15 @@ def graph():
 @pytest.fixture(scope="module")
 def instance() -> Iterator[dg.DagsterInstance]:
     """One with storage on disk: a schedule refuses an ephemeral one."""
-    with dg.instance_for_test() as made:
-        yield made
+    with dg.instance_for_test() as instance:
+        yield instance
 
 
 @pytest.fixture
 def fresh_home(tmp_path) -> Iterator[Home]:
     """An installation that has read nothing yet."""
-    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as made:
-        yield made
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as own_home:
+        yield own_home
 
 
 def test_the_definitions_load():
@@ -110,13 +110,13 @@ def test_a_tick_fills_everything_and_comes_by_itself():
     assert defs.resolve_sensor_def("push_metrics").default_status == dg.DefaultSensorStatus.RUNNING
 
 
-def evaluate(made: Home, instance: dg.DagsterInstance):
+def evaluate(own_home: Home, instance: dg.DagsterInstance):
     context = dg.build_schedule_context(
         instance,
         scheduled_execution_time=at(10, 20),
         resources={"installation": InstallationResource()},
     )
-    with made.settings(), context:
+    with own_home.settings(), context:
         return defs.resolve_schedule_def("every_quarter_hour").evaluate_tick(context)
 
 

@@ -41,8 +41,8 @@ def cluster() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def ticks() -> Iterator[Ticks]:
-    with Ticks() as made:
-        yield made
+    with Ticks() as ticks:
+        yield ticks
 
 
 @pytest.fixture
@@ -58,17 +58,17 @@ def undisturbed(tmp_path: Path, cluster: Server) -> Home:
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory, cluster: Server) -> Home:
     """After its first tick; to be copied."""
-    made = home(tmp_path_factory.mktemp("begun") / "home", cluster.port, START)
-    made.tick(FIRST_TICK)
-    return made
+    own_home = home(tmp_path_factory.mktemp("begun") / "home", cluster.port, START)
+    own_home.tick(FIRST_TICK)
+    return own_home
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, cluster: Server) -> Home:
     """After a tick an hour later, to which nothing has happened."""
-    made = home(tmp_path_factory.mktemp("finished") / "home", cluster.port, START)
-    made.tick(FIRST_TICK + HOUR)
-    return made
+    own_home = home(tmp_path_factory.mktemp("finished") / "home", cluster.port, START)
+    own_home.tick(FIRST_TICK + HOUR)
+    return own_home
 
 
 def assert_equal(killed: Home, undisturbed: Home) -> None:

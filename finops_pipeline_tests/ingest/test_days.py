@@ -52,7 +52,7 @@ class World:
     status: int = 200
     asked: list[str] = field(default_factory=list)
 
-    def opened(self, *, is_ledger_lost: bool = False):
+    def open_data(self, *, is_ledger_lost: bool = False):
         file = self.folder / "finops.toml"
         file.write_text(CONFIG.format(folder=self.folder, url=self.url))
         settings = configuration.load(file, {})
@@ -127,7 +127,7 @@ def lose_windows(installation: Installation, start: datetime, end: datetime) -> 
 
 
 def test_a_day_is_read_once(world):
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation)
         assert world.tick(installation) == []
         assert world.tick(installation) == []
@@ -143,7 +143,7 @@ def test_a_day_is_read_once(world):
 
 def test_a_day_that_is_not_its_windows_is_degraded(world):
     world.cost = 9.7
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
 
@@ -155,7 +155,7 @@ def test_a_day_that_is_not_its_windows_is_degraded(world):
 
 
 def test_a_day_waits_for_all_of_its_windows(world):
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation, count=95)
         world.tick(installation)
         assert world.asked == []
@@ -173,7 +173,7 @@ def test_a_day_waits_for_all_of_its_windows(world):
 
 
 def test_a_day_with_lost_windows_is_read_and_not_compared(world):
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation, count=90)
         lose_windows(installation, MONDAY + 90 * WINDOW, MONDAY + DAY)
         world.tick(installation)
@@ -185,7 +185,7 @@ def test_a_day_with_lost_windows_is_read_and_not_compared(world):
 
 
 def test_a_day_without_any_window_is_lost_unasked(world):
-    with world.opened() as installation:
+    with world.open_data() as installation:
         lose_windows(installation, MONDAY, MONDAY + DAY)
         world.tick(installation)
 
@@ -198,7 +198,7 @@ def test_a_day_without_any_window_is_lost_unasked(world):
 
 def test_a_day_that_the_source_has_forgotten_is_lost(world):
     world.cost = 0
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
         world.tick(installation)
@@ -212,7 +212,7 @@ def test_a_day_that_the_source_has_forgotten_is_lost(world):
 
 
 def test_a_source_that_fails_is_asked_at_the_next_tick_and_other_days_come_first(world):
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation)
         read_windows(installation, MONDAY - DAY)
         world.status = 500
@@ -229,7 +229,7 @@ def test_a_source_that_fails_is_asked_at_the_next_tick_and_other_days_come_first
 
 def test_a_tick_reads_a_few_days_oldest_first(world):
     days = [MONDAY - n * DAY for n in range(4, -1, -1)]
-    with world.opened() as installation:
+    with world.open_data() as installation:
         for day in days:
             read_windows(installation, day)
         world.tick(installation)
@@ -240,7 +240,7 @@ def test_a_tick_reads_a_few_days_oldest_first(world):
 
 
 def test_nothing_begins_that_the_tick_has_no_time_for(world):
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation)
         read_days(installation, lambda _until: RetryBudget(until=0.0, clock=lambda: 1.0))
 
@@ -250,7 +250,7 @@ def test_nothing_begins_that_the_tick_has_no_time_for(world):
 
 def test_a_day_that_became_too_old_is_lost_and_asked_for_again_on_request(world):
     world.clock.now = MONDAY + 15 * DAY + HOUR
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
         known = world.known(installation)
@@ -269,14 +269,14 @@ def test_a_day_that_became_too_old_is_lost_and_asked_for_again_on_request(world)
 
 def test_a_rebuilt_ledger_knows_the_day_and_what_was_wrong_with_it(world):
     world.cost = 9.7
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
         compact(installation.lake, installation.state.ledger, [TABLE, "raw.allocation"], OVER + DAY)
         before = world.known(installation)
     lose_ledger(world.folder)
 
-    with world.opened(is_ledger_lost=True) as installation:
+    with world.open_data(is_ledger_lost=True) as installation:
         assert rebuild_ledger(installation)[1] == []
         assert world.known(installation) == before
         world.tick(installation)
@@ -284,7 +284,7 @@ def test_a_rebuilt_ledger_knows_the_day_and_what_was_wrong_with_it(world):
 
 
 def test_a_damaged_day_is_read_again(world):
-    with world.opened() as installation:
+    with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
         known = world.known(installation)

@@ -21,7 +21,7 @@ from finops_pipeline.simulation.schedule import minute
 from finops_pipeline.simulation.server import Server
 from finops_pipeline.sources.kubernetes.tables import INVENTORY, STATES
 from finops_pipeline.units import DAY, HOUR, WINDOW, day_start, window_start
-from finops_pipeline_tests.demo_data import Clock, opened
+from finops_pipeline_tests.demo_data import Clock, open_data
 
 MIDNIGHT = datetime(2026, 3, 4, tzinfo=UTC)
 EVENING = MIDNIGHT - timedelta(hours=1) + timedelta(minutes=5)
@@ -72,7 +72,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     clock = Clock(EVENING)
     with (
         server.serve(anchor=MIDNIGHT.date(), clock=clock) as cluster,
-        opened(tmp_path, cluster, clock) as installation,
+        open_data(tmp_path, cluster, clock) as installation,
     ):
         yield World(cluster, installation, clock)
 

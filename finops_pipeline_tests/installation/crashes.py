@@ -61,7 +61,7 @@ class Home:
     start: datetime  # of the first window that is read
 
     @contextmanager
-    def opened(self, now: datetime) -> Iterator[Installation]:
+    def open_data(self, now: datetime) -> Iterator[Installation]:
         """Its installation."""
         data = {"FINOPS_DATA_DIR": str(self.folder / "data")}
         settings = configuration.load(self.folder / "finops.toml", data)
@@ -70,7 +70,7 @@ class Home:
 
     def tick(self, now: datetime) -> None:
         """All that a tick does, in this process."""
-        with self.opened(now) as installation:
+        with self.open_data(now) as installation:
             for source in SOURCES:
                 read_due(source, installation, self.start, now)
             compact_lake(installation)
@@ -80,7 +80,7 @@ class Home:
         """What the ledger says of every window."""
         names = [name for source in SOURCES for name in source.tables]
         days = sorted({at.date() for at in windows(self.start, now)})
-        with self.opened(now) as installation:
+        with self.open_data(now) as installation:
             ledger, found = installation.state.ledger, dict[Key, Window]()
             for day in days:
                 found |= ledger.day(names, "demo", day)
@@ -172,7 +172,7 @@ def damage(home: Home, before: dict[Key, Window], now: datetime) -> Damage:
     after = home.known(now)
     lost = [key for key, old in before.items() if old.file and not _is_kept(old, after.get(key))]
     rows: Counter[Key] = Counter()
-    with home.opened(now) as installation:
+    with home.open_data(now) as installation:
         files = installation.state.ledger.current_files()
         for file in files:
             table = installation.lake.read(file.path, file.file_sha256)  # refuses a torn file
@@ -219,7 +219,7 @@ def killed_ticks(home: Home, ticks: Ticks, first: datetime, kills: int) -> Itera
         assert ended == -signal.SIGKILL
         kills -= 1
         began = time.monotonic()
-        with home.opened(now) as installation, installation.warehouse():
+        with home.open_data(now) as installation, installation.warehouse():
             start_seconds = time.monotonic() - began
         yield Outcome(now, damage(home, before, now), start_seconds)
 
@@ -230,7 +230,7 @@ def _is_kept(old: Window, new: Window | None) -> bool:
 
 def pandas_total(home: Home) -> float:
     """What the source says that nodes and disks cost, added up without DuckDB."""
-    with home.opened(home.start) as installation:
+    with home.open_data(home.start) as installation:
         assets = (
             file.path
             for file in installation.state.ledger.current_files()

@@ -41,7 +41,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Ticked:
+class TickResult:
     """What one successful run of the tick did."""
 
     checks: Mapping[str, list[str]]  # by name: rows as shown, without the heading; none is green
@@ -65,7 +65,9 @@ class Home:
         """The file that people open."""
         return self.folder / "data" / "finops.duckdb"
 
-    def tick(self, now: datetime, first: date | None = None, last: date | None = None) -> Ticked:
+    def tick(
+        self, now: datetime, first: date | None = None, last: date | None = None
+    ) -> TickResult:
         """Run the job that the schedule starts, over a range of days; by default that of now.
 
         Raises what a step raises: a tick that returns is a success.
@@ -79,7 +81,7 @@ class Home:
                 instance=self.instance,
                 tags=days,
             )
-        return Ticked(_checks(result), _publication(result))
+        return TickResult(_checks(result), _publication(result))
 
     @contextmanager
     def settings(self) -> Iterator[None]:

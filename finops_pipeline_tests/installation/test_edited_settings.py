@@ -12,7 +12,7 @@ from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.settings import Rule, Team
 from finops_pipeline.units import DAY, WINDOW
 from finops_pipeline_tests.installation.homes import DAY as SECOND
-from finops_pipeline_tests.operations.test_repair import copied, filled, opened
+from finops_pipeline_tests.operations.test_repair import copied, filled, open_data
 
 __all__ = ["filled"]
 
@@ -27,7 +27,7 @@ RULE = Rule(name="rest", team="everybody", valid_from=SECOND.date())
 @pytest.fixture(scope="module")
 def read(filled, tmp_path_factory) -> Iterator[Installation]:
     """An installation that has read the last window of one day, and an hour of the next."""
-    with opened(copied(filled, tmp_path_factory.mktemp("edited"))) as installation:
+    with open_data(copied(filled, tmp_path_factory.mktemp("edited"))) as installation:
         for source in SOURCES:
             read_due(source, installation, SECOND - WINDOW, SECOND)
         yield installation

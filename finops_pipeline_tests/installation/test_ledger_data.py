@@ -155,21 +155,21 @@ def test_other_lists_of_the_settings_touch_every_day(table):
 
 
 def test_lists_of_the_settings_become_rows():
-    made = inputs(
+    data = inputs(
         attribution={"cost_labels": ["app.kubernetes.io/name"]},
         sharing={"shared_namespaces": ["kube-*", "istio-*"]},
         teams=[{"name": "retail", "email": "retail@example.com"}],
         budgets=[{"scope": "team", "name": "retail", "month_amount": 1234.56}],
     )
 
-    assert rows(made, "core.cost_label") == [
+    assert rows(data, "core.cost_label") == [
         {"position_count": 0, "label": "app_kubernetes_io_name"}
     ]
-    assert [row["namespace_pattern"] for row in rows(made, "core.shared_namespace")] == [
+    assert [row["namespace_pattern"] for row in rows(data, "core.shared_namespace")] == [
         "kube-*",
         "istio-*",
     ]
-    (team,) = rows(made, "core.team")
+    (team,) = rows(data, "core.team")
     assert (team["team"], team["email"], team["owner"]) == ("retail", "retail@example.com", None)
-    (budget,) = rows(made, "core.budget")
+    (budget,) = rows(data, "core.budget")
     assert (budget["scope"], budget["month_amount"]) == ("team", Decimal("1234.56"))

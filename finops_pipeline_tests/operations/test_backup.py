@@ -24,25 +24,25 @@ from finops_pipeline_tests.installation.test_recording import (
     quarters,
     reading,
 )
-from finops_pipeline_tests.operations.test_rebuild_ledger import opened
+from finops_pipeline_tests.operations.test_rebuild_ledger import open_data
 
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     """An installation that has read three windows."""
-    with opened(tmp_path, SOON) as installation:
+    with open_data(tmp_path, SOON) as installation:
         for start in quarters(3):
             record(installation.lake, installation.state.ledger, [reading([0.1, 0.2], start)])
         return installation.settings
 
 
 def read_one_more(folder: Path, start: datetime, at=SOON) -> None:
-    with opened(folder, SOON) as installation:
+    with open_data(folder, SOON) as installation:
         record(installation.lake, installation.state.ledger, [reading([0.7], start, at)])
 
 
 def held(folder: Path):
-    with opened(folder, SOON) as installation:
+    with open_data(folder, SOON) as installation:
         return ledger_rows(installation.state), current_content(
             installation.lake, installation.state
         )
@@ -108,7 +108,7 @@ def test_a_backup_is_whole_while_others_write(settings, tmp_path):
     stop = threading.Event()
 
     def write() -> None:
-        with opened(tmp_path, SOON) as installation:
+        with open_data(tmp_path, SOON) as installation:
             for hours in range(1, 1000):
                 again = [reading([hours / 8], start, SOON + hours * HOUR) for start in quarters(8)]
                 record(installation.lake, installation.state.ledger, again)

@@ -23,7 +23,7 @@ from finops_pipeline_tests.operations.test_repair import (
     copied,
     expected,
     filled,
-    opened,
+    open_data,
     tick,
 )
 
@@ -51,8 +51,8 @@ def small(filled, tmp_path) -> Iterator[Home]:
         yield copied(filled, tmp_path)
 
 
-def without_room(made: Home, installation: Installation, free_bytes: int) -> Installation:
-    data = made.folder / "data"
+def without_room(own_home: Home, installation: Installation, free_bytes: int) -> Installation:
+    data = own_home.folder / "data"
     if not data.is_mount():
         return replace(installation, lake=FullLake(installation.lake.root))
     room = os.statvfs(data)
@@ -63,7 +63,7 @@ def without_room(made: Home, installation: Installation, free_bytes: int) -> Ins
 
 @pytest.mark.parametrize("free_bytes", FREE_BYTES)
 def test_a_full_disk_is_said_and_the_next_tick_goes_on(small, expected, free_bytes):
-    with opened(small) as installation:
+    with open_data(small) as installation:
         full = without_room(small, installation, free_bytes)
         with pytest.raises(DiskFull, match="is full, .* are free: make room"), repair_damage(full):
             tick(full)

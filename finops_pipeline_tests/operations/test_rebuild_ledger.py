@@ -57,7 +57,9 @@ STEPS = st.lists(
 
 
 @contextmanager
-def opened(folder: Path, now: datetime, *, is_ledger_lost: bool = False) -> Iterator[Installation]:
+def open_data(
+    folder: Path, now: datetime, *, is_ledger_lost: bool = False
+) -> Iterator[Installation]:
     file = folder / "finops.toml"
     file.write_text(CONFIG.format(folder=folder))
     settings = configuration.load(file, {})
@@ -91,7 +93,7 @@ def test_any_history_ends_in_the_same_ledger(steps):
     now = MIDNIGHT + 2 * HOUR
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with opened(folder, now) as installation:
+        with open_data(folder, now) as installation:
             for step, number, costs, hours in steps:
                 now += hours * HOUR
                 play(installation, step, source, MIDNIGHT + number * WINDOW, costs, now)
@@ -102,7 +104,7 @@ def test_any_history_ends_in_the_same_ledger(steps):
             )
         lose_ledger(folder)
 
-        with opened(folder, now, is_ledger_lost=True) as installation:
+        with open_data(folder, now, is_ledger_lost=True) as installation:
             assert rebuild_ledger(installation) == (len(before[0]), [])
             after = (
                 current(installation.state),
@@ -128,12 +130,12 @@ def play(installation, step, source, start, costs, now) -> None:
 
 
 def test_a_rebuilt_ledger_reads_on_where_the_lost_one_was(tmp_path):
-    with opened(tmp_path, SOON) as installation:
+    with open_data(tmp_path, SOON) as installation:
         record(installation.lake, installation.state.ledger, [reading([0.1])])
         before = ledger_rows(installation.state)
     lose_ledger(tmp_path)
 
-    with opened(tmp_path, SOON + HOUR, is_ledger_lost=True) as installation:
+    with open_data(tmp_path, SOON + HOUR, is_ledger_lost=True) as installation:
         rebuild_ledger(installation)
 
         assert ledger_rows(installation.state) == before
@@ -143,7 +145,7 @@ def test_a_rebuilt_ledger_reads_on_where_the_lost_one_was(tmp_path):
 
 
 def test_flipped_bytes_are_recognised_and_older_readings_are_read_again(tmp_path):
-    with opened(tmp_path, SOON) as installation:
+    with open_data(tmp_path, SOON) as installation:
         record(
             installation.lake,
             installation.state.ledger,
@@ -156,7 +158,7 @@ def test_flipped_bytes_are_recognised_and_older_readings_are_read_again(tmp_path
     newest.write_bytes(body)
     lose_ledger(tmp_path)
 
-    with opened(tmp_path, SOON + DAY, is_ledger_lost=True) as installation:
+    with open_data(tmp_path, SOON + DAY, is_ledger_lost=True) as installation:
         damaged = rebuild_ledger(installation)[1]
 
         assert [Path(path).name for path in damaged] == [newest.name]
@@ -172,7 +174,7 @@ def test_flipped_bytes_are_recognised_and_older_readings_are_read_again(tmp_path
 
 
 def test_a_ledger_that_is_there_is_not_made_anew(tmp_path):
-    with opened(tmp_path, SOON) as installation:
+    with open_data(tmp_path, SOON) as installation:
         record(installation.lake, installation.state.ledger, [reading([0.1])])
 
         with pytest.raises(StateError, match="only an empty one"):
@@ -180,5 +182,5 @@ def test_a_ledger_that_is_there_is_not_made_anew(tmp_path):
 
 
 def test_an_empty_lake_makes_an_empty_ledger(tmp_path):
-    with opened(tmp_path, SOON, is_ledger_lost=True) as installation:
+    with open_data(tmp_path, SOON, is_ledger_lost=True) as installation:
         assert rebuild_ledger(installation) == (0, [])

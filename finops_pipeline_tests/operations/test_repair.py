@@ -60,23 +60,26 @@ DAMAGES: list[Callable[[Path], None]] = [flip, cut, Path.unlink]
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory) -> Iterator[Home]:
     """An installation whose newest tick was at 01:05; nobody changes it."""
-    with pretended("alpha") as clusters, home_of(tmp_path_factory.mktemp("it"), clusters) as made:
-        with opened(made, NEWEST) as installation:
+    with (
+        pretended("alpha") as clusters,
+        home_of(tmp_path_factory.mktemp("it"), clusters) as own_home,
+    ):
+        with open_data(own_home, NEWEST) as installation:
             tick(installation)
-        yield made
+        yield own_home
 
 
 @pytest.fixture(scope="module")
 def expected(filled, tmp_path_factory) -> list[dict[str, Any]]:
     """The total after one tick more, where nothing is damaged."""
     whole = copied(filled, tmp_path_factory.mktemp("whole"))
-    with opened(whole) as installation:
+    with open_data(whole) as installation:
         tick(installation)
     return whole.ask(TOTAL)
 
 
 @pytest.fixture
-def made(filled, tmp_path) -> Home:
+def own_home(filled, tmp_path) -> Home:
     """A copy, to be damaged."""
     return copied(filled, tmp_path)
 
@@ -88,8 +91,8 @@ def copied(home: Home, folder: Path) -> Home:
     return Home(folder, home.instance)
 
 
-def opened(made: Home, now=NEXT, *, is_ledger_lost=False):
-    settings = configuration.load(made.folder / "finops.toml", {})
+def open_data(own_home: Home, now=NEXT, *, is_ledger_lost=False):
+    settings = configuration.load(own_home.folder / "finops.toml", {})
     return open_installation(settings, lambda: now, is_ledger_lost=is_ledger_lost)
 
 
@@ -115,46 +118,46 @@ def newest(installation: Installation, table: str = "raw.allocation") -> Path:
     return installation.lake.absolute(max(file.path for file in files))
 
 
-def quarantined(made: Home) -> set[str]:
-    folder = made.folder / "data" / "quarantine"
+def quarantined(own_home: Home) -> set[str]:
+    folder = own_home.folder / "data" / "quarantine"
     return {file.name for file in folder.rglob("*") if file.is_file()}
 
 
-def test_a_run_goes_on_without_the_damaged_file_and_the_next_reads_it_again(made, expected):
-    with opened(made) as installation:
+def test_a_run_goes_on_without_the_damaged_file_and_the_next_reads_it_again(own_home, expected):
+    with open_data(own_home) as installation:
         damaged = newest(installation)
     flip(damaged)
 
-    made.tick(NEXT)
+    own_home.tick(NEXT)
 
-    (absent,) = made.ask(
+    (absent,) = own_home.ask(
         "select count(*) as windows, min(reason) as reason from core.window"
         " where status = 'absent' and table_name = 'raw.allocation' and read_count > 0"
     )
     assert absent["windows"] > 0
     assert "is damaged: its SHA-256 is" in str(absent["reason"])
-    assert made.ask(TOTAL) != expected
-    assert quarantined(made) == {damaged.name}
-    with opened(made) as installation:
+    assert own_home.ask(TOTAL) != expected
+    assert quarantined(own_home) == {damaged.name}
+    with open_data(own_home) as installation:
         tick(installation)
-    assert made.ask(TOTAL) == expected
+    assert own_home.ask(TOTAL) == expected
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("table", ["raw.allocation", "raw.price"])
-def test_a_damaged_lake_file_is_read_again(made, table, damage, expected):
-    with opened(made) as installation:
+def test_a_damaged_lake_file_is_read_again(own_home, table, damage, expected):
+    with open_data(own_home) as installation:
         damaged = newest(installation, table)
         damage(damaged)
         tick(installation)
         tick(installation)
 
-    assert quarantined(made) == (set() if damage is Path.unlink else {damaged.name})
-    assert made.ask(TOTAL) == expected
+    assert quarantined(own_home) == (set() if damage is Path.unlink else {damaged.name})
+    assert own_home.ask(TOTAL) == expected
 
 
-def test_damage_that_nobody_reads_is_found_within_a_week(made):
-    with opened(made) as installation:
+def test_damage_that_nobody_reads_is_found_within_a_week(own_home):
+    with open_data(own_home) as installation:
         damaged = newest(installation)
         flip(damaged)
         found = []
@@ -168,13 +171,13 @@ def test_damage_that_nobody_reads_is_found_within_a_week(made):
     assert [path.rpartition("/")[2] for path in found] == [damaged.name]
 
 
-def test_windows_that_no_source_can_say_again_are_lost(made):
-    with opened(made, NEXT + 20 * DAY) as installation:
+def test_windows_that_no_source_can_say_again_are_lost(own_home):
+    with open_data(own_home, NEXT + 20 * DAY) as installation:
         damaged = newest(installation)
         damaged.unlink()
         publish(installation)
 
-    (row,) = made.ask(
+    (row,) = own_home.ask(
         "select distinct status, reason from core.window"
         " where table_name = 'raw.allocation' and file is null"
     )
@@ -215,8 +218,8 @@ def test_a_damaged_file_of_the_inventory_keeps_nothing_from_being_published(tmp_
         assert [row["window_start"] for row in read] == [at(0), at(0, 15)]
 
 
-def test_a_frozen_day_that_is_damaged_is_not_dropped(made):
-    with opened(made, NEXT + 450 * DAY) as installation:
+def test_a_frozen_day_that_is_damaged_is_not_dropped(own_home):
+    with open_data(own_home, NEXT + 450 * DAY) as installation:
         freeze_old_days(installation)
         frozen = newest(installation, "costs.daily")
         flip(frozen)
@@ -225,24 +228,27 @@ def test_a_frozen_day_that_is_damaged_is_not_dropped(made):
         assert frozen.exists()
 
 
-def test_an_unmounted_lake_makes_nothing_absent(made):
-    lake = made.folder / "data" / "lake"
-    lake.rename(made.folder / "elsewhere")
+def test_an_unmounted_lake_makes_nothing_absent(own_home):
+    lake = own_home.folder / "data" / "lake"
+    lake.rename(own_home.folder / "elsewhere")
 
-    with opened(made) as installation:
+    with open_data(own_home) as installation:
         before = installation.state.ledger.current_files()
         with pytest.raises(StateError, match="see that its volume is mounted"):
             tick(installation)
         assert set(installation.state.ledger.current_files()) >= set(before)
 
 
-def test_a_ledger_that_is_wrong_about_a_file_condemns_no_file(made):
-    with opened(made) as installation:
+def test_a_ledger_that_is_wrong_about_a_file_condemns_no_file(own_home):
+    with open_data(own_home) as installation:
         file = newest(installation)
-    path = made.folder / "data" / "state.db"
+    path = own_home.folder / "data" / "state.db"
     path.write_bytes(path.read_bytes().replace(digest(file).encode(), b"0" * 64))
 
-    with opened(made) as installation, pytest.raises(StateError, match="finops rebuild-ledger"):
+    with (
+        open_data(own_home) as installation,
+        pytest.raises(StateError, match="finops rebuild-ledger"),
+    ):
         tick(installation)
 
     assert file.exists()
@@ -254,49 +260,51 @@ def digest(file: Path) -> str:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", ["warehouse.duckdb", "finops.duckdb"])
-def test_a_damaged_database_is_made_anew_by_the_next_tick(made, name, damage, expected):
+def test_a_damaged_database_is_made_anew_by_the_next_tick(own_home, name, damage, expected):
     for _ in range(2):
-        damage(made.folder / "data" / name)
-        with opened(made) as installation:
+        damage(own_home.folder / "data" / name)
+        with open_data(own_home) as installation:
             tick(installation)
 
-        assert made.ask(TOTAL) == expected
+        assert own_home.ask(TOTAL) == expected
 
 
-def test_rows_that_the_warehouse_could_not_take_up_are_not_left_behind(made, expected):
-    file = made.folder / "data" / "warehouse.duckdb"
+def test_rows_that_the_warehouse_could_not_take_up_are_not_left_behind(own_home, expected):
+    file = own_home.folder / "data" / "warehouse.duckdb"
     body = bytearray(file.read_bytes())
     body[2533726 % len(body)] ^= 1 << 5  # met when the file is closed, not before
     rewrite(file, bytes(body))
 
-    with opened(made) as installation:
+    with open_data(own_home) as installation:
         tick(installation)
 
-    assert made.ask(TOTAL) == expected
+    assert own_home.ask(TOTAL) == expected
 
 
-def test_a_published_file_that_is_damaged_is_replaced_though_nothing_changed(made):
-    with opened(made) as installation:
+def test_a_published_file_that_is_damaged_is_replaced_though_nothing_changed(own_home):
+    with open_data(own_home) as installation:
         tick(installation)
-        whole = made.published.read_bytes()
+        whole = own_home.published.read_bytes()
         for _ in range(8):
             place = CHANCE.randrange(12288, len(whole))
-            rewrite(made.published, whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            rewrite(
+                own_home.published, whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+            )
             installation.publish()
-            with connect_read_only(made.published) as connection:
+            with connect_read_only(own_home.published) as connection:
                 read_everything(connection)
 
 
-def test_a_damaged_state_database_is_refused_or_does_not_matter(made, expected):
-    path = made.folder / "data" / "state.db"
-    whole, data = path.read_bytes(), shutil.copytree(path.parent, made.folder / "before")
+def test_a_damaged_state_database_is_refused_or_does_not_matter(own_home, expected):
+    path = own_home.folder / "data" / "state.db"
+    whole, data = path.read_bytes(), shutil.copytree(path.parent, own_home.folder / "before")
     outcomes = set()
     for damage in [flip, cut] * 5:
         damage(path)
         try:
-            with opened(made) as installation:
+            with open_data(own_home) as installation:
                 tick(installation)
-            outcomes.add(made.ask(TOTAL) == expected)
+            outcomes.add(own_home.ask(TOTAL) == expected)
         except FinopsError as error:
             outcomes.add(type(error))
         shutil.rmtree(path.parent)

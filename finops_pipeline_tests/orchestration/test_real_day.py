@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from finops_pipeline_tests import servers
-from finops_pipeline_tests.installation.homes import CLUSTER, DAY, Home, Sources, Ticked, at, home
+from finops_pipeline_tests.installation.homes import (
+    CLUSTER,
+    DAY,
+    Home,
+    Sources,
+    TickResult,
+    at,
+    home,
+)
 
 pytestmark = pytest.mark.needs("prometheus", "promtool")
 
@@ -27,16 +35,18 @@ class Day(NamedTuple):
     """The installation after its tick over the day, and what that said."""
 
     home: Home
-    ticked: Ticked
+    result: TickResult
 
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory, prometheus: str) -> Iterator[Day]:
     with (
         servers.opencost() as opencost,
-        home(tmp_path_factory.mktemp("day"), {CLUSTER: Sources(opencost.url, prometheus)}) as made,
+        home(
+            tmp_path_factory.mktemp("day"), {CLUSTER: Sources(opencost.url, prometheus)}
+        ) as own_home,
     ):
-        yield Day(made, made.tick(TWO_DAYS_LATER, DAY.date()))
+        yield Day(own_home, own_home.tick(TWO_DAYS_LATER, DAY.date()))
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +133,8 @@ def test_no_check_but_one_finds_anything(day):
         order by all
     """)
 
-    assert day.ticked.red == {"idle_not_negative"}
-    shown = [row.split(" | ") for row in day.ticked.checks["idle_not_negative"]]
+    assert day.result.red == {"idle_not_negative"}
+    shown = [row.split(" | ") for row in day.result.checks["idle_not_negative"]]
     assert [(str(row["window_start"]), row["node"]) for row in overbooked] == [
         (window, node) for _, window, node, *_ in shown
     ]
@@ -250,9 +260,9 @@ def test_a_workload_that_is_a_hundredth_dearer_for_the_source_is_red(recorded_ho
     body = json.dumps(dearer).encode()
     opencost.answers[WHOLE_DAY] = servers.Recorded(200, "application/json", body)
 
-    ticked = recorded_home.tick(TWO_DAYS_LATER, DAY.date())
+    result = recorded_home.tick(TWO_DAYS_LATER, DAY.date())
 
-    assert ticked.red == {"idle_not_negative", "source_reconciles"}
+    assert result.red == {"idle_not_negative", "source_reconciles"}
     rows = recorded_home.ask("""
         select namespace, workload from costs.workload_reconciliation_daily where not is_reconciled
     """)
@@ -368,7 +378,7 @@ def test_a_second_tick_changes_nothing(day):
 
     again = day.home.tick(TWO_DAYS_LATER, DAY.date())
 
-    assert again.publication["publication_id"] == day.ticked.publication["publication_id"]
+    assert again.publication["publication_id"] == day.result.publication["publication_id"]
     assert not again.publication["is_new"]
     assert day.home.published.stat().st_ino == before.st_ino
     assert day.home.lake_files() == files

@@ -60,15 +60,15 @@ ONLY_TABLES = dg.Definitions(
 def empty_home(tmp_path) -> Iterator[Home]:
     """An installation that has read nothing, with a copy of the table files."""
     shutil.copytree(SQL_DIR / "tables", tmp_path / "tables")
-    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as made:
-        yield made
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as own_home:
+        yield own_home
 
 
-def materialize(made: Home, selection: list[str] | None = None) -> dg.ExecuteInProcessResult:
-    with made.settings():
+def materialize(own_home: Home, selection: list[str] | None = None) -> dg.ExecuteInProcessResult:
+    with own_home.settings():
         return dg.materialize(
             [derived],
-            instance=made.instance,
+            instance=own_home.instance,
             resources={"installation": OtherTablesResource()},
             selection=selection and [dg.AssetKey(name.split("/")) for name in selection],
             raise_on_error=False,
@@ -80,9 +80,9 @@ def filled(result: dg.ExecuteInProcessResult) -> set[str]:
     return {event.asset_key.to_user_string() for event in events if event.asset_key}
 
 
-def break_table(made: Home, name: str) -> Path:
+def break_table(own_home: Home, name: str) -> Path:
     """Let any row of a table break a constraint."""
-    file = made.folder / "tables" / f"{name}.sql"
+    file = own_home.folder / "tables" / f"{name}.sql"
     file.write_text(
         file.read_text().replace("varchar not null,", "varchar not null check (false),", 1)
     )
@@ -142,11 +142,11 @@ def test_a_finished_day_is_compacted_before_tables_are_made_of_it(empty_home):
         assert len(installation.state.ledger.current_files()) == 1
 
 
-def tick(made: Home, only: list[str] | None = None) -> set[str]:
+def tick(own_home: Home, only: list[str] | None = None) -> set[str]:
     """What a run of the job of everything reports, or of some of its tables."""
-    with made.settings():
+    with own_home.settings():
         result = ONLY_TABLES.resolve_job_def(TICK).execute_in_process(
-            instance=made.instance,
+            instance=own_home.instance,
             asset_selection=[dg.AssetKey(name.split("/")) for name in only] if only else None,
         )
     return filled(result)

@@ -33,8 +33,8 @@ def instance(tmp_path, monkeypatch) -> Iterator[dg.DagsterInstance]:
     """A real instance on disk, with the settings of ours."""
     shutil.copy(programs.ROOT / "dagster.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
-        yield made
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        yield instance
 
 
 def run(instance: dg.DagsterInstance) -> str:
@@ -90,19 +90,19 @@ def test_old_logs_of_sensors_go(instance, tmp_path):
 
 
 def test_the_sensor_keeps_what_the_settings_say(tmp_path):
-    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as made:
-        run(made.instance)
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as own_home:
+        run(own_home.instance)
 
-        assert evaluate(made).startswith("0 runs before ")
+        assert evaluate(own_home).startswith("0 runs before ")
 
     assert defs.resolve_sensor_def("trim_history").default_status == dg.DefaultSensorStatus.RUNNING
 
 
-def evaluate(made: Home) -> str:
+def evaluate(own_home: Home) -> str:
     resources = {"installation": InstallationResource()}
     with (
-        made.settings(),
-        dg.build_sensor_context(made.instance, resources=resources) as context,
+        own_home.settings(),
+        dg.build_sensor_context(own_home.instance, resources=resources) as context,
     ):
         said = defs.resolve_sensor_def("trim_history").evaluate_tick(context)
     return said.skip_message or ""
