@@ -34,7 +34,7 @@ OUTAGE = timedelta(minutes=30)
 
 
 class Clock:
-    """What time it is for the platform and the pretend cluster."""
+    """Time of the platform and the pretend cluster."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -71,7 +71,7 @@ def publish(folder: Path, now: datetime | None = None, span: timedelta = SPAN) -
 
 @contextmanager
 def open_data(folder: Path, cluster: Server, clock: Clock) -> Iterator[Installation]:
-    """The installation of a folder; its settings name the pretend cluster."""
+    """Open the installation of a folder; its settings name the pretend cluster."""
     file = folder / "finops.toml"
     file.write_text(CONFIG.format(url=cluster.url, folder=folder) + OWNERS)
     (folder / "kubeconfig").write_text(kubeconfig(cluster.port))

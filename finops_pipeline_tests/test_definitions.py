@@ -1,4 +1,4 @@
-"""What Dagster loads: the asset graph, checks, jobs, and when the schedule starts a tick."""
+"""Definitions that Dagster loads: asset graph, checks, jobs, and when a tick starts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def graph():
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[dg.DagsterInstance]:
-    """One with storage on disk: a schedule refuses an ephemeral one."""
+    """Instance with storage on disk: a schedule refuses an ephemeral one."""
     with dg.instance_for_test() as instance:
         yield instance
 
@@ -40,7 +40,7 @@ def test_the_definitions_load():
 
 
 def test_the_asset_graph_is_the_one_written_down(graph):
-    """When it changed on purpose, write the left side into the file."""
+    """Compare; when the graph changed on purpose, write the left side into the file."""
     assets = [drawn(graph, key) for key in graph.get_all_asset_keys()]
 
     assert sorted(assets) == GRAPH.read_text().splitlines()

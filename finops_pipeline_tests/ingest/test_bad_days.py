@@ -117,7 +117,7 @@ def test_settings_that_make_no_connection_stop_only_their_cluster(tmp_path):
 
 
 def ahead(server: Server, seconds: float) -> Fault:
-    """The same answers from a machine whose clock differs."""
+    """Give the same answers from a machine whose clock differs."""
 
     def answer(request: Request) -> Answer:
         told = server.service._route(request)

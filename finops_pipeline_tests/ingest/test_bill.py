@@ -49,7 +49,7 @@ def open_data(own_home, now=NOW, **more):
 
 
 def write(own_home, name, *costs, currency="USD", **more):
-    """A file of the bill with some charges."""
+    """Write a file of the bill with some charges."""
     rows = [{"BilledCost": cost, "BillingCurrency": currency, **more} for cost in costs]
     path = own_home.folder / "bill" / name
     path.parent.mkdir(exist_ok=True, parents=True)

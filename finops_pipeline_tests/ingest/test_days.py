@@ -50,7 +50,7 @@ class World:
     clock: Clock = field(default_factory=lambda: Clock(OVER))
     cost: float = 96 * 0.1
     status: int = 200
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def open_data(self, *, is_ledger_lost: bool = False):
         file = self.folder / "finops.toml"
@@ -63,13 +63,13 @@ class World:
         (progress,) = read_days(installation, lambda until: RetryBudget(until, attempts=1))
         return progress.warnings()
 
-    def known(self, installation: Installation, day: datetime = MONDAY) -> Window | None:
+    def day_window(self, installation: Installation, day: datetime = MONDAY) -> Window | None:
         return installation.state.ledger.day([TABLE], "prod", day.date()).get((TABLE, day))
 
     def respond(self, handler: BaseHTTPRequestHandler) -> None:
         path, parameters = servers.question(handler.path)
         span = dict(parameters)["window"]
-        self.asked.append(span[:10])
+        self.requests.append(span[:10])
         kind = "application/json"
         servers.send(handler, servers.Recorded(self.status, kind, self._body(path, span)))
 
@@ -97,7 +97,7 @@ def world(tmp_path) -> Iterator[World]:
 
 
 def read_windows(installation: Installation, day: datetime = MONDAY, count: int = 96) -> None:
-    """The windows of a day, each with a container at 0.1; all of them are final."""
+    """Record the windows of a day, each with a container at 0.1; all of them are final."""
     schema = SCHEMAS["raw.allocation"]
 
     def rows(start: datetime) -> pa.Table:
@@ -132,9 +132,9 @@ def test_a_day_is_read_once(world):
         assert world.tick(installation) == []
         assert world.tick(installation) == []
 
-        known = world.known(installation)
+        known = world.day_window(installation)
 
-    assert world.asked == ["2026-11-23"]
+    assert world.requests == ["2026-11-23"]
     assert known is not None
     assert (known.status, known.row_count, known.reason) == ("final", 1, None)
     assert (known.is_verified, known.is_degraded) == (True, False)
@@ -147,7 +147,7 @@ def test_a_day_that_is_not_its_windows_is_degraded(world):
         read_windows(installation)
         world.tick(installation)
 
-        known = world.known(installation)
+        known = world.day_window(installation)
 
     assert known is not None
     assert known.is_degraded
@@ -158,18 +158,18 @@ def test_a_day_waits_for_all_of_its_windows(world):
     with world.open_data() as installation:
         read_windows(installation, count=95)
         world.tick(installation)
-        assert world.asked == []
+        assert world.requests == []
 
         last = Reading("prod", MONDAY + DAY - WINDOW, MONDAY + DAY + HOUR / 2, {
             "raw.allocation": SCHEMAS["raw.allocation"].empty_table()
         })  # fmt: skip
         record(installation.lake, installation.state.ledger, [last])  # provisional
         world.tick(installation)
-        assert world.asked == []
+        assert world.requests == []
 
         lose_windows(installation, MONDAY + DAY - WINDOW, MONDAY + DAY)  # final as it was read
         world.tick(installation)
-    assert world.asked == ["2026-11-23"]
+    assert world.requests == ["2026-11-23"]
 
 
 def test_a_day_with_lost_windows_is_read_and_not_compared(world):
@@ -178,7 +178,7 @@ def test_a_day_with_lost_windows_is_read_and_not_compared(world):
         lose_windows(installation, MONDAY + 90 * WINDOW, MONDAY + DAY)
         world.tick(installation)
 
-        known = world.known(installation)
+        known = world.day_window(installation)
 
     assert known is not None
     assert (known.status, known.is_verified, known.is_degraded) == ("final", False, False)
@@ -189,9 +189,9 @@ def test_a_day_without_any_window_is_lost_unasked(world):
         lose_windows(installation, MONDAY, MONDAY + DAY)
         world.tick(installation)
 
-        known = world.known(installation)
+        known = world.day_window(installation)
 
-    assert world.asked == []
+    assert world.requests == []
     assert known is not None
     assert (known.status, known.reason) == ("lost", "no window of the day was read")
 
@@ -203,9 +203,9 @@ def test_a_day_that_the_source_has_forgotten_is_lost(world):
         world.tick(installation)
         world.tick(installation)
 
-        known = world.known(installation)
+        known = world.day_window(installation)
 
-    assert world.asked == ["2026-11-23"]
+    assert world.requests == ["2026-11-23"]
     assert known is not None
     assert known.status == "lost"
     assert "has forgotten it" in str(known.reason)
@@ -217,14 +217,14 @@ def test_a_source_that_fails_is_asked_at_the_next_tick_and_other_days_come_first
         read_windows(installation, MONDAY - DAY)
         world.status = 500
         (failure,) = world.tick(installation)
-        known = world.known(installation, MONDAY - DAY)
+        known = world.day_window(installation, MONDAY - DAY)
         assert known is not None
         assert (known.status, known.failure) == ("absent", failure)
 
         world.status = 200
         assert world.tick(installation) == []
 
-    assert world.asked == ["2026-11-22", "2026-11-23", "2026-11-22"]
+    assert world.requests == ["2026-11-22", "2026-11-23", "2026-11-22"]
 
 
 def test_a_tick_reads_a_few_days_oldest_first(world):
@@ -233,10 +233,10 @@ def test_a_tick_reads_a_few_days_oldest_first(world):
         for day in days:
             read_windows(installation, day)
         world.tick(installation)
-        assert world.asked == [rfc3339(day)[:10] for day in days[:3]]
+        assert world.requests == [rfc3339(day)[:10] for day in days[:3]]
         world.tick(installation)
 
-    assert world.asked == [rfc3339(day)[:10] for day in days]
+    assert world.requests == [rfc3339(day)[:10] for day in days]
 
 
 def test_nothing_begins_that_the_tick_has_no_time_for(world):
@@ -245,7 +245,7 @@ def test_nothing_begins_that_the_tick_has_no_time_for(world):
         read_days(installation, lambda _until: RetryBudget(until=0.0, clock=lambda: 1.0))
 
         assert due_days(installation, installation.settings.clusters[0]) == [MONDAY.date()]
-    assert world.asked == []
+    assert world.requests == []
 
 
 def test_a_day_that_became_too_old_is_lost_and_asked_for_again_on_request(world):
@@ -253,14 +253,14 @@ def test_a_day_that_became_too_old_is_lost_and_asked_for_again_on_request(world)
     with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
-        known = world.known(installation)
+        known = world.day_window(installation)
         assert known is not None
         assert known.status == "lost"
         assert "too old" in str(known.reason)
 
         request_days(installation, [MONDAY.date()])
         world.tick(installation)
-        read = world.known(installation)
+        read = world.day_window(installation)
 
         assert installation.state.lookback.requested([TABLE]) == set()
     assert read is not None
@@ -273,21 +273,21 @@ def test_a_rebuilt_ledger_knows_the_day_and_what_was_wrong_with_it(world):
         read_windows(installation)
         world.tick(installation)
         compact(installation.lake, installation.state.ledger, [TABLE, "raw.allocation"], OVER + DAY)
-        before = world.known(installation)
+        before = world.day_window(installation)
     lose_ledger(world.folder)
 
     with world.open_data(is_ledger_lost=True) as installation:
         assert rebuild_ledger(installation)[1] == []
-        assert world.known(installation) == before
+        assert world.day_window(installation) == before
         world.tick(installation)
-    assert world.asked == ["2026-11-23"]
+    assert world.requests == ["2026-11-23"]
 
 
 def test_a_damaged_day_is_read_again(world):
     with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
-        known = world.known(installation)
+        known = world.day_window(installation)
         assert known is not None
         assert known.file is not None
         installation.lake.absolute(known.file).unlink()
@@ -297,7 +297,7 @@ def test_a_damaged_day_is_read_again(world):
         world.tick(installation)
         installation.publish()
 
-        again = world.known(installation)
+        again = world.day_window(installation)
 
     assert again is not None
     assert (again.status, again.content_sha256) == ("final", known.content_sha256)

@@ -1,4 +1,4 @@
-"""Whatever comes over HTTP ends in the ledger as the right answer or as one reason, and heals.
+"""Answers over HTTP end in the ledger as the right ones or as one reason, and heal.
 
 Every third kind of fault at one place here, each at every place in `make faults`.
 """

@@ -38,19 +38,19 @@ class World:
     clock: Clock
 
     def read(self) -> Progress:
-        """What a tick does about the inventory."""
+        """Read the inventory as a tick does."""
         now = self.clock()
         (progress,) = read_due(KUBERNETES, self.installation, now - DAY, now)
         return progress
 
     def ticks(self, count: int) -> None:
-        """So many readings, the clock a window further after each."""
+        """Read so many times, the clock a window further after each."""
         for _ in range(count):
             self.read()
             self.clock.now += WINDOW
 
     def status(self, table: str, window: datetime) -> str:
-        """What the ledger says of a window."""
+        """Return the status of a window in the ledger."""
         windows = self.installation.state.ledger.day([table], "demo", window.date())
         return windows[table, window].status if (table, window) in windows else "none"
 

@@ -37,8 +37,8 @@ def age(change: tuple[int, Costs]) -> int:
     return change[0]
 
 
-def said(histories: list[History], window: datetime, at: datetime) -> Costs:
-    """What a source says of a window at an instant."""
+def answer(histories: list[History], window: datetime, at: datetime) -> Costs:
+    """Return what a source says of a window at an instant."""
     history = histories[(window - MIDNIGHT) // WINDOW]
     place = bisect_right(history, (at - window - WINDOW) // MINUTE, key=age)
     return history[place - 1][1]
@@ -51,7 +51,7 @@ def test_whatever_a_source_says_later_the_last_word_counts_and_every_change_is_k
 ):
     first: dict[datetime, Decimal | None] = {}
     with world(MIDNIGHT + 20 * MINUTE) as system:
-        system.say = lambda window, at: said(histories, window, at)
+        system.say = lambda window, at: answer(histories, window, at)
         for minutes in [0, *ticks]:
             system.clock.now += minutes * MINUTE
             system.tick(MIDNIGHT, END)
@@ -66,12 +66,14 @@ def test_whatever_a_source_says_later_the_last_word_counts_and_every_change_is_k
             at: ("final", content_sha256(reading(at, at, costs[-1][1]).tables[TABLE]))
             for at, costs in zip(windows(MIDNIGHT, END), histories, strict=True)
         }
-        assert explained(system, first) == {at: window.total for at, window in known.items()}
+        assert add_up_changes(system, first) == {at: window.total for at, window in known.items()}
         assert_equal_readings_change_nothing(system, histories)
 
 
-def explained(system: World, first: Mapping[datetime, Decimal | None]) -> dict[datetime, Decimal]:
-    """What each window said first, and every change since."""
+def add_up_changes(
+    system: World, first: Mapping[datetime, Decimal | None]
+) -> dict[datetime, Decimal]:
+    """Add up what each window said first, and every change since."""
     with system.installation.state.snapshot() as contents:
         changes = contents.restatements(MIDNIGHT, END).to_pylist()
     totals = {at: total or Decimal(0) for at, total in first.items()}
@@ -81,14 +83,14 @@ def explained(system: World, first: Mapping[datetime, Decimal | None]) -> dict[d
 
 
 def assert_equal_readings_change_nothing(system: World, histories: list[History]) -> None:
-    """No file, no hash that a table is filled for, no restatement; nothing is asked for either."""
+    """Assert that no file, hash or restatement changes, and that nothing is asked for."""
     for _ in range(2):  # the day becomes one file, the others are deleted
         system.clock.now += 3 * DAY
         system.tick(MIDNIGHT, END)
-    before, asked = everything(system), len(system.asked)
+    before, request_count = everything(system), len(system.requests)
     system.clock.now += HOUR
     system.tick(MIDNIGHT, END)
-    assert (everything(system), len(system.asked)) == (before, asked)
+    assert (everything(system), len(system.requests)) == (before, request_count)
 
     again = [
         reading(at, system.clock(), costs[-1][1])

@@ -18,24 +18,24 @@ OUTAGES = [HOUR, DAY, LOOKBACK]
 
 
 def newest(at: datetime) -> datetime:
-    """The newest window that has settled."""
+    """Return the newest window that has settled."""
     return window_start(at - SETTLE) - WINDOW
 
 
-def running(system: World) -> None:
-    """The platform has read the hour before the stop."""
+def read_before_the_stop(system: World) -> None:
+    """Make the platform read the hour before the stop."""
     system.tick(STOPPED - HOUR, STOPPED)
     system.seconds = ANSWER_SECONDS
-    system.asked.clear()
+    system.requests.clear()
 
 
 def ticks_until_filled(system: World, start: datetime, end: datetime) -> int:
     """Tick every 15 minutes until nothing is missing of a range; how often that was."""
     for count in range(1, 100):
-        began, asked_before = system.clock(), len(system.asked)
+        began, asked_before = system.clock(), len(system.requests)
         system.tick()
         assert system.clock() - began <= SHARE + timedelta(seconds=ANSWER_SECONDS)
-        assert newest(began) in [window for window, _ in system.asked[: asked_before + 1]]
+        assert newest(began) in [window for window, _ in system.requests[: asked_before + 1]]
         system.clock.now = began + WINDOW
         if not system.statuses(start, end) & {"none", "absent"}:
             return count
@@ -45,7 +45,7 @@ def ticks_until_filled(system: World, start: datetime, end: datetime) -> int:
 def assert_the_newest_window_waits_for_four_others_at_most(system: World) -> None:
     seen: set[datetime] = set()
     others = 0
-    for window, at in system.asked:
+    for window, at in system.requests:
         others = 0 if window == newest(at) or newest(at) in seen else others + 1
         seen.add(window)
         assert others <= 4, at
@@ -54,14 +54,14 @@ def assert_the_newest_window_waits_for_four_others_at_most(system: World) -> Non
 @pytest.mark.parametrize("outage", OUTAGES, ids=str)
 def test_after_a_stop_of_the_platform_every_window_is_back_and_the_newest_first(outage):
     with world(STOPPED + 5 * MINUTE) as system:
-        running(system)
+        read_before_the_stop(system)
         # Windows settle at :05, in the middle of these ticks.
         system.clock.now = STOPPED + outage + 3 * MINUTE
 
         ticks_until_filled(system, STOPPED, STOPPED + outage - 2 * WINDOW)
 
         (first, began), *others = [
-            (window, at) for window, at in system.asked if at < STOPPED + outage + WINDOW
+            (window, at) for window, at in system.requests if at < STOPPED + outage + WINDOW
         ]
         gaps = [window for window, at in others if window not in {newest(at), first}]
         assert first == newest(began)
@@ -72,14 +72,14 @@ def test_after_a_stop_of_the_platform_every_window_is_back_and_the_newest_first(
 @pytest.mark.parametrize(("outage", "ticks"), [(HOUR, 4), (DAY, 96), (LOOKBACK, 56)], ids=str)
 def test_after_a_stop_of_a_source_every_window_is_back(outage, ticks):
     with world(STOPPED + 5 * MINUTE) as system:
-        running(system)
+        read_before_the_stop(system)
         say, system.say = system.say, down
         for _ in range(ticks):
             system.clock.now += outage / ticks
             system.tick()
         system.clock.now = STOPPED + outage + 5 * MINUTE
-        assert len(system.asked) == ticks  # a source that is gone is asked once a tick
-        system.asked.clear()
+        assert len(system.requests) == ticks  # a source that is gone is asked once a tick
+        system.requests.clear()
         system.say = say
 
         ticks_until_filled(system, STOPPED, STOPPED + outage)
@@ -92,7 +92,7 @@ def test_what_is_older_than_the_lookback_or_the_memory_of_the_source_is_lost():
         return [1.0] if at - window < 10 * DAY else []
 
     with world(STOPPED + 5 * MINUTE) as system:
-        running(system)
+        read_before_the_stop(system)
         system.say = forgetful
         back = STOPPED + 20 * DAY
         system.clock.now = back + 5 * MINUTE
@@ -107,14 +107,14 @@ def test_what_is_older_than_the_lookback_or_the_memory_of_the_source_is_lost():
         assert system.statuses(lookback, memory) == {"lost"}
         assert "has forgotten it" in str(known[lookback].reason)
         assert system.statuses(memory + 4 * HOUR, back) == {"provisional", "final"}
-        system.asked.clear()
+        system.requests.clear()
         system.tick()
-        assert [window for window, _ in system.asked if window < memory] == []
+        assert [window for window, _ in system.requests if window < memory] == []
 
 
 def test_a_window_that_was_to_be_read_again_stays_as_it_was_read():
     with world(STOPPED + 5 * MINUTE) as system:
-        running(system)
+        read_before_the_stop(system)
         system.clock.now += 15 * DAY
         system.tick()
 
@@ -124,7 +124,7 @@ def test_a_window_that_was_to_be_read_again_stays_as_it_was_read():
 def test_an_empty_window_in_time_is_refused_and_lost_when_later_ones_have_rows():
     silent = STOPPED + WINDOW
     with world(STOPPED + 5 * MINUTE) as system:
-        running(system)
+        read_before_the_stop(system)
         system.say = lambda window, _at: [] if window == silent else [1.0]
         for _ in range(4):
             system.clock.now += WINDOW
@@ -147,19 +147,19 @@ def test_thirty_requested_days_are_read_over_many_ticks_and_the_newest_window_do
     days = [today - step * DAY for step in range(1, 31)]
     first = datetime(days[-1].year, days[-1].month, days[-1].day, tzinfo=UTC)
     with world(STOPPED + 5 * MINUTE) as system:
-        running(system)
+        read_before_the_stop(system)
         request(system.source, system.installation, days)
         system.tick(first, first + 30 * DAY)  # the run of the backfill
-        backfilled = len(system.asked)
+        backfilled = len(system.requests)
         assert backfilled <= SHARE / timedelta(seconds=ANSWER_SECONDS) + 1
 
         system.clock.now = STOPPED + WINDOW + 5 * MINUTE
         ticks_until_filled(system, first, STOPPED)
 
         final = [at for at in windows(first, STOPPED - DAY)]
-        asked = [window for window, _ in system.asked]
+        asked = [window for window, _ in system.requests]
         assert [asked.count(at) for at in final] == [1] * len(final)
-        del system.asked[:backfilled]
+        del system.requests[:backfilled]
         assert_the_newest_window_waits_for_four_others_at_most(system)
         system.tick()
         assert system.installation.state.lookback.requested([TABLE]) == set()
@@ -183,16 +183,16 @@ def test_a_request_asks_again_for_lost_windows_and_not_for_final_ones():
         system.tick()
         assert system.statuses(start, start + DAY) == {"final"}
 
-        system.asked.clear()
+        system.requests.clear()
         request(system.source, system.installation, [day])
         system.tick()
-        assert system.asked == []
+        assert system.requests == []
 
 
 def test_windows_of_a_requested_day_are_not_given_up():
     day = STOPPED - 20 * DAY
     with world(STOPPED + 5 * MINUTE) as system:
-        running(system)
+        read_before_the_stop(system)
         system.say = down
         request(system.source, system.installation, [day.date()])
         system.tick()

@@ -28,7 +28,7 @@ from finops_pipeline_tests.servers import Recorded, Replay
 
 
 def question(start: datetime) -> servers.Question:
-    """How the pipeline asks for the allocations of a window."""
+    """Return how the pipeline asks for the allocations of a window."""
     window = f"{rfc3339(start)},{rfc3339(start + WINDOW)}"
     return servers.question(f"/allocation?window={window}&includeIdle=true")
 
@@ -38,7 +38,7 @@ def answer_with(document: Any) -> Recorded:
 
 
 def ledger(home: Home, columns: str, table_name: str = "raw.allocation") -> list[Any]:
-    """What the ledger says of the windows of one table, oldest first."""
+    """Return the ledger's windows of one table, oldest first."""
     rows = home.ask(
         f"select {columns} from core.window where table_name = '{table_name}' order by window_start"
     )
@@ -71,7 +71,7 @@ def test_a_window_is_read_again_after_an_hour_and_a_day(recorded_home, opencost)
 
 
 def make_dearer(opencost: Replay, start: datetime, by: float) -> None:
-    """Let the source say later that something cost more than it said first."""
+    """Make the source say later that something cost more than it said first."""
     document = json.loads(opencost.answers[question(start)].body)
     document["data"][0]["__idle__"]["totalCost"] += by
     opencost.answers[question(start)] = answer_with(document)
@@ -151,8 +151,8 @@ def test_the_next_tick_fills_usage_and_later_readings_verify(outage):
 # Answers nobody can use
 
 
-def shifted(body: bytes, start: datetime) -> bytes:
-    """The same answer for a window 5 minutes later."""
+def shift(body: bytes, start: datetime) -> bytes:
+    """Return the same answer for a window 5 minutes later."""
     moved = body
     for instant in (start + WINDOW, start):
         later = rfc3339(instant + WINDOW / 3).encode()
@@ -161,7 +161,7 @@ def shifted(body: bytes, start: datetime) -> bytes:
 
 
 def with_cost(body: bytes, cost: Any) -> bytes:
-    """One container's costs replaced."""
+    """Replace the costs of one container."""
     document = json.loads(body)
     item = one_container(document)
     item |= {name: cost for name in item if name.endswith("Cost")}
@@ -195,7 +195,7 @@ UNUSABLE: dict[str, Spoil] = {
     "the window before": lambda body, start: body.replace(
         rfc3339(start + WINDOW).encode(), rfc3339(start - WINDOW).encode()
     ),
-    "a shifted window": shifted,
+    "a shifted window": shift,
     "NaN": lambda body, _: with_cost(body, math.nan),
     "infinity": lambda body, _: with_cost(body, math.inf),
     "a number beyond all": lambda body, _: with_cost(body, 0).replace(b'Cost": 0', b'Cost": 1e999'),

@@ -34,7 +34,7 @@ prometheus_url = "{prometheus_url}"
 
 @dataclass(frozen=True)
 class Sources:
-    """Where one cluster is read."""
+    """Addresses at which one cluster is read."""
 
     opencost_url: str
     prometheus_url: str
@@ -42,7 +42,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class TickResult:
-    """What one successful run of the tick did."""
+    """Checks and publication of one successful run of the tick."""
 
     checks: Mapping[str, list[str]]  # by name: rows as shown, without the heading; none is green
     publication: Mapping[str, Any]  # what the published file was materialised with
@@ -85,7 +85,7 @@ class Home:
 
     @contextmanager
     def settings(self) -> Iterator[None]:
-        """Within the block the installation of this folder is the configured one."""
+        """Make the installation of this folder the configured one within the block."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("FINOPS_CONFIG", str(self.folder / "finops.toml"))
             yield
@@ -96,7 +96,7 @@ class Home:
             return ask(connection, query).dicts()
 
     def lake_files(self) -> set[str]:
-        """Every file of the lake, named by the ledger or not, relative to the lake."""
+        """List every file of the lake, named by the ledger or not, relative to the lake."""
         lake = self.folder / "data" / "lake"
         return {str(file.relative_to(lake)) for file in lake.rglob("*") if file.is_file()}
 
@@ -105,7 +105,7 @@ class Home:
 def home(
     folder: Path, clusters: Mapping[str, Sources], pushgateway_url: str = ""
 ) -> Iterator[Home]:
-    """An installation that reads some clusters; nothing is read yet."""
+    """Write the settings of an installation of some clusters; nothing is read yet."""
     text = _SETTINGS.format(data_dir=folder / "data", pushgateway_url=pushgateway_url)
     for name, sources in clusters.items():
         text += _CLUSTER.format(name=name, **vars(sources))
@@ -115,7 +115,7 @@ def home(
 
 
 def at(hour: int, minute: int = 0) -> datetime:
-    """An instant, counted from the beginning of the recorded day."""
+    """Return an instant, counted from the beginning of the recorded day."""
     return DAY + timedelta(hours=hour, minutes=minute)
 
 

@@ -48,19 +48,19 @@ class World:
         clock: what time it is.
         say: costs of a window at an instant; raises when the source is down.
         seconds: what an answer takes.
-        asked: windows asked for, and when.
+        requests: windows asked for, and when.
     """
 
     installation: Installation
     clock: Clock
     say: Say = lambda _window, _at: [1.0]
     seconds: float = 0.0
-    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    requests: list[tuple[datetime, datetime]] = field(default_factory=list)
     _in_flight: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def source(self) -> Source:
-        """It, as the pipeline sees sources."""
+        """The source as the pipeline sees it."""
         return Source("opencost", (TABLE,), self._read)
 
     def tick(self, start: datetime | None = None, end: datetime | None = None) -> Progress:
@@ -74,7 +74,7 @@ class World:
         return progress
 
     def windows(self, start: datetime, end: datetime) -> dict[datetime, Window]:
-        """What the ledger says of the windows of a range."""
+        """Return the ledger's windows of a range."""
         found: dict[datetime, Window] = {}
         for day in {at.date() for at in windows(start, end)}:
             known = self.installation.state.ledger.day([TABLE], CLUSTER, day)
@@ -82,12 +82,12 @@ class World:
         return found
 
     def statuses(self, start: datetime, end: datetime) -> set[str]:
-        """The statuses of all windows of a range; ``none`` where one is unknown."""
+        """Return the statuses of all windows of a range; ``none`` where one is unknown."""
         known = self.windows(start, end)
         return {known[at].status if at in known else "none" for at in windows(start, end)}
 
     def _read(self, clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
-        self.asked.append((window, at))
+        self.requests.append((window, at))
         assert self._in_flight.acquire(blocking=False), "two requests at once to one cluster"
         try:
             self.clock.now += timedelta(seconds=self.seconds)
@@ -118,7 +118,7 @@ def reading(window: datetime, at: datetime, costs: Costs, cluster: str = CLUSTER
 
 @contextmanager
 def world(now: datetime, lookback_days: int = 14) -> Iterator[World]:
-    """A new installation."""
+    """Open a new installation whose source says what a test wants."""
     clock = Clock(now)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "finops.toml"
@@ -129,5 +129,5 @@ def world(now: datetime, lookback_days: int = 14) -> Iterator[World]:
 
 
 def down(_window: datetime, _at: datetime) -> Costs:
-    """A source that does not answer."""
+    """Raise as a source does that does not answer."""
     raise SourceUnavailable("down")

@@ -1,4 +1,4 @@
-"""What the installation hands to SQL."""
+"""Settings that the installation hands to SQL."""
 
 from finops_pipeline.catalog.sql_files import files, tables
 from finops_pipeline.installation.context import Installation

@@ -12,9 +12,9 @@ from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.settings import Rule, Team
 from finops_pipeline.units import DAY, WINDOW
 from finops_pipeline_tests.installation.homes import DAY as SECOND
-from finops_pipeline_tests.operations.test_repair import copied, filled, open_data
+from finops_pipeline_tests.operations.test_repair import copy_home, filled_home, open_data
 
-__all__ = ["filled"]
+__all__ = ["filled_home"]
 
 FIRST = SECOND - DAY
 COSTS = (
@@ -25,9 +25,9 @@ RULE = Rule(name="rest", team="everybody", valid_from=SECOND.date())
 
 
 @pytest.fixture(scope="module")
-def read(filled, tmp_path_factory) -> Iterator[Installation]:
+def read(filled_home, tmp_path_factory) -> Iterator[Installation]:
     """An installation that has read the last window of one day, and an hour of the next."""
-    with open_data(copied(filled, tmp_path_factory.mktemp("edited"))) as installation:
+    with open_data(copy_home(filled_home, tmp_path_factory.mktemp("edited"))) as installation:
         for source in SOURCES:
             read_due(source, installation, SECOND - WINDOW, SECOND)
         yield installation

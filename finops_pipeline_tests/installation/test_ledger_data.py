@@ -1,4 +1,4 @@
-"""What the warehouse is handed of the settings: rows, and which days they touch."""
+"""Settings as the warehouse gets them: rows, and which days they touch."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Week(LedgerSnapshot):
     """A ledger that has read two hours of each day of a week, and knows an older frozen day."""
 
     def __init__(self) -> None:
-        """Nothing is asked of a database."""
+        """Ask no database."""
 
     def day_hashes(self) -> dict[str, dict[datetime, str]]:
         frozen = {"costs.daily": {MONDAY - 400 * DAY: "kept"}}

@@ -58,7 +58,7 @@ def quarters(count: int) -> list[datetime]:
 
 
 def current_rows(lake: Lake, state: State) -> list[tuple[datetime, float | None]]:
-    """What everybody sees: the rows of all current files."""
+    """Return the rows of all current files, which readers see."""
     with state.snapshot() as contents:
         paths = [file.path for file in contents.current_files(TABLE, MIDNIGHT, MIDNIGHT + DAY)]
     rows = [row for path in paths for row in lake.read(path).to_pylist()]
@@ -308,7 +308,7 @@ def new_installation() -> Iterator[tuple[Lake, State]]:
 @profile(max_examples=100)
 @given(answers=ANSWERS)
 def test_whatever_a_source_says_later_the_lake_ends_equal_to_it(answers):
-    """A source whose answers grow, shrink and repeat; windows are read alone or with others."""
+    """Draw answers that grow, shrink and repeat; windows are read alone or with others."""
     source: dict[datetime, list[float | None]] = {}
     first: dict[datetime, Decimal | None] = {}
     now = MIDNIGHT + 2 * HOUR
@@ -324,7 +324,7 @@ def test_whatever_a_source_says_later_the_lake_ends_equal_to_it(answers):
         assert current_content(lake, state) == {
             at: content_sha256(reading(costs, at).tables[TABLE]) for at, costs in source.items()
         }
-        assert explained(state, first) == {w.window_start: w.total for w in ledger_rows(state)}
+        assert add_up_changes(state, first) == {w.window_start: w.total for w in ledger_rows(state)}
 
         days, hours_, _, _, paths = everything(lake, state)
         again = [reading(costs, at, now + DAY) for at, costs in source.items()]
@@ -342,10 +342,10 @@ def current_content(lake: Lake, state: State) -> dict[datetime, str]:
     return {at: content_sha256(rows.filter(pc.field("window_start") == at)) for at in starts}
 
 
-def explained(
+def add_up_changes(
     state: State, first: Mapping[datetime, Decimal | None]
 ) -> dict[datetime, Decimal | None]:
-    """What each window said first, and every change since."""
+    """Add up what each window said first, and every change since."""
     with state.snapshot() as contents:
         changes = contents.restatements(MIDNIGHT, MIDNIGHT + DAY).to_pylist()
     totals = dict(first)

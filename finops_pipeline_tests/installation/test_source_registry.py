@@ -1,4 +1,4 @@
-"""How clusters are connected to: certificates we trust, and those we show."""
+"""Connections to clusters: certificates we trust, and those we show."""
 
 import ssl
 import subprocess
@@ -30,7 +30,7 @@ class Authority:
         self._openssl("req", "-x509", *KEY, "-keyout", "ca.key", "-out", "ca.pem", *subject("ca"))
 
     def issue(self, name: str, days: int = 1) -> Path:
-        """A certificate for 127.0.0.1, its key in the same file."""
+        """Issue a certificate for 127.0.0.1, its key in the same file."""
         (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
         asked = ["-keyout", f"{name}.key", "-out", f"{name}.csr"]
         self._openssl("req", "-new", *KEY, *asked, *subject(name))
@@ -67,12 +67,12 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is not let in is what a test wants."""
+        """Ignore a client that is not let in: a test wants it."""
 
 
 @contextmanager
 def serving(certificate: Path, clients: Path | None = None) -> Iterator[str]:
-    """A server over TLS; with the authority of clients it lets in only those."""
+    """Serve over TLS; with the authority of clients only those are let in."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     if clients:

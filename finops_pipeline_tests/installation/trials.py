@@ -1,4 +1,4 @@
-"""One fault at a time on the way from a source to the ledger, and what it did there."""
+"""Trials: one fault at a time on the way from a source to the ledger, and what it did there."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ prometheus_url = "{beta}/prometheus"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a fault did.
+    """The consequences of a fault.
 
     Args:
         overrun_seconds: what the reading took beyond its deadlines.
@@ -67,7 +67,7 @@ class Verdict:
 
 @dataclass
 class Ward:
-    """Two clusters, of which alpha can be made faulty, and an installation that reads both."""
+    """Clusters alpha, which can be made faulty, and beta, and an installation that reads both."""
 
     server: FaultyServer
     installation: Installation
@@ -116,7 +116,7 @@ class Ward:
                 yield f"files that nobody knows: {files}"
 
     def _healing(self, source: Source, start: datetime, right: Mapping[str, str]) -> Iterator[str]:
-        """A window that was refused is due, and is read as if nothing had been."""
+        """Yield a mistake where a refused window is not due, or not read as if nothing had been."""
         read_due(source, self.installation, start, start + WINDOW)
         windows = self._windows(source, start, "alpha")
         if {window.table_name: window.content_sha256 for window in windows} != right:
@@ -135,13 +135,13 @@ class Ward:
 
 
 def _most_seconds(patience: RetryBudget) -> float:
-    """Of two questions, where each attempt meets its deadline."""
+    """Return the time of two questions where each attempt meets its deadline."""
     return 2 * patience.attempts * patience.answer_seconds
 
 
 @contextmanager
 def ward(folder: Path) -> Iterator[Ward]:
-    """Nothing is read yet; the first window is that of the beginning of a day."""
+    """Open a ward that has read nothing; the first window is that of the beginning of a day."""
     times, end = [DAY + timedelta(minutes=20)], DAY + timedelta(days=30)
     with (
         faulty_server(DAY.date(), "alpha", lambda: end) as alpha,

@@ -41,15 +41,15 @@ def read_one_more(folder: Path, start: datetime, at=SOON) -> None:
         record(installation.lake, installation.state.ledger, [reading([0.7], start, at)])
 
 
-def held(folder: Path):
+def contents(folder: Path):
     with open_data(folder, SOON) as installation:
         return ledger_rows(installation.state), current_content(
             installation.lake, installation.state
         )
 
 
-def elsewhere(folder: Path) -> Settings:
-    """An installation without data, in a folder of its own."""
+def empty_settings(folder: Path) -> Settings:
+    """Return settings of an installation without data, in a folder of its own."""
     folder.mkdir()
     file = folder / "finops.toml"
     text = (folder.parent / "finops.toml").read_text()
@@ -58,14 +58,14 @@ def elsewhere(folder: Path) -> Settings:
 
 
 def test_a_restored_installation_is_what_was_backed_up(settings, tmp_path):
-    before = held(tmp_path)
+    before = contents(tmp_path)
     done = back_up(settings, tmp_path / "backup")
 
-    other = elsewhere(tmp_path / "other")
+    other = empty_settings(tmp_path / "other")
     assert restore(other, tmp_path / "backup") == done
     assert done.file_count == done.copied_count == 3
 
-    assert held(tmp_path / "other") == before
+    assert contents(tmp_path / "other") == before
 
 
 def test_a_second_backup_copies_what_is_new_and_mends_what_is_damaged(settings, tmp_path):
@@ -86,12 +86,12 @@ def test_a_file_that_is_damaged_here_is_kept_in_the_backup(settings, tmp_path):
 
     assert back_up(settings, tmp_path / "backup").copied_count == 0
 
-    restore(elsewhere(tmp_path / "other"), tmp_path / "backup")
-    assert len(held(tmp_path / "other")[0]) == 3
+    restore(empty_settings(tmp_path / "other"), tmp_path / "backup")
+    assert len(contents(tmp_path / "other")[0]) == 3
 
 
 def test_what_cannot_be_copied_leaves_the_last_backup_as_it_is(settings, tmp_path):
-    before = held(tmp_path)
+    before = contents(tmp_path)
     back_up(settings, tmp_path / "backup")
     read_one_more(tmp_path, MIDNIGHT + 3 * WINDOW)
     newest = max((tmp_path / "data" / "lake").rglob("*.parquet"))
@@ -100,8 +100,8 @@ def test_what_cannot_be_copied_leaves_the_last_backup_as_it_is(settings, tmp_pat
     with pytest.raises(LakeDamaged, match="is damaged"):
         back_up(settings, tmp_path / "backup")
 
-    restore(elsewhere(tmp_path / "other"), tmp_path / "backup")
-    assert held(tmp_path / "other") == before
+    restore(empty_settings(tmp_path / "other"), tmp_path / "backup")
+    assert contents(tmp_path / "other") == before
 
 
 def test_a_backup_is_whole_while_others_write(settings, tmp_path):
@@ -122,9 +122,9 @@ def test_a_backup_is_whole_while_others_write(settings, tmp_path):
         for number in range(5):
             back_up(settings, tmp_path / "backup")
             other = tmp_path / f"other{number}"
-            restore(elsewhere(other), tmp_path / "backup")
-            windows, contents = held(other)
-            assert contents == {window.window_start: window.content_sha256 for window in windows}
+            restore(empty_settings(other), tmp_path / "backup")
+            windows, hashes = contents(other)
+            assert hashes == {window.window_start: window.content_sha256 for window in windows}
     finally:
         stop.set()
         writer.join()
@@ -152,7 +152,7 @@ def test_a_damaged_backup_is_not_restored(settings, tmp_path, damage):
     path = tmp_path / "backup" / damage
     file = path if path.is_file() else min(path.rglob("*.parquet"))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    other = elsewhere(tmp_path / "other")
+    other = empty_settings(tmp_path / "other")
 
     with pytest.raises((StateError, LakeDamaged), match="is damaged"):
         restore(other, tmp_path / "backup")
@@ -164,7 +164,7 @@ def test_a_folder_without_a_backup_is_said_to_be_one(settings, tmp_path):
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(StateError, match=r"holds no backup: there is no state\.db"):
-        restore(elsewhere(tmp_path / "other"), tmp_path / "empty")
+        restore(empty_settings(tmp_path / "other"), tmp_path / "empty")
 
 
 def test_postgresql_is_backed_up_by_its_own_means(settings, tmp_path):

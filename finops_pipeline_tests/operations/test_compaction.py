@@ -94,8 +94,8 @@ def test_a_compacted_day_takes_a_later_reading(lake, state):
     assert len({window.file for window in ledger_rows(state)}) == 1
 
 
-def swept(lake, state, now) -> None:
-    """As in a tick, right after a publication."""
+def sweep_now(lake, state, now) -> None:
+    """Sweep as in a tick right after a publication."""
     sweep(lake, state.ledger, now, now - REPLACED_STAY)
 
 
@@ -104,9 +104,9 @@ def test_files_are_swept_two_days_after_they_were_replaced(lake, state):
     record(lake, state.ledger, [reading([0.2], at=SOON + HOUR)])
     (current,) = {window.file for window in ledger_rows(state)}
 
-    swept(lake, state, SOON + HOUR + 2 * DAY)
+    sweep_now(lake, state, SOON + HOUR + 2 * DAY)
     assert len(list(lake.paths())) == 2
-    swept(lake, state, SOON + HOUR + 2 * DAY + timedelta(seconds=1))
+    sweep_now(lake, state, SOON + HOUR + 2 * DAY + timedelta(seconds=1))
     assert list(lake.paths()) == [current]
 
 
@@ -127,9 +127,9 @@ def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):
     with pytest.raises(Crash):
         record(left, state.ledger, [reading([0.1])])
 
-    swept(lake, state, nightly(datetime.now(UTC) + DAY))
+    sweep_now(lake, state, nightly(datetime.now(UTC) + DAY))
     assert len(list(lake.paths())) == 1
-    swept(lake, state, nightly(datetime.now(UTC) + 4 * DAY))
+    sweep_now(lake, state, nightly(datetime.now(UTC) + 4 * DAY))
     assert list(lake.paths()) == []
 
 

@@ -20,27 +20,27 @@ from finops_pipeline.operations.repair import repair_damage
 from finops_pipeline_tests.installation.homes import Home
 from finops_pipeline_tests.operations.test_repair import (
     TOTAL,
-    copied,
+    copy_home,
     expected,
-    filled,
+    filled_home,
     open_data,
     tick,
 )
 
-__all__ = ["expected", "filled"]
+__all__ = ["expected", "filled_home"]
 
 FREE_BYTES = [0, 2**16, 2**18, 2**20]  # room for nothing, ledger, lake, warehouse
 
 
 class FullLake(Lake):
-    """One without room."""
+    """A lake without room."""
 
     def write(self, *_arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.fixture
-def small(filled, tmp_path) -> Iterator[Home]:
+def small(filled_home, tmp_path) -> Iterator[Home]:
     """A copy whose data lie on a small disk of their own, where that may be mounted."""
     data = tmp_path / "data"
     data.mkdir()
@@ -48,7 +48,7 @@ def small(filled, tmp_path) -> Iterator[Home]:
     with ExitStack() as mounted:
         if subprocess.run(mount, capture_output=True).returncode == 0:
             mounted.callback(subprocess.run, ["umount", "--lazy", str(data)], check=True)
-        yield copied(filled, tmp_path)
+        yield copy_home(filled_home, tmp_path)
 
 
 def without_room(own_home: Home, installation: Installation, free_bytes: int) -> Installation:

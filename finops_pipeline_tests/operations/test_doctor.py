@@ -113,7 +113,7 @@ SERIES = (
 
 
 def series(copies: float = 1, without: str = "") -> Fault:
-    """What Prometheus has: a hundred series of each, but of one."""
+    """Answer that Prometheus has a hundred series of each, but of one."""
     counts = {name: 100.0 for name in SERIES if name != without}
     if without != "container_running":
         counts["copies"] = copies
@@ -130,7 +130,7 @@ def is_doctors(request: Request) -> bool:
 
 
 def ahead(seconds: float, within: Callable[[Request], Answer]) -> Fault:
-    """A server whose clock is ahead."""
+    """Answer as a server whose clock is ahead."""
     return lambda request: within(request)._replace(sent_at=utc_now().timestamp() + seconds)
 
 

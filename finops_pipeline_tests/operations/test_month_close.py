@@ -18,9 +18,9 @@ from finops_pipeline.units import DAY, day_start, window_start
 from finops_pipeline_tests.ingest.test_bad_days import home_of, pretended
 from finops_pipeline_tests.installation.homes import at
 from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
-from finops_pipeline_tests.operations.test_repair import filled, open_data, own_home, publish
+from finops_pipeline_tests.operations.test_repair import filled_home, open_data, own_home, publish
 
-__all__ = ["filled", "own_home"]
+__all__ = ["filled_home", "own_home"]
 
 NOVEMBER = date(2026, 11, 1)
 DECEMBER = datetime(2026, 12, 2, 12, tzinfo=UTC)

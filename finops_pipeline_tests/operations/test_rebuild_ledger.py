@@ -81,8 +81,8 @@ def everything(installation: Installation):
     return current(state), current_content(lake, state), ledger_rows(state)
 
 
-def what_matters(window: Window) -> Window:
-    """All but how often it said the same: a reading that says nothing new leaves no file."""
+def without_counts(window: Window) -> Window:
+    """Leave out how often a window said the same: such a reading leaves no file."""
     return replace(window, status="", read_count=0, fetched_at=None, next_read_at=None)
 
 
@@ -113,11 +113,11 @@ def test_any_history_ends_in_the_same_ledger(steps):
             )
 
     assert after[:2] == before[:2]
-    assert list(map(what_matters, after[2])) == list(map(what_matters, before[2]))
+    assert list(map(without_counts, after[2])) == list(map(without_counts, before[2]))
 
 
 def play(installation, step, source, start, costs, now) -> None:
-    """One step of a history; the first reads what all others need."""
+    """Do one step of a history; the first reads what all others need."""
     source[start] = costs
     asked = sorted(source) if step == "all" else [start]
     record(

@@ -58,7 +58,7 @@ DAMAGES: list[Callable[[Path], None]] = [flip, cut, Path.unlink]
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory) -> Iterator[Home]:
+def filled_home(tmp_path_factory) -> Iterator[Home]:
     """An installation whose newest tick was at 01:05; nobody changes it."""
     with (
         pretended("alpha") as clusters,
@@ -70,21 +70,21 @@ def filled(tmp_path_factory) -> Iterator[Home]:
 
 
 @pytest.fixture(scope="module")
-def expected(filled, tmp_path_factory) -> list[dict[str, Any]]:
+def expected(filled_home, tmp_path_factory) -> list[dict[str, Any]]:
     """The total after one tick more, where nothing is damaged."""
-    whole = copied(filled, tmp_path_factory.mktemp("whole"))
+    whole = copy_home(filled_home, tmp_path_factory.mktemp("whole"))
     with open_data(whole) as installation:
         tick(installation)
     return whole.ask(TOTAL)
 
 
 @pytest.fixture
-def own_home(filled, tmp_path) -> Home:
+def own_home(filled_home, tmp_path) -> Home:
     """A copy, to be damaged."""
-    return copied(filled, tmp_path)
+    return copy_home(filled_home, tmp_path)
 
 
-def copied(home: Home, folder: Path) -> Home:
+def copy_home(home: Home, folder: Path) -> Home:
     shutil.copytree(home.folder, folder, dirs_exist_ok=True)
     settings = folder / "finops.toml"
     settings.write_text(settings.read_text().replace(str(home.folder), str(folder)))
@@ -97,7 +97,7 @@ def open_data(own_home: Home, now=NEXT, *, is_ledger_lost=False):
 
 
 def tick(installation: Installation) -> None:
-    """What a run does, without Dagster."""
+    """Do what a run does, without Dagster."""
     for source in SOURCES:
         read_due(source, installation, at(0), window_start(installation.clock()))
     compact_lake(installation)
@@ -113,7 +113,7 @@ def publish(installation: Installation) -> None:
 
 
 def newest(installation: Installation, table: str = "raw.allocation") -> Path:
-    """A file whose hour the next tick computes anew."""
+    """Return a file whose hour the next tick computes anew."""
     files = [file for file in installation.state.ledger.current_files() if file.table_name == table]
     return installation.lake.absolute(max(file.path for file in files))
 

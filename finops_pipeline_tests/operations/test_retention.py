@@ -10,9 +10,9 @@ from finops_pipeline.state.window import CURRENT_NAMES
 from finops_pipeline.units import DAY
 from finops_pipeline_tests.installation.homes import DAY as RECORDED
 from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
-from finops_pipeline_tests.operations.test_repair import NEXT, filled, open_data, own_home
+from finops_pipeline_tests.operations.test_repair import NEXT, filled_home, open_data, own_home
 
-__all__ = ["filled", "own_home"]
+__all__ = ["filled_home", "own_home"]
 
 MUCH_LATER = NEXT + 450 * DAY
 KEPT = [

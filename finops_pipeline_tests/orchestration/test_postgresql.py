@@ -1,4 +1,4 @@
-"""Whole ticks with the state database, and Dagster's own storage, on a real PostgreSQL."""
+"""Ticks with the state database, and Dagster's own storage, on a real PostgreSQL."""
 
 from dataclasses import replace
 

@@ -182,7 +182,7 @@ def of_workloads(whole: Mapping[str, Any], field: str) -> dict[tuple[str, str], 
 
 
 def test_the_day_adds_up_to_what_its_assets_cost(day):
-    """In one piece, too; a node that came or went within a window is known to a minute."""
+    """Compare days in one piece, too; a node that came or went is known to a minute."""
     assets = recorded_answer("assets_1d.json.gz").values()
     nodes = [asset for asset in assets if asset["type"] == "Node"]
     disks = [asset for asset in assets if asset["type"] == "Disk"]
@@ -251,7 +251,7 @@ def test_every_workload_is_reconciled(day, whole):
 
 
 def test_a_workload_that_is_a_hundredth_dearer_for_the_source_is_red(recorded_home, opencost):
-    """Half a cent a day: less than what the figures of the whole cluster may differ by."""
+    """Raise a cost by half a cent a day: less than the whole cluster's figures may differ by."""
     dearer = json.loads(opencost.answers[WHOLE_DAY].body)
     for item in dearer["data"][0].values():
         if item["properties"].get("controller") == "payments-worker":
@@ -338,7 +338,7 @@ def test_nothing_runs_longer_than_its_window(day):
 
 
 def test_usage_agrees_with_what_opencost_averaged(day):
-    """Its averages are over the whole window, however short the container lived in it."""
+    """Compare with averages over the whole window, however short the container lived in it."""
     agreed = one(
         day,
         f"""

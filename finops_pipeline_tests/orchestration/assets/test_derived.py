@@ -29,7 +29,7 @@ KEYS = {key.to_user_string() for key in derived.keys}
 
 
 class OtherTables(Installation):
-    """One whose table files lie beside its data."""
+    """An installation whose table files lie beside its data."""
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:
@@ -81,7 +81,7 @@ def filled(result: dg.ExecuteInProcessResult) -> set[str]:
 
 
 def break_table(own_home: Home, name: str) -> Path:
-    """Let any row of a table break a constraint."""
+    """Make any row of a table break a constraint."""
     file = own_home.folder / "tables" / f"{name}.sql"
     file.write_text(
         file.read_text().replace("varchar not null,", "varchar not null check (false),", 1)
@@ -114,7 +114,7 @@ def test_a_broken_table_stops_what_reads_it_and_the_publication(empty_home):
 
 
 def read_through(keys: set[str]) -> set[str]:
-    """What reads these, directly or through others."""
+    """Return the tables that read these, directly or through others."""
     readers = {
         key.to_user_string()
         for key, upstream in derived.asset_deps.items()
@@ -143,7 +143,7 @@ def test_a_finished_day_is_compacted_before_tables_are_made_of_it(empty_home):
 
 
 def tick(own_home: Home, only: list[str] | None = None) -> set[str]:
-    """What a run of the job of everything reports, or of some of its tables."""
+    """Return what a run of the job of everything reports, or of some of its tables."""
     with own_home.settings():
         result = ONLY_TABLES.resolve_job_def(TICK).execute_in_process(
             instance=own_home.instance,

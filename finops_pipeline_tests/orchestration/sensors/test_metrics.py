@@ -36,14 +36,14 @@ Samples = dict[str, list[tuple[dict[str, str], float]]]  # labels and value, by 
 
 
 class Evaluation(NamedTuple):
-    """What the daemon learns from the sensor every half minute."""
+    """Answer of the sensor to the daemon, every half minute."""
 
     message: str
     cursor: str | None
 
 
 class Pushes(NamedTuple):
-    """Two publications pushed, the second without a namespace, and a push to nobody."""
+    """Results of two pushes, the second without a namespace, and of a push in vain."""
 
     home: Home
     before: Evaluation
@@ -105,7 +105,7 @@ def evaluate(own_home: Home, cursor: str | None = None) -> Evaluation:
 
 
 def samples_in(gateway: Process) -> Samples:
-    """What the gateway shows, without the labels that it adds itself or that are empty."""
+    """Return the gateway's samples, without labels that it adds itself or that are empty."""
     families = text_string_to_metric_families(httpx.get(f"{gateway.url}/metrics").text)
     return {
         family.name: [(_own(sample.labels), sample.value) for sample in family.samples]
@@ -118,7 +118,7 @@ def _own(labels: dict[str, str]) -> dict[str, str]:
 
 
 def drop_namespace(opencost: Replay, namespace: str) -> None:
-    """Let the source's answer for the second window lack a namespace."""
+    """Make the source's answer for the second window lack a namespace."""
     start = at(0, 15)
     window = f"{rfc3339(start)},{rfc3339(start + WINDOW)}"
     question = servers.question(f"/allocation?window={window}&includeIdle=true")

@@ -41,8 +41,8 @@ def run(instance: dg.DagsterInstance) -> str:
     return talk.execute_in_process(instance=instance).run_id
 
 
-def left_by(folder: Path, run_id: str) -> set[str]:
-    """Every file or folder of a run."""
+def files_of(folder: Path, run_id: str) -> set[str]:
+    """List every file or folder of a run."""
     return {path.name for path in (folder / ".dagster").rglob("*") if run_id in path.name}
 
 
@@ -50,14 +50,14 @@ def test_old_runs_go_with_their_files(instance, tmp_path):
     old = run(instance)
     between = datetime.now(UTC)
     young = run(instance)
-    kept = left_by(tmp_path, young)
-    assert left_by(tmp_path, old) == {name.replace(young, old) for name in kept} != set()
+    kept = files_of(tmp_path, young)
+    assert files_of(tmp_path, old) == {name.replace(young, old) for name in kept} != set()
 
     assert trim(instance, between) == 1
 
     assert [record.dagster_run.run_id for record in instance.get_run_records()] == [young]
-    assert left_by(tmp_path, old) == set()
-    assert left_by(tmp_path, young) == kept
+    assert files_of(tmp_path, old) == set()
+    assert files_of(tmp_path, young) == kept
     assert instance.all_logs(young)
     assert trim(instance, between) == 0
 
