@@ -13,7 +13,7 @@ from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline_tests.installation.homes import Home, Sources, at, home
 
 GRAPH = Path(__file__).parent / "asset_graph.txt"
-NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nothing listens
 
 
 @pytest.fixture(scope="module")

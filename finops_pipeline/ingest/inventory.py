@@ -72,7 +72,7 @@ def note_failures(ledger: Ledger, readings: Iterable[Reading]) -> list[str]:
 
 
 def merge_small_files(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> None:
-    """Put the files of a table and day into one whenever there are many: each reading reads them.
+    """Put the files of a table and day into one once there are many: each reading reads them.
 
     Raises:
         LakeDamaged: a file is damaged.

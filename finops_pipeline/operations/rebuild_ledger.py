@@ -55,14 +55,14 @@ def _days(
     """Yield the current files and windows of each table, cluster and day; list damaged files."""
     for _, paths in groupby(sorted(lake.paths(), key=place), key=place):
         count = len(damaged)
-        files = newest(_read_files(lake, paths, damaged))
+        files = _choose_newest(_read_files(lake, paths, damaged))
         windows = [window for contents in files for window in contents.windows.values()]
         if len(damaged) > count:
             windows = [replace(window, status=PROVISIONAL, next_read_at=at) for window in windows]
         yield [StoredFile(**vars(contents.file)) for contents in files], windows
 
 
-def newest(files: Iterable[FileContents]) -> list[FileContents]:
+def _choose_newest(files: Iterable[FileContents]) -> list[FileContents]:
     """Choose files of one day that together hold the newest reading of each window, each once.
 
     A file counts as a whole. Of those that say the same, the one with the most windows does: it is

@@ -46,9 +46,7 @@ def answer(histories: list[History], window: datetime, at: datetime) -> Costs:
 
 @profile(max_examples=100)
 @given(histories=HISTORIES, ticks=TICKS)
-def test_whatever_a_source_says_later_the_last_word_counts_and_every_change_is_kept(
-    histories, ticks
-):
+def test_the_last_answer_of_a_source_counts_and_every_change_is_recorded(histories, ticks):
     first: dict[datetime, Decimal | None] = {}
     with world(MIDNIGHT + 20 * MINUTE) as system:
         system.say = lambda window, at: answer(histories, window, at)

@@ -148,7 +148,7 @@ def test_the_next_tick_fills_usage_and_later_readings_verify(outage):
     assert outage.after.red == set()
 
 
-# Answers nobody can use
+# Answers that cannot be used
 
 
 def shift(body: bytes, start: datetime) -> bytes:
@@ -209,7 +209,7 @@ USABLE: dict[str, Spoil] = {
 SPOILED = {
     kind: DAY + (place + place // 2) * WINDOW for place, kind in enumerate([*UNUSABLE, *USABLE])
 }
-UNAVAILABLE = max(SPOILED.values()) + WINDOW  # served last: nobody is asked after it
+UNAVAILABLE = max(SPOILED.values()) + WINDOW  # served last: no other is asked for after it
 NEWEST = UNAVAILABLE + WINDOW  # served first
 NOW = NEWEST + 2 * WINDOW
 REFUSED = {*(SPOILED[kind] for kind in UNUSABLE), UNAVAILABLE}
@@ -250,7 +250,7 @@ def spoiled(tmp_path_factory, prometheus) -> Iterator[Spoiled]:
 
 @pytest.mark.needs("prometheus", "promtool")
 @pytest.mark.parametrize("kind", UNUSABLE)
-def test_an_answer_nobody_can_use_is_refused_and_named(spoiled, kind):
+def test_an_answer_that_cannot_be_used_is_refused_and_named(spoiled, kind):
     row = spoiled.windows[SPOILED[kind]]
     asked = f"/allocation?window={quote(rfc3339(SPOILED[kind]))}"
 

@@ -35,7 +35,7 @@ def read(filled_home, tmp_path_factory) -> Iterator[Installation]:
 
 @pytest.fixture
 def two_days(read: Installation) -> Installation:
-    """The same, computed as nobody has edited it."""
+    """An installation whose days are computed without any edit."""
     with read.warehouse() as warehouse:
         warehouse.refresh()
     return read

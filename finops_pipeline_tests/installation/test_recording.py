@@ -307,7 +307,7 @@ def new_installation() -> Iterator[tuple[Lake, State]]:
 
 @profile(max_examples=100)
 @given(answers=ANSWERS)
-def test_whatever_a_source_says_later_the_lake_ends_equal_to_it(answers):
+def test_the_lake_ends_equal_to_the_last_answers_of_a_source(answers):
     """Draw answers that grow, shrink and repeat; windows are read alone or with others."""
     source: dict[datetime, list[float | None]] = {}
     first: dict[datetime, Decimal | None] = {}

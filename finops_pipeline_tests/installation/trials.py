@@ -113,7 +113,7 @@ class Ward:
             place = f"{window.table_name}/window/cluster=alpha/date={window.window_start:%Y-%m-%d}"
             files = list(root.glob(f"{place}/{window.window_start:%H%M}-*"))
             if [str(file.relative_to(root)) for file in files] != [window.file] * bool(window.file):
-                yield f"files that nobody knows: {files}"
+                yield f"files that the ledger does not name: {files}"
 
     def _healing(self, source: Source, start: datetime, right: Mapping[str, str]) -> Iterator[str]:
         """Yield a mistake where a refused window is not due, or not read as if nothing had been."""

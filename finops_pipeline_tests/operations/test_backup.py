@@ -1,4 +1,4 @@
-"""A backup is whole whatever happens meanwhile, grows by what is new, and becomes what it was."""
+"""A backup is whole while ticks go on, grows by what is new, and becomes what it was."""
 
 import shutil
 import threading

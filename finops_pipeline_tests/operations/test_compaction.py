@@ -1,4 +1,4 @@
-"""Finished days become one file; files that nobody names go after two days."""
+"""Finished days become one file; files that the ledger no longer names go after two days."""
 
 import os
 from dataclasses import replace

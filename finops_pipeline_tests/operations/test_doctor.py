@@ -232,7 +232,7 @@ def test_copies_are_unknown_where_no_series_says_who_runs(clinic):
     assert clinic.findings()["duplicated_series"].status == "unknown"
 
 
-def test_an_answer_that_nobody_confirms_is_not_called_believed(clinic):
+def test_an_answer_without_confirmation_is_not_called_believed(clinic):
     clinic.server.faults["/prometheus"] = lambda _: DOWN
 
     answer = clinic.findings()["opencost_answer"]

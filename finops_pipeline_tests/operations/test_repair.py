@@ -59,7 +59,7 @@ DAMAGES: list[Callable[[Path], None]] = [flip, cut, Path.unlink]
 
 @pytest.fixture(scope="module")
 def filled_home(tmp_path_factory) -> Iterator[Home]:
-    """An installation whose newest tick was at 01:05; nobody changes it."""
+    """An installation whose newest tick was at 01:05; to be copied."""
     with (
         pretended("alpha") as clusters,
         home_of(tmp_path_factory.mktemp("it"), clusters) as own_home,
@@ -156,7 +156,7 @@ def test_a_damaged_lake_file_is_read_again(own_home, table, damage, expected):
     assert own_home.ask(TOTAL) == expected
 
 
-def test_damage_that_nobody_reads_is_found_within_a_week(own_home):
+def test_damage_that_no_step_reads_is_found_within_a_week(own_home):
     with open_data(own_home) as installation:
         damaged = newest(installation)
         flip(damaged)

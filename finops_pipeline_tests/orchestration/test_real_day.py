@@ -273,7 +273,7 @@ def test_a_workload_that_is_a_hundredth_dearer_for_the_source_is_red(recorded_ho
     assert "payments/payments-worker costs 0.673" in str(why["reason"])
 
 
-def test_volumes_nobody_mounts_are_counted_once(day):
+def test_volumes_without_a_mount_are_counted_once(day):
     unmounted = day.home.ask("""
         select namespace, workload, sum(storage_cost) as cost from costs.daily
         where cost_kind = 'unmounted' and storage_cost > 0 group by all order by all

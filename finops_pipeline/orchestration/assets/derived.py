@@ -22,7 +22,7 @@ from finops_pipeline.orchestration import asset_checks
 from finops_pipeline.orchestration.asset_selection import ALWAYS, PUBLISHED
 from finops_pipeline.orchestration.assets.specs import OWNERS, table_spec
 from finops_pipeline.orchestration.jobs import BACKFILL, TICK
-from finops_pipeline.orchestration.metadata.tables import key, metadata
+from finops_pipeline.orchestration.metadata.tables import describe_table, key
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.state.window import ALL_CLUSTERS, MONTHLY
 from finops_pipeline.warehouse.fingerprints import digest
@@ -98,8 +98,8 @@ def derived(
         for asset in (asset for asset in row_counts if asset in selected):
             table = _DERIVED[asset]
             if reported.get(asset) != versions[table.name]:
-                shown = metadata(warehouse, table, row_counts[asset], opened)
-                yield _report_table(table, versions[table.name], shown | opened.demo_mark())
+                metadata = describe_table(warehouse, table, row_counts[asset], opened)
+                yield _report_table(table, versions[table.name], metadata | opened.demo_mark())
         if failures:
             raise failures[0]
         for check in sorted(context.selected_asset_check_keys):
@@ -176,9 +176,11 @@ def _report_months(name: str, installation: Installation) -> dg.MaterializeResul
     )
 
 
-def _report_table(table: Table, version: str, shown: dict[str, Any]) -> dg.MaterializeResult[None]:
+def _report_table(
+    table: Table, version: str, metadata: dict[str, Any]
+) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
-        asset_key=key(table.name), metadata=shown, data_version=dg.DataVersion(version)
+        asset_key=key(table.name), metadata=metadata, data_version=dg.DataVersion(version)
     )
 
 

@@ -120,8 +120,8 @@ def _step(
         with installation.open_and_repair() as opened:
             progress = read(context, opened)
             for table_name in source.tables:
-                shown = describe(context, opened, progress, table_name) | opened.demo_mark()
-                yield dg.MaterializeResult(asset_key=key(table_name), metadata=shown)
+                metadata = describe(context, opened, progress, table_name) | opened.demo_mark()
+                yield dg.MaterializeResult(asset_key=key(table_name), metadata=metadata)
         for warning in _warnings(progress):
             context.log.warning(warning)
 

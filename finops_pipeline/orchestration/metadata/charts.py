@@ -33,13 +33,13 @@ class Chart:
 
     def svg(self) -> str:
         """Draw axes with their ends labelled, and a line and a name per entry."""
-        known = [value for line in self.lines.values() for value in line if value is not None]
-        low, high = min([0.0, *known]), max([0.0, *known])
+        values = [value for line in self.lines.values() for value in line if value is not None]
+        low, high = min([0.0, *values]), max([0.0, *values])
         coloured = zip(self.lines.items(), _COLOURS, strict=False)
         parts = [
             part
-            for number, ((name, values), colour) in enumerate(coloured)
-            for part in (_legend(number, name, colour), _line(values, low, high, colour))
+            for number, ((name, line), colour) in enumerate(coloured)
+            for part in (_legend(number, name, colour), _line(line, low, high, colour))
         ]
         return "".join([_START, *self._axes(low, high), *parts, "</svg>"])
 

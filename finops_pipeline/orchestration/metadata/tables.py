@@ -57,8 +57,8 @@ def _as_markdown(text: str) -> str:
     return text.replace("_", "\\_").replace("*", "\\*")
 
 
-def metadata(
-    warehouse: Warehouse, table: Table, written: int, installation: Installation
+def describe_table(
+    warehouse: Warehouse, table: Table, rows_written: int, installation: Installation
 ) -> dict[str, Any]:
     """Return row counts, totals, trend, movers and a preview of a table that was just filled.
 
@@ -68,16 +68,16 @@ def metadata(
     if table.is_view:
         return {"ask": ask}
     newest = _newest(table)
-    shown: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "dagster/row_count": warehouse.row_count(table),
-        "rows_written": written,
+        "rows_written": rows_written,
         "ask": ask,
         "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
     }
     today = installation.clock().astimezone(UTC).date()
-    shown |= trend(warehouse, table, installation.settings.currency)
+    metadata |= trend(warehouse, table, installation.settings.currency)
     warehouse.refresh_table(warehouse.tables["core.window_daily"])  # says which days are whole
-    return shown | movers(warehouse, table, today)
+    return metadata | movers(warehouse, table, today)
 
 
 def _newest(table: Table) -> str:

@@ -130,15 +130,15 @@ def _changes(day: date, costs: Sequence[dict[str, Decimal]], owners: str) -> dic
     last, before, week = costs
     if not last:
         return {}
-    shown: dict[str, Any] = {"last_day": day.isoformat(), "last_day_cost": float(_total(last))}
+    metadata: dict[str, Any] = {"last_day": day.isoformat(), "last_day_cost": float(_total(last))}
     if week:
-        shown["change_in_7_days_cost"] = float(_total(last) - _total(week))
+        metadata["change_in_7_days_cost"] = float(_total(last) - _total(week))
     if before:
         largest = _largest(last, before)
-        shown["change_in_1_day_cost"] = float(_total(last) - _total(before))
-        shown |= {f"mover_{n}_cost": float(change) for n, (_, change) in enumerate(largest, 1)}
-        shown["movers"] = dg.MetadataValue.md(_table(largest, last, owners))
-    return shown
+        metadata["change_in_1_day_cost"] = float(_total(last) - _total(before))
+        metadata |= {f"mover_{n}_cost": float(change) for n, (_, change) in enumerate(largest, 1)}
+        metadata["movers"] = dg.MetadataValue.md(_table(largest, last, owners))
+    return metadata
 
 
 def _total(costs: dict[str, Decimal]) -> Decimal:

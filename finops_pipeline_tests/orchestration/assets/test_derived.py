@@ -24,7 +24,7 @@ from finops_pipeline_tests.operations.test_compaction import (
     read_quarters,
 )
 
-NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nothing listens
 KEYS = {key.to_user_string() for key in derived.keys}
 
 

@@ -103,7 +103,7 @@ def test_a_ratio_of_a_slot_is_that_of_its_sums(data):
 
     assert shown["newest_cpu_usage_ratio"] == 0.5
     assert "newest_memory_usage_ratio" not in shown
-    assert "newest_cpu_waste_cost" not in shown  # nobody measured it
+    assert "newest_cpu_waste_cost" not in shown  # it was not measured
 
 
 @pytest.mark.parametrize("name", ["core.price_list", "core.window", "costs.daily"])
