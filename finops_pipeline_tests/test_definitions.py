@@ -132,8 +132,8 @@ def test_the_schedule_waits_for_the_tick_before(fresh_home, instance):
         dg.DagsterRun(job_name="tick", run_id="1", status=dg.DagsterRunStatus.STARTED)
     )
 
-    said = evaluate(fresh_home, instance)
+    outcome = evaluate(fresh_home, instance)
     instance.delete_run(run.run_id)
 
-    assert not said.run_requests
-    assert said.skip_message == "the previous tick has not finished"
+    assert not outcome.run_requests
+    assert outcome.skip_message == "the previous tick has not finished"

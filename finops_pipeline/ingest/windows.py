@@ -203,9 +203,9 @@ def _with_newest(
     due: Iterable[Due],
 ) -> Iterator[datetime]:
     """Yield windows in the order to ask for them; one that settles meanwhile waits for four."""
-    settled = _settled(installation)
+    settled = _newest_end(installation)
     for count, window in enumerate(due):
-        if count % _MOST_BEFORE_NEWEST == 0 and (now := _settled(installation)) > settled:
+        if count % _MOST_BEFORE_NEWEST == 0 and (now := _newest_end(installation)) > settled:
             newer = max(settled, within[0]), min(now, within[1])
             for newest in _due(source, installation, cluster, installation.clock(), newer):
                 yield newest.window_start
@@ -213,7 +213,7 @@ def _with_newest(
         yield window.window_start
 
 
-def _settled(installation: Installation) -> datetime:
+def _newest_end(installation: Installation) -> datetime:
     """Return the end of the newest window that may be read."""
     return window_start(installation.clock() - installation.state.ledger.schedule.settle)
 

@@ -182,14 +182,14 @@ class LedgerData:
 
     def _node_pool_labels(self) -> pa.Table:
         labels = [as_opencost_writes_it(label) for label in self._settings.nodes.pool_labels]
-        return _numbered("label", labels)
+        return _in_order("label", labels)
 
     def _cost_labels(self) -> pa.Table:
         keys = self._settings.attribution.cost_labels
-        return _numbered("label", [as_opencost_writes_it(label) for label in keys])
+        return _in_order("label", [as_opencost_writes_it(label) for label in keys])
 
     def _shared_namespaces(self) -> pa.Table:
-        return _numbered("namespace_pattern", self._settings.sharing.shared_namespaces)
+        return _in_order("namespace_pattern", self._settings.sharing.shared_namespaces)
 
     def _attribution_rules(self) -> pa.Table:
         rows = [
@@ -349,6 +349,6 @@ def _of_raw(contents: Mapping[str, Mapping[datetime, str]]) -> set[datetime]:
     return {slot for name, slots in contents.items() if name.startswith(RAW) for slot in slots}
 
 
-def _numbered(name: str, values: Sequence[str]) -> pa.Table:
+def _in_order(name: str, values: Sequence[str]) -> pa.Table:
     schema = pa.schema([("position_count", pa.int32()), (name, pa.string())])
     return pa.table({"position_count": range(len(values)), name: values}, schema)

@@ -120,8 +120,8 @@ def ahead(server: Server, seconds: float) -> Fault:
     """Give the same answers from a machine whose clock differs."""
 
     def answer(request: Request) -> Answer:
-        told = server.service._route(request)
-        return told._replace(sent_at=utc_now().timestamp() + seconds)
+        answer_in_time = server.service._route(request)
+        return answer_in_time._replace(sent_at=utc_now().timestamp() + seconds)
 
     return answer
 

@@ -87,8 +87,8 @@ def test_the_files_of_all_folders_are_the_bill(own_home):
     tick(own_home)
 
     assert bill(own_home) == {"2026-09": 4, "2026-10": Decimal("3.5")}
-    shown = own_home.ask("select path, billing_months, failure from core.bill_file order by all")
-    assert [tuple(row.values()) for row in shown] == [
+    files = own_home.ask("select path, billing_months, failure from core.bill_file order by all")
+    assert [tuple(row.values()) for row in files] == [
         ("2026-09.csv", "2026-09", None),
         ("2026-10/part-1.csv", "2026-10", None),
         ("2026-10/part-2.csv.gz", "2026-10", None),
@@ -293,5 +293,6 @@ def test_a_tick_takes_up_the_bill_and_shows_what_it_refused(own_home):
     assert bill(own_home) == {"2026-10": 1}
     assert "b.csv" in "\n".join(result.checks["bill_files_read"])
     key = AssetKey(["raw", "bill"])
-    held = own_home.instance.get_latest_materialization_event(key).asset_materialization.metadata
-    assert (held["rows_held"].value, held["months_held"].value) == (1, 1)
+    event = own_home.instance.get_latest_materialization_event(key)
+    metadata = event.asset_materialization.metadata
+    assert (metadata["rows_held"].value, metadata["months_held"].value) == (1, 1)

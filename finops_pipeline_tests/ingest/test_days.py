@@ -116,8 +116,8 @@ def read_windows(installation: Installation, day: datetime = MONDAY, count: int 
 
     starts = list(windows(day, day + count * WINDOW))
     at = day + 2 * DAY
-    said = [Reading("prod", start, at, {"raw.allocation": rows(start)}) for start in starts]
-    record(installation.lake, installation.state.ledger, said)
+    readings = [Reading("prod", start, at, {"raw.allocation": rows(start)}) for start in starts]
+    record(installation.lake, installation.state.ledger, readings)
 
 
 def lose_windows(installation: Installation, start: datetime, end: datetime) -> None:
@@ -132,13 +132,13 @@ def test_a_day_is_read_once(world):
         assert world.tick(installation) == []
         assert world.tick(installation) == []
 
-        known = world.day_window(installation)
+        day_window = world.day_window(installation)
 
     assert world.requests == ["2026-11-23"]
-    assert known is not None
-    assert (known.status, known.row_count, known.reason) == ("final", 1, None)
-    assert (known.is_verified, known.is_degraded) == (True, False)
-    assert float(known.total or 0) == pytest.approx(9.6)
+    assert day_window is not None
+    assert (day_window.status, day_window.row_count, day_window.reason) == ("final", 1, None)
+    assert (day_window.is_verified, day_window.is_degraded) == (True, False)
+    assert float(day_window.total or 0) == pytest.approx(9.6)
 
 
 def test_a_day_that_is_not_its_windows_is_degraded(world):
@@ -147,11 +147,11 @@ def test_a_day_that_is_not_its_windows_is_degraded(world):
         read_windows(installation)
         world.tick(installation)
 
-        known = world.day_window(installation)
+        day_window = world.day_window(installation)
 
-    assert known is not None
-    assert known.is_degraded
-    assert "shop/web costs 9.70000 in one piece, its windows 9.60000" in str(known.reason)
+    assert day_window is not None
+    assert day_window.is_degraded
+    assert "shop/web costs 9.70000 in one piece, its windows 9.60000" in str(day_window.reason)
 
 
 def test_a_day_waits_for_all_of_its_windows(world):
@@ -178,10 +178,14 @@ def test_a_day_with_lost_windows_is_read_and_not_compared(world):
         lose_windows(installation, MONDAY + 90 * WINDOW, MONDAY + DAY)
         world.tick(installation)
 
-        known = world.day_window(installation)
+        day_window = world.day_window(installation)
 
-    assert known is not None
-    assert (known.status, known.is_verified, known.is_degraded) == ("final", False, False)
+    assert day_window is not None
+    assert (day_window.status, day_window.is_verified, day_window.is_degraded) == (
+        "final",
+        False,
+        False,
+    )
 
 
 def test_a_day_without_any_window_is_lost_unasked(world):
@@ -189,11 +193,11 @@ def test_a_day_without_any_window_is_lost_unasked(world):
         lose_windows(installation, MONDAY, MONDAY + DAY)
         world.tick(installation)
 
-        known = world.day_window(installation)
+        day_window = world.day_window(installation)
 
     assert world.requests == []
-    assert known is not None
-    assert (known.status, known.reason) == ("lost", "no window of the day was read")
+    assert day_window is not None
+    assert (day_window.status, day_window.reason) == ("lost", "no window of the day was read")
 
 
 def test_a_day_that_the_source_has_forgotten_is_lost(world):
@@ -203,12 +207,12 @@ def test_a_day_that_the_source_has_forgotten_is_lost(world):
         world.tick(installation)
         world.tick(installation)
 
-        known = world.day_window(installation)
+        day_window = world.day_window(installation)
 
     assert world.requests == ["2026-11-23"]
-    assert known is not None
-    assert known.status == "lost"
-    assert "has forgotten it" in str(known.reason)
+    assert day_window is not None
+    assert day_window.status == "lost"
+    assert "has forgotten it" in str(day_window.reason)
 
 
 def test_a_source_that_fails_is_asked_at_the_next_tick_and_other_days_come_first(world):
@@ -217,9 +221,9 @@ def test_a_source_that_fails_is_asked_at_the_next_tick_and_other_days_come_first
         read_windows(installation, MONDAY - DAY)
         world.status = 500
         (failure,) = world.tick(installation)
-        known = world.day_window(installation, MONDAY - DAY)
-        assert known is not None
-        assert (known.status, known.failure) == ("absent", failure)
+        day_window = world.day_window(installation, MONDAY - DAY)
+        assert day_window is not None
+        assert (day_window.status, day_window.failure) == ("absent", failure)
 
         world.status = 200
         assert world.tick(installation) == []
@@ -253,10 +257,10 @@ def test_a_day_that_became_too_old_is_lost_and_asked_for_again_on_request(world)
     with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
-        known = world.day_window(installation)
-        assert known is not None
-        assert known.status == "lost"
-        assert "too old" in str(known.reason)
+        day_window = world.day_window(installation)
+        assert day_window is not None
+        assert day_window.status == "lost"
+        assert "too old" in str(day_window.reason)
 
         request_days(installation, [MONDAY.date()])
         world.tick(installation)
@@ -287,10 +291,10 @@ def test_a_damaged_day_is_read_again(world):
     with world.open_data() as installation:
         read_windows(installation)
         world.tick(installation)
-        known = world.day_window(installation)
-        assert known is not None
-        assert known.file is not None
-        installation.lake.absolute(known.file).unlink()
+        day_window = world.day_window(installation)
+        assert day_window is not None
+        assert day_window.file is not None
+        installation.lake.absolute(day_window.file).unlink()
         with pytest.raises(LakeDamaged) as damage:
             installation.publish()
         repair(installation, damage.value)
@@ -300,4 +304,4 @@ def test_a_damaged_day_is_read_again(world):
         again = world.day_window(installation)
 
     assert again is not None
-    assert (again.status, again.content_sha256) == ("final", known.content_sha256)
+    assert (again.status, again.content_sha256) == ("final", day_window.content_sha256)

@@ -84,9 +84,9 @@ def test_states_of_every_window_are_those_that_were_listed(world):
 
     states = world.ask("from core.object where kind = 'pod' and not is_assumed")
     for window in (first + number * WINDOW for number in range(8)):
-        held = [row["uid"] for row in states if holds(row, window)]
-        assert set(held) == world.running(window)
-        assert len(held) == len(set(held))
+        uids = [row["uid"] for row in states if holds(row, window)]
+        assert set(uids) == world.running(window)
+        assert len(uids) == len(set(uids))
 
 
 def holds(row: dict[str, Any], window: datetime) -> bool:
@@ -183,9 +183,9 @@ def test_a_kind_forbidden_over_midnight_stays_known(world):
         f" count(*) filter (is_deleted) as gone from raw.workload where window_start = '{MIDNIGHT}'"
         " group by all"
     )
-    held = {row["workload_kind"]: row["held"] for row in kinds}
+    left = {row["workload_kind"]: row["held"] for row in kinds}
     gone = {row["workload_kind"]: row["gone"] for row in kinds}
-    assert held["Deployment"] == 38
+    assert left["Deployment"] == 38
     assert gone["Deployment"] == 0
 
 

@@ -53,18 +53,20 @@ def test_the_last_answer_of_a_source_counts_and_every_change_is_recorded(histori
         for minutes in [0, *ticks]:
             system.clock.now += minutes * MINUTE
             system.tick(MIDNIGHT, END)
-            known = system.windows(MIDNIGHT, END)
-            first = {at: window.total for at, window in known.items()} | first
+            ledger_windows = system.windows(MIDNIGHT, END)
+            first = {at: window.total for at, window in ledger_windows.items()} | first
         system.clock.now = max(system.clock.now, END + DAY)
         system.tick(MIDNIGHT, END)
-        known = system.windows(MIDNIGHT, END)
-        first = {at: window.total for at, window in known.items()} | first
+        ledger_windows = system.windows(MIDNIGHT, END)
+        first = {at: window.total for at, window in ledger_windows.items()} | first
 
-        assert {at: (w.status, w.content_sha256) for at, w in known.items()} == {
+        assert {at: (w.status, w.content_sha256) for at, w in ledger_windows.items()} == {
             at: ("final", content_sha256(reading(at, at, costs[-1][1]).tables[TABLE]))
             for at, costs in zip(windows(MIDNIGHT, END), histories, strict=True)
         }
-        assert add_up_changes(system, first) == {at: window.total for at, window in known.items()}
+        assert add_up_changes(system, first) == {
+            at: window.total for at, window in ledger_windows.items()
+        }
         assert_equal_readings_change_nothing(system, histories)
 
 

@@ -43,11 +43,11 @@ def ticks_until_filled(system: World, start: datetime, end: datetime) -> int:
 
 
 def assert_the_newest_window_waits_for_four_others_at_most(system: World) -> None:
-    seen: set[datetime] = set()
+    newest_windows: set[datetime] = set()
     others = 0
     for window, at in system.requests:
-        others = 0 if window == newest(at) or newest(at) in seen else others + 1
-        seen.add(window)
+        others = 0 if window == newest(at) or newest(at) in newest_windows else others + 1
+        newest_windows.add(window)
         assert others <= 4, at
 
 
@@ -99,13 +99,13 @@ def test_what_is_older_than_the_lookback_or_the_memory_of_the_source_is_lost():
 
         ticks_until_filled(system, STOPPED, back)
 
-        known = system.windows(STOPPED, back)
+        ledger_windows = system.windows(STOPPED, back)
         lookback, memory = back - LOOKBACK, back - 10 * DAY
-        too_old = {known[at].reason for at in windows(STOPPED, lookback)}
+        too_old = {ledger_windows[at].reason for at in windows(STOPPED, lookback)}
         assert system.statuses(STOPPED, lookback) == {"lost"}
         assert too_old == {"not read before it was too old to be asked for (ingest.lookback_days)"}
         assert system.statuses(lookback, memory) == {"lost"}
-        assert "has forgotten it" in str(known[lookback].reason)
+        assert "has forgotten it" in str(ledger_windows[lookback].reason)
         assert system.statuses(memory + 4 * HOUR, back) == {"provisional", "final"}
         system.requests.clear()
         system.tick()
@@ -157,8 +157,8 @@ def test_thirty_requested_days_are_read_over_many_ticks_and_the_newest_window_do
         ticks_until_filled(system, first, STOPPED)
 
         final = [at for at in windows(first, STOPPED - DAY)]
-        asked = [window for window, _ in system.requests]
-        assert [asked.count(at) for at in final] == [1] * len(final)
+        requested_windows = [window for window, _ in system.requests]
+        assert [requested_windows.count(at) for at in final] == [1] * len(final)
         del system.requests[:backfilled]
         assert_the_newest_window_waits_for_four_others_at_most(system)
         system.tick()

@@ -270,8 +270,8 @@ def test_nothing_of_a_refused_window_is_kept(spoiled):
         if start not in REFUSED
     }
 
-    kept = {file.rpartition("-")[0] for file in spoiled.files if "raw.a" in file}
-    assert kept == expected
+    stored_windows = {file.rpartition("-")[0] for file in spoiled.files if "raw.a" in file}
+    assert stored_windows == expected
 
 
 @pytest.mark.needs("prometheus", "promtool")

@@ -75,16 +75,18 @@ class World:
 
     def windows(self, start: datetime, end: datetime) -> dict[datetime, Window]:
         """Return the ledger's windows of a range."""
-        found: dict[datetime, Window] = {}
+        by_start: dict[datetime, Window] = {}
         for day in {at.date() for at in windows(start, end)}:
-            known = self.installation.state.ledger.day([TABLE], CLUSTER, day)
-            found |= {at: window for (_, at), window in known.items() if start <= at < end}
-        return found
+            day_windows = self.installation.state.ledger.day([TABLE], CLUSTER, day)
+            by_start |= {at: window for (_, at), window in day_windows.items() if start <= at < end}
+        return by_start
 
     def statuses(self, start: datetime, end: datetime) -> set[str]:
         """Return the statuses of all windows of a range; ``none`` where one is unknown."""
-        known = self.windows(start, end)
-        return {known[at].status if at in known else "none" for at in windows(start, end)}
+        day_windows = self.windows(start, end)
+        return {
+            day_windows[at].status if at in day_windows else "none" for at in windows(start, end)
+        }
 
     def _read(self, clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
         self.requests.append((window, at))

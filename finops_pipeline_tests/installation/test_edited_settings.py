@@ -49,8 +49,8 @@ def edited(installation: Installation, *rules: Rule, teams: tuple[Team, ...] = (
 
 def rows_by_day(warehouse: Any, table: str) -> dict[Any, int]:
     day = "cast(hour as date)" if table.endswith("hourly") else "day"
-    found = warehouse.rows(f"select {day} as day, count(*)::int as rows from {table} group by all")
-    return {row["day"]: row["rows"] for row in found}
+    counts = warehouse.rows(f"select {day} as day, count(*)::int as rows from {table} group by all")
+    return {row["day"]: row["rows"] for row in counts}
 
 
 def test_a_rule_computes_the_days_anew_from_which_it_holds(two_days):

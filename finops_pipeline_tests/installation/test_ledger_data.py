@@ -46,16 +46,16 @@ def inputs(**sections: Any) -> LedgerData:
     return LedgerData(Week(), Lake(Path("lake")), settings, identity, ANY_TIME)
 
 
-def ruled(*rules: Mapping[str, Any]) -> LedgerData:
+def with_rules(*rules: Mapping[str, Any]) -> LedgerData:
     return inputs(attribution={"rules": rules})
 
 
 def rows(data: LedgerData, table: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = data.rows(table, *ANY_TIME).to_pylist()
-    return found
+    of_table: list[dict[str, Any]] = data.rows(table, *ANY_TIME).to_pylist()
+    return of_table
 
 
-def changed(table: str, before: LedgerData, after: LedgerData) -> list[datetime]:
+def changed_days(table: str, before: LedgerData, after: LedgerData) -> list[datetime]:
     """Days that a change of the settings touches; those of the hours agree."""
     then, now = before.day_hashes(table), after.day_hashes(table)
     assert then.keys() == now.keys() == {None, *WEEK}
@@ -71,7 +71,7 @@ def changed(table: str, before: LedgerData, after: LedgerData) -> list[datetime]
 def test_rules_stand_in_their_order_with_what_they_leave_open():
     later = {"name": "all", "cost_center": "1", "valid_from": date(2026, 3, 4)}
 
-    first, second = rows(ruled(RULE, later), "core.attribution_rule")
+    first, second = rows(with_rules(RULE, later), "core.attribution_rule")
 
     assert first == {
         "position_count": 0,
@@ -92,19 +92,26 @@ def test_rules_stand_in_their_order_with_what_they_leave_open():
 def test_a_new_rule_touches_the_days_from_which_it_holds():
     new = {"name": "new", "team": "retail", "valid_from": date(2026, 3, 4)}
 
-    assert changed("core.attribution_rule", ruled(RULE), ruled(RULE, new)) == WEEK[2:]
+    assert (
+        changed_days("core.attribution_rule", with_rules(RULE), with_rules(RULE, new)) == WEEK[2:]
+    )
 
 
 def test_a_rule_before_others_leaves_days_alone_on_which_it_does_not_hold():
     new = {"name": "new", "team": "retail", "valid_until": date(2026, 3, 4)}
 
-    assert changed("core.attribution_rule", ruled(RULE), ruled(new, RULE)) == WEEK[:2]
+    assert (
+        changed_days("core.attribution_rule", with_rules(RULE), with_rules(new, RULE)) == WEEK[:2]
+    )
 
 
 def test_rules_that_change_places_touch_the_days_on_which_both_hold():
     late = {**RULE, "name": "late", "workload": "web", "valid_from": date(2026, 3, 4)}
 
-    assert changed("core.attribution_rule", ruled(RULE, late), ruled(late, RULE)) == WEEK[2:]
+    assert (
+        changed_days("core.attribution_rule", with_rules(RULE, late), with_rules(late, RULE))
+        == WEEK[2:]
+    )
 
 
 def test_whom_a_team_is_reached_by_changes_no_cost():
@@ -112,7 +119,7 @@ def test_whom_a_team_is_reached_by_changes_no_cost():
         inputs(teams=[{"name": "retail", "email": address}]) for address in ("a@b", "c@d")
     )
 
-    assert changed("core.team", before, after) == []
+    assert changed_days("core.team", before, after) == []
     assert before.day_hashes("core.team")[None] != after.day_hashes("core.team")[None]
 
 
@@ -127,7 +134,7 @@ def test_no_cost_is_made_of_whom_a_team_is_reached_by():
 
 
 def test_a_rule_that_holds_always_touches_every_day():
-    assert changed("core.attribution_rule", ruled(), ruled(RULE)) == WEEK
+    assert changed_days("core.attribution_rule", with_rules(), with_rules(RULE)) == WEEK
 
 
 @given(st.integers(-3, 9), st.integers(1, 9))
@@ -136,7 +143,7 @@ def test_a_team_touches_exactly_the_days_it_holds_on(offset, length):
     end = start + timedelta(days=length)
     team = {"name": "retail", "valid_from": start, "valid_until": end}
 
-    touched = changed("core.team", inputs(), inputs(teams=[team]))
+    touched = changed_days("core.team", inputs(), inputs(teams=[team]))
 
     assert touched == [day for day in WEEK if start <= day.date() < end]
 
@@ -145,7 +152,7 @@ def test_what_holds_on_no_day_that_was_read_changes_the_table_alone():
     team = {"name": "retail", "valid_from": date(2026, 4, 1)}
     before, after = inputs(), inputs(teams=[team])
 
-    assert changed("core.team", before, after) == []
+    assert changed_days("core.team", before, after) == []
     assert before.day_hashes("core.team")[None] != after.day_hashes("core.team")[None]
 
 

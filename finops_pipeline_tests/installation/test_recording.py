@@ -77,9 +77,9 @@ def everything(lake: Lake, state: State) -> tuple[Any, ...]:
 
 
 def test_a_reading_is_in_the_ledger_with_its_verdict(lake, state):
-    said = reading([0.1, 0.2], is_verified=False, reason="no Prometheus", minutes_ratio=0.5)
+    unverified = reading([0.1, 0.2], is_verified=False, reason="no Prometheus", minutes_ratio=0.5)
 
-    assert record(lake, state.ledger, [said]) == RecordedCounts(1, 1, 2, 1)
+    assert record(lake, state.ledger, [unverified]) == RecordedCounts(1, 1, 2, 1)
 
     (window,) = ledger_rows(state)
     assert window == Window(
@@ -96,7 +96,7 @@ def test_a_reading_is_in_the_ledger_with_its_verdict(lake, state):
         fetched_at=SOON,
         next_read_at=MIDNIGHT + WINDOW + HOUR,
         file=next(lake.paths()),
-        content_sha256=content_sha256(said.tables[TABLE]),
+        content_sha256=content_sha256(unverified.tables[TABLE]),
     )
 
 
@@ -160,8 +160,8 @@ def test_a_window_of_kubecost_is_final_once_it_was_read_after_two_days(lake, sta
 def test_windows_that_are_final_at_once_share_a_file_and_others_do_not(lake, state):
     now = MIDNIGHT + 25 * HOUR + WINDOW  # the first five windows ended a day ago
 
-    said = [reading([0.1], start=start, at=now) for start in quarters(7)]
-    record(lake, state.ledger, said)
+    readings = [reading([0.1], start=start, at=now) for start in quarters(7)]
+    record(lake, state.ledger, readings)
 
     files = [window.file for window in ledger_rows(state)]
     assert [window.status for window in ledger_rows(state)] == ["final"] * 5 + ["provisional"] * 2
@@ -169,8 +169,8 @@ def test_windows_that_are_final_at_once_share_a_file_and_others_do_not(lake, sta
 
 
 def test_a_window_that_leaves_a_shared_file_takes_the_others_along(lake, state):
-    said = [reading([float(n)], start, MUCH_LATER) for n, start in enumerate(quarters(4))]
-    record(lake, state.ledger, said)
+    readings = [reading([float(n)], start, MUCH_LATER) for n, start in enumerate(quarters(4))]
+    record(lake, state.ledger, readings)
     (old_file,) = lake.paths()
 
     changed = reading([10.0, 11.0], quarters(4)[2], MUCH_LATER + HOUR)
@@ -191,8 +191,8 @@ def test_a_window_that_leaves_a_shared_file_takes_the_others_along(lake, state):
 
 
 def test_a_damaged_shared_file_is_not_copied_on(lake, state):
-    said = [reading([0.1], start, MUCH_LATER) for start in quarters(2)]
-    record(lake, state.ledger, said)
+    readings = [reading([0.1], start, MUCH_LATER) for start in quarters(2)]
+    record(lake, state.ledger, readings)
     (path,) = lake.paths()
     body = bytearray(lake.absolute(path).read_bytes())
     body[len(body) // 3] ^= 1
@@ -203,8 +203,8 @@ def test_a_damaged_shared_file_is_not_copied_on(lake, state):
 
 
 def test_a_file_says_all_that_the_ledger_knew_of_its_windows(lake, state):
-    said = [reading([0.1], start, MUCH_LATER, reason="because") for start in quarters(2)]
-    record(lake, state.ledger, said)
+    readings = [reading([0.1], start, MUCH_LATER, reason="because") for start in quarters(2)]
+    record(lake, state.ledger, readings)
 
     (path,) = lake.paths()
     facts = json.loads(lake.facts(path)[FACTS])
@@ -223,7 +223,7 @@ def test_a_file_says_all_that_the_ledger_knew_of_its_windows(lake, state):
         "read_count": 1,
         "fetched_at": "2026-03-31T00:00:00+00:00",
         "next_read_at": None,
-        "content_sha256": content_sha256(said[0].tables[TABLE]),
+        "content_sha256": content_sha256(readings[0].tables[TABLE]),
     }
     assert [fact["window_start"][11:16] for fact in facts] == ["00:00", "00:15"]
 
@@ -286,7 +286,7 @@ def test_of_many_writers_of_one_window_the_newest_reading_wins(lake, state):
     readings = [reading([float(n)], at=SOON + n * WINDOW) for n in range(6)]
 
     with ThreadPoolExecutor(3) as threads:
-        list(threads.map(lambda said: record(lake, state.ledger, [said]), readings))
+        list(threads.map(lambda own: record(lake, state.ledger, [own]), readings))
 
     assert current_rows(lake, state) == [(MIDNIGHT, 5.0)]
 

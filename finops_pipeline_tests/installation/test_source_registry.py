@@ -32,8 +32,8 @@ class Authority:
     def issue(self, name: str, days: int = 1) -> Path:
         """Issue a certificate for 127.0.0.1, its key in the same file."""
         (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-        asked = ["-keyout", f"{name}.key", "-out", f"{name}.csr"]
-        self._openssl("req", "-new", *KEY, *asked, *subject(name))
+        request = ["-keyout", f"{name}.key", "-out", f"{name}.csr"]
+        self._openssl("req", "-new", *KEY, *request, *subject(name))
         authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", str(days)]
         files = ["-in", f"{name}.csr", "-out", f"{name}.pem", "-extfile", "names"]
         self._openssl("x509", "-req", *files, *authority)

@@ -101,10 +101,10 @@ class Ward:
         if is_kept and any(window.is_verified != (outcome == RIGHT) for window in windows):
             yield "should be verified if Prometheus answered, and only then"
         for window in windows if not is_kept else ():
-            said = window.failure or ""
+            failure = window.failure or ""
             named = ("cluster alpha: ", f" {self.server.url}/", outcome)
-            if window.status != ABSENT or any(name not in said for name in named):
-                yield f"should be absent because of {outcome!r}, is {window.status}: {said}"
+            if window.status != ABSENT or any(name not in failure for name in named):
+                yield f"should be absent because of {outcome!r}, is {window.status}: {failure}"
         yield from self._torn(windows)
 
     def _torn(self, windows: list[Window]) -> Iterator[str]:
@@ -129,9 +129,9 @@ class Ward:
 
     def _windows(self, source: Source, start: datetime, cluster: str) -> list[Window]:
         day = self.installation.state.ledger.day(source.tables, cluster, start.date())
-        found = [window for window in day.values() if window.window_start == start]
-        assert len(found) == len(source.tables)
-        return found
+        of_window = [window for window in day.values() if window.window_start == start]
+        assert len(of_window) == len(source.tables)
+        return of_window
 
 
 def _most_seconds(patience: RetryBudget) -> float:

@@ -59,11 +59,11 @@ def empty_settings(folder: Path) -> Settings:
 
 def test_a_restored_installation_is_what_was_backed_up(settings, tmp_path):
     before = contents(tmp_path)
-    done = back_up(settings, tmp_path / "backup")
+    counts = back_up(settings, tmp_path / "backup")
 
     other = empty_settings(tmp_path / "other")
-    assert restore(other, tmp_path / "backup") == done
-    assert done.file_count == done.copied_count == 3
+    assert restore(other, tmp_path / "backup") == counts
+    assert counts.file_count == counts.copied_count == 3
 
     assert contents(tmp_path / "other") == before
 

@@ -139,7 +139,7 @@ HTML = Answer(b"<!doctype html><title>Sign in</title>", 200, "text/html")
 DENIED = Answer(b"unauthorized", 401, "text/plain")
 
 
-def shortened(clinic: Clinic) -> Fault:
+def lose_a_third(clinic: Clinic) -> Fault:
     """OpenCost at a resolution of 5 minutes behind Prometheus 3: 10 of 15 minutes everywhere."""
 
     def answer(request: Request) -> Answer | None:
@@ -166,7 +166,7 @@ FAULTS: dict[str, tuple[str, Callable[[Clinic], Fault], str]] = {
     "OpenCost is down": ("/opencost", lambda _: DOWN, "opencost"),
     "a proxy's page instead of OpenCost": ("/opencost", lambda _: HTML, "opencost"),
     "a wrong token for OpenCost": ("/opencost", lambda _: DENIED, "opencost"),
-    "OpenCost loses time": ("/opencost/a", shortened, "opencost_minutes"),
+    "OpenCost loses time": ("/opencost/a", lose_a_third, "opencost_minutes"),
     "OpenCost's Prometheus is down": ("/opencost/a", lambda _: DOWN, "opencost_answer"),
     "OpenCost forgot all containers": (
         "/opencost/allocation",

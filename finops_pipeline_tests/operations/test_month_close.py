@@ -165,6 +165,6 @@ def test_the_command_closes_a_month_that_is_over(tmp_path, monkeypatch):
         assert "windows of 2026-10 are not final: 2026-10-01 00:00 alpha" in refused.stderr
         assert "..." in refused.stderr
 
-        done = CliRunner().invoke(main, ["close", "2026-10", "--force"])
-        assert done.exit_code == 0, done.output
-        assert f"{known['cost']:.2f} USD" in done.stdout
+        result = CliRunner().invoke(main, ["close", "2026-10", "--force"])
+        assert result.exit_code == 0, result.output
+        assert f"{known['cost']:.2f} USD" in result.stdout

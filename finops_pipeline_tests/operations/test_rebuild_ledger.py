@@ -119,9 +119,11 @@ def test_any_history_ends_in_the_same_ledger(steps):
 def play(installation, step, source, start, costs, now) -> None:
     """Do one step of a history; the first reads what all others need."""
     source[start] = costs
-    asked = sorted(source) if step == "all" else [start]
+    starts = sorted(source) if step == "all" else [start]
     record(
-        installation.lake, installation.state.ledger, [reading(source[at], at, now) for at in asked]
+        installation.lake,
+        installation.state.ledger,
+        [reading(source[at], at, now) for at in starts],
     )
     if step == "compact":
         compact(installation.lake, installation.state.ledger, [TABLE], MUCH_LATER)

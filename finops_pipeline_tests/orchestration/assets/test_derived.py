@@ -75,7 +75,7 @@ def materialize(own_home: Home, selection: list[str] | None = None) -> dg.Execut
         )
 
 
-def filled(result: dg.ExecuteInProcessResult) -> set[str]:
+def reported_keys(result: dg.ExecuteInProcessResult) -> set[str]:
     events = result.get_asset_materialization_events()
     return {event.asset_key.to_user_string() for event in events if event.asset_key}
 
@@ -92,7 +92,7 @@ def break_table(own_home: Home, name: str) -> Path:
 def test_everything_is_filled_checked_and_published(empty_home):
     result = materialize(empty_home)
 
-    assert filled(result) == KEYS
+    assert reported_keys(result) == KEYS
     assert {check.passed for check in result.get_asset_check_evaluations()} == {True}
     assert empty_home.published.exists()
 
@@ -104,13 +104,13 @@ def test_a_broken_table_stops_what_reads_it_and_the_publication(empty_home):
 
     broken = {"core/label_key"}
     assert not result.success
-    assert filled(result) == KEYS - broken - read_through(broken) - {"published"}
+    assert reported_keys(result) == KEYS - broken - read_through(broken) - {"published"}
     (failure,) = result.get_step_failure_events()
     assert "core.label_key: Constraint Error" in str(failure.event_specific_data)
     assert not empty_home.published.exists()
 
     file.write_text((SQL_DIR / "tables" / "core" / "label_key.sql").read_text())
-    assert filled(materialize(empty_home)) == KEYS
+    assert reported_keys(materialize(empty_home)) == KEYS
 
 
 def read_through(keys: set[str]) -> set[str]:
@@ -126,7 +126,7 @@ def read_through(keys: set[str]) -> set[str]:
 def test_one_table_alone_is_filled_without_a_publication(empty_home):
     result = materialize(empty_home, ["core/window"])
 
-    assert filled(result) == {"core/window"}
+    assert reported_keys(result) == {"core/window"}
     assert not empty_home.published.exists()
 
 
@@ -149,7 +149,7 @@ def tick(own_home: Home, only: list[str] | None = None) -> set[str]:
             instance=own_home.instance,
             asset_selection=[dg.AssetKey(name.split("/")) for name in only] if only else None,
         )
-    return filled(result)
+    return reported_keys(result)
 
 
 def test_a_tick_reports_only_what_changed_since_dagster_heard_of_it(empty_home):
@@ -166,7 +166,7 @@ def test_a_table_chosen_by_hand_is_reported(empty_home):
     tick(empty_home)
 
     assert tick(empty_home, ["core/label_key"]) == {"core/label_key"}
-    assert filled(materialize(empty_home)) == KEYS
+    assert reported_keys(materialize(empty_home)) == KEYS
 
 
 def test_a_new_dagster_beside_an_old_warehouse_hears_of_everything(empty_home):
@@ -184,12 +184,14 @@ def test_a_tick_between_hours_fills_and_publishes_and_reports_little(empty_home)
     file.write_text(file.read_text().replace("-- ", "-- Another comment. ", 1))
 
     brief = select_assets(instance, at(10, 20)) or []
-    told = tick(empty_home, sorted(key.to_user_string() for key in brief if key in derived.keys))
+    reported = tick(
+        empty_home, sorted(key.to_user_string() for key in brief if key in derived.keys)
+    )
     with open_published(empty_home.folder / "data") as connection:
         query = "select description from core.table where table_name = 'core.label_key'"
         ((comment,),) = ask(connection, query).rows
 
-    assert told == {"core/cluster", "core/window", "published"}
+    assert reported == {"core/cluster", "core/window", "published"}
     assert comment.startswith("Another comment.")
     assert select_assets(instance, at(10, 5)) is None
-    assert tick(empty_home) == told | {"core/label_key"}
+    assert tick(empty_home) == reported | {"core/label_key"}

@@ -88,12 +88,12 @@ def test_only_the_first_tick_that_succeeds_is_a_recovery(instance, messages):
     recovered, next_one = run(instance), run(instance)
 
     evaluate(instance, recovered)
-    said = evaluate(instance, next_one)
+    outcome = evaluate(instance, next_one)
 
     (message,) = messages
     assert (message["kind"], message["run_id"]) == ("recovered", recovered.run_id)
     assert failed.run_id[:8] in message["text"]
-    assert said.skip_message == "the tick before did not fail either"
+    assert outcome.skip_message == "the tick before did not fail either"
 
 
 def test_the_first_tick_of_all_is_no_recovery(instance, messages):

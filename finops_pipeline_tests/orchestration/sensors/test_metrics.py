@@ -100,8 +100,8 @@ def evaluate(own_home: Home, cursor: str | None = None) -> Evaluation:
         own_home.settings(),
         dg.build_sensor_context(own_home.instance, cursor, resources=resources) as context,
     ):
-        said = defs.resolve_sensor_def("push_metrics").evaluate_tick(context)
-    return Evaluation(said.skip_message or "", said.cursor)
+        outcome = defs.resolve_sensor_def("push_metrics").evaluate_tick(context)
+    return Evaluation(outcome.skip_message or "", outcome.cursor)
 
 
 def samples_in(gateway: Process) -> Samples:

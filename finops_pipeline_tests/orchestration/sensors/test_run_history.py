@@ -50,14 +50,14 @@ def test_old_runs_go_with_their_files(instance, tmp_path):
     old = run(instance)
     between = datetime.now(UTC)
     young = run(instance)
-    kept = files_of(tmp_path, young)
-    assert files_of(tmp_path, old) == {name.replace(young, old) for name in kept} != set()
+    young_files = files_of(tmp_path, young)
+    assert files_of(tmp_path, old) == {name.replace(young, old) for name in young_files} != set()
 
     assert trim(instance, between) == 1
 
     assert [record.dagster_run.run_id for record in instance.get_run_records()] == [young]
     assert files_of(tmp_path, old) == set()
-    assert files_of(tmp_path, young) == kept
+    assert files_of(tmp_path, young) == young_files
     assert instance.all_logs(young)
     assert trim(instance, between) == 0
 
@@ -104,5 +104,5 @@ def evaluate(own_home: Home) -> str:
         own_home.settings(),
         dg.build_sensor_context(own_home.instance, resources=resources) as context,
     ):
-        said = defs.resolve_sensor_def("trim_history").evaluate_tick(context)
-    return said.skip_message or ""
+        outcome = defs.resolve_sensor_def("trim_history").evaluate_tick(context)
+    return outcome.skip_message or ""
