@@ -18,8 +18,15 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from finops_pipeline.catalog.sql_files import tables
-from finops_pipeline.errors import LakeError
-from finops_pipeline.installation.recording import FACTS, MEASURES, RecordedCounts, record
+from finops_pipeline.errors import LakeDamaged, LakeError
+from finops_pipeline.installation.recording import (
+    FACTS,
+    MEASURES,
+    RecordedCounts,
+    final_window,
+    record,
+    write_and_verify,
+)
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources.reading import Reading
@@ -234,6 +241,36 @@ def test_unknown_values_count_as_nothing_and_a_price_has_no_total(lake, state):
     known = state.ledger.day([TABLE, "raw.price"], "prod", MIDNIGHT.date())
     assert known[TABLE, MIDNIGHT].total == Decimal("0.1")
     assert known["raw.price", MIDNIGHT].total is None
+
+
+def test_a_frozen_day_has_the_exact_sum_of_its_costs_where_it_has_any():
+    costs = pa.array([Decimal("0.1"), None, Decimal("0.2")], pa.decimal128(28, 10))
+    place = "prod", MIDNIGHT, SOON
+
+    frozen = final_window("costs.daily", *place, pa.table({"total_cost": costs}))
+    ratios = final_window("core.node_hourly", *place, pa.table({"memory_ratio": costs}))
+
+    assert (frozen.status, frozen.row_count, frozen.total) == ("final", 3, Decimal("0.3"))
+    assert ratios.total is None
+
+
+class ForgetfulLake(Lake):
+    """A lake that gives no row back."""
+
+    def read(self, *arguments):
+        return super().read(*arguments).slice(0, 0)
+
+
+def test_a_file_that_cannot_be_read_back_is_refused(lake):
+    rows = reading([0.1]).tables[TABLE]
+    window = final_window(TABLE, "prod", MIDNIGHT, SOON, rows)
+
+    with pytest.raises(LakeDamaged, match="does not hold what was written"):
+        write_and_verify(ForgetfulLake(lake.root), window, rows)
+
+    file, stored = write_and_verify(lake, window, rows)
+    assert stored.file == file.path
+    assert lake.read(file.path, file.file_sha256).equals(rows)
 
 
 class Crash(BaseException):
