@@ -27,7 +27,7 @@ from finops_pipeline.ingest.days import read_days
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.recording import record
-from finops_pipeline.installation.source_registry import SOURCES, connected
+from finops_pipeline.installation.source_registry import SOURCES, open_clients
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start, windows
 
@@ -118,7 +118,7 @@ def copy_day(installation: Installation, day: datetime, oldest: datetime) -> Non
 
 def read_day(installation: Installation, day: datetime) -> Iterator[Reading]:
     """Read each window of a day from both sources."""
-    with connected(installation.settings.clusters[0]) as clients:
+    with open_clients(installation.settings.clusters[0]) as clients:
         for window in windows(day, day + DAY):
             for source in (source for source in SOURCES if not source.heartbeat):
                 yield source.read(clients, window, window + 2 * DAY, True)

@@ -1,4 +1,4 @@
-"""Everything Dagster loads, on one page."""
+"""Defines everything that Dagster loads, on one page."""
 
 import warnings
 

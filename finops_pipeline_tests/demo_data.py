@@ -34,7 +34,7 @@ OUTAGE = timedelta(minutes=30)
 
 
 class Clock:
-    """What time it is for the platform and the pretend cluster."""
+    """Time of the platform and the pretend cluster."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -55,28 +55,28 @@ def publish(folder: Path, now: datetime | None = None, span: timedelta = SPAN) -
     clock = Clock(end)
     with (
         server.serve(anchor=end.date(), clock=clock) as cluster,
-        opened(folder, cluster, clock) as it,
+        open_data(folder, cluster, clock) as installation,
     ):
         quiet = window_start(end - OUTAGE)
         clock.now = end - 2 * HOUR
         with mislabelled(cluster):
-            read(it, end - span, end)
+            read(installation, end - span, end)
         clock.now = end
-        read(it, end - span, quiet)
+        read(installation, end - span, quiet)
         cluster.faults["/prometheus"] = Answer(b"no Prometheus here", 503, server.TEXT)
-        read(it, quiet, end)
-        it.publish()
+        read(installation, quiet, end)
+        installation.publish()
     return folder
 
 
 @contextmanager
-def opened(folder: Path, cluster: Server, clock: Clock) -> Iterator[Installation]:
-    """The installation of a folder; its settings name the pretend cluster."""
+def open_data(folder: Path, cluster: Server, clock: Clock) -> Iterator[Installation]:
+    """Open the installation of a folder; its settings name the pretend cluster."""
     file = folder / "finops.toml"
     file.write_text(CONFIG.format(url=cluster.url, folder=folder) + OWNERS)
     (folder / "kubeconfig").write_text(kubeconfig(cluster.port))
-    given = configuration.load(file, {"FINOPS_DATA_DIR": str(folder / "data")})
-    with open_installation(given, clock) as installation:
+    settings = configuration.load(file, {"FINOPS_DATA_DIR": str(folder / "data")})
+    with open_installation(settings, clock) as installation:
         yield installation
 
 

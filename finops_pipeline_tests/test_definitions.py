@@ -1,4 +1,4 @@
-"""What Dagster loads: the asset graph, checks, jobs, and when the schedule starts a tick."""
+"""Definitions that Dagster loads: asset graph, checks, jobs, and when a tick starts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline_tests.installation.homes import Home, Sources, at, home
 
 GRAPH = Path(__file__).parent / "asset_graph.txt"
-NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nothing listens
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +23,16 @@ def graph():
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[dg.DagsterInstance]:
-    """One with storage on disk: a schedule refuses an ephemeral one."""
-    with dg.instance_for_test() as made:
-        yield made
+    """Instance with storage on disk: a schedule refuses an ephemeral one."""
+    with dg.instance_for_test() as instance:
+        yield instance
 
 
 @pytest.fixture
 def fresh_home(tmp_path) -> Iterator[Home]:
     """An installation that has read nothing yet."""
-    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as made:
-        yield made
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as own_home:
+        yield own_home
 
 
 def test_the_definitions_load():
@@ -40,7 +40,7 @@ def test_the_definitions_load():
 
 
 def test_the_asset_graph_is_the_one_written_down(graph):
-    """When it changed on purpose, write the left side into the file."""
+    """Compare; when the graph changed on purpose, write the left side into the file."""
     assets = [drawn(graph, key) for key in graph.get_all_asset_keys()]
 
     assert sorted(assets) == GRAPH.read_text().splitlines()
@@ -110,13 +110,13 @@ def test_a_tick_fills_everything_and_comes_by_itself():
     assert defs.resolve_sensor_def("push_metrics").default_status == dg.DefaultSensorStatus.RUNNING
 
 
-def evaluate(made: Home, instance: dg.DagsterInstance):
+def evaluate(own_home: Home, instance: dg.DagsterInstance):
     context = dg.build_schedule_context(
         instance,
         scheduled_execution_time=at(10, 20),
         resources={"installation": InstallationResource()},
     )
-    with made.settings(), context:
+    with own_home.settings(), context:
         return defs.resolve_schedule_def("every_quarter_hour").evaluate_tick(context)
 
 
@@ -132,8 +132,8 @@ def test_the_schedule_waits_for_the_tick_before(fresh_home, instance):
         dg.DagsterRun(job_name="tick", run_id="1", status=dg.DagsterRunStatus.STARTED)
     )
 
-    said = evaluate(fresh_home, instance)
+    outcome = evaluate(fresh_home, instance)
     instance.delete_run(run.run_id)
 
-    assert not said.run_requests
-    assert said.skip_message == "the previous tick has not finished"
+    assert not outcome.run_requests
+    assert outcome.skip_message == "the previous tick has not finished"

@@ -1,4 +1,4 @@
-"""The bill folder is read when its files change; the lake keeps what they said.
+"""Reads the bill folder when its files change; the lake keeps what they said.
 
 A billing month is made anew from all files that have charges of it, so that a replaced file
 replaces its charges and nothing counts twice. The months of files that merely went stay as they
@@ -39,34 +39,34 @@ def read_bill(installation: Installation) -> None:
     if not installation.settings.bill.folder:
         return
     folder = Path(installation.settings.bill.folder)
-    at, known = installation.clock(), installation.state.bill_files.by_path()
-    found = _found(folder, at)
-    changed = [it for it in found.values() if not _is_known(it, known)]
-    gone = sorted(known.keys() - found.keys())
-    if not changed and not gone:
+    at, before = installation.clock(), installation.state.bill_files.by_path()
+    files = _list_files(folder, at)
+    changed = [file for file in files.values() if not _is_unchanged(file, before)]
+    missing = sorted(before.keys() - files.keys())
+    if not changed and not missing:
         return
     currency = installation.settings.currency
-    seen = [_examined(folder, it, known.get(it.path), currency) for it in changed]
-    now = {path: file for path, file in known.items() if path in found}
-    now |= {it.path: it for it in seen}
-    for month in sorted(_touched(known, now, seen, gone, at)):
-        _record_month(installation, folder, now, month, at)
-    installation.state.bill_files.remember(seen, gone)
+    updates = [_examine(folder, file, before.get(file.path), currency) for file in changed]
+    after = {path: file for path, file in before.items() if path in files}
+    after |= {file.path: file for file in updates}
+    for month in sorted(_stale_months(before, after, updates, missing, at)):
+        _record_month(installation, folder, after, month, at)
+    installation.state.bill_files.remember(updates, missing)
 
 
-def _found(folder: Path, at: datetime) -> dict[str, BillFile]:
-    """Files that may be bills, unread."""
-    found = {}
+def _list_files(folder: Path, at: datetime) -> dict[str, BillFile]:
+    """List files that may be bills, unread."""
+    files = {}
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if _may_be_bill(path, name):
             stat = path.stat()
-            found[name] = BillFile(name, stat.st_size, stat.st_mtime_ns, at)
-    return found
+            files[name] = BillFile(name, stat.st_size, stat.st_mtime_ns, at)
+    return files
 
 
 def _may_be_bill(path: Path, name: str) -> bool:
-    """A name that is no text could neither be kept nor told."""
+    """Return whether a file may be a bill; a name that is no text could not be stored."""
     return (
         path.name.endswith(focus.SUFFIXES)
         and not path.name.startswith(".")
@@ -75,11 +75,11 @@ def _may_be_bill(path: Path, name: str) -> bool:
     )
 
 
-def _is_known(file: BillFile, known: Files) -> bool:
-    return file.path in known and known[file.path].stamp == file.stamp
+def _is_unchanged(file: BillFile, before: Files) -> bool:
+    return file.path in before and before[file.path].stamp == file.stamp
 
 
-def _examined(folder: Path, file: BillFile, before: BillFile | None, currency: str) -> BillFile:
+def _examine(folder: Path, file: BillFile, before: BillFile | None, currency: str) -> BillFile:
     try:
         bill = focus.examine(folder / file.path, currency)
     except SourceMalformed as error:
@@ -90,45 +90,56 @@ def _examined(folder: Path, file: BillFile, before: BillFile | None, currency: s
     return replace(file, sha256=bill.sha256, months=months)
 
 
-def _touched(
-    known: Files, now: Files, seen: Iterable[BillFile], gone: Iterable[str], at: datetime
+def _stale_months(
+    before: Files, after: Files, updates: Iterable[BillFile], missing: Iterable[str], at: datetime
 ) -> set[date]:
-    """Months that have to be made anew."""
-    read = [it for it in seen if it.path not in known or it.sha256 != known[it.path].sha256]
-    before = (known[it.path] for it in read if it.path in known)
-    months = {month for it in (*read, *before) for month in it.first_days}
+    """Return the months that have to be made anew: of new contents, and of files replaced by them.
+
+    A file that went takes its month along only where another one of it has just come.
+    """
+    new = [
+        file
+        for file in updates
+        if file.path not in before or file.sha256 != before[file.path].sha256
+    ]
+    replaced = (before[file.path] for file in new if file.path in before)
+    months = {month for file in (*new, *replaced) for month in file.first_days}
     young = {
-        month for it in now.values() if it.read_at > at - _TIDIED_WITHIN for month in it.first_days
+        month
+        for file in after.values()
+        if file.read_at > at - _TIDIED_WITHIN
+        for month in file.first_days
     }
-    return months | {month for path in gone for month in known[path].first_days if month in young}
+    gone = {month for path in missing for month in before[path].first_days}
+    return months | (gone & young)
 
 
 def _record_month(
-    installation: Installation, folder: Path, now: Files, month: date, at: datetime
+    installation: Installation, folder: Path, all_files: Files, month: date, at: datetime
 ) -> None:
-    counted = [it for it in _each_once(now.values()) if month in it.first_days]
-    if not counted:  # its files went: what they said stays
+    files = [file for file in _without_copies(all_files.values()) if month in file.first_days]
+    if not files:  # its files went: what they said stays
         return
-    files = [(it.path, folder / it.path) for it in counted if not it.failure]
-    kept = [it.path for it in counted if it.failure]
-    rows = focus.rows(files, month) if files else focus.SCHEMA.empty_table()
-    if kept:
-        rows = _sorted(pa.concat_tables([rows, _stored(installation, month, kept)]))
+    readable = [(file.path, folder / file.path) for file in files if not file.failure]
+    refused = [file.path for file in files if file.failure]
+    rows = focus.rows(readable, month) if readable else focus.SCHEMA.empty_table()
+    if refused:
+        rows = _in_order(pa.concat_tables([rows, _stored_rows(installation, month, refused)]))
     reading = Reading(ALL_CLUSTERS, day_start(month), at, {BILL: rows}, is_final=True)
     record(installation.lake, installation.state.ledger, [reading])
 
 
-def _each_once(files: Iterable[BillFile]) -> Iterator[BillFile]:
-    """Of files that hold the same, one; those that can be read come first."""
-    taken: set[str | None] = {None}
-    for file in sorted(files, key=lambda it: (it.failure is not None, it.path)):
-        if file.sha256 not in taken:
-            taken.add(file.sha256)
+def _without_copies(files: Iterable[BillFile]) -> Iterator[BillFile]:
+    """Yield one of the files that hold the same; those that can be read come first."""
+    contents: set[str | None] = {None}
+    for file in sorted(files, key=lambda file: (file.failure is not None, file.path)):
+        if file.sha256 not in contents:
+            contents.add(file.sha256)
             yield file
 
 
-def _stored(installation: Installation, month: date, paths: list[str]) -> pa.Table:
-    """What the lake holds of some files: their newest versions were refused."""
+def _stored_rows(installation: Installation, month: date, paths: list[str]) -> pa.Table:
+    """Return what the lake holds of files whose newest versions were refused."""
     ledger = installation.state.ledger
     window = ledger.day([BILL], ALL_CLUSTERS, month).get((BILL, day_start(month)))
     if window is None or window.file is None:
@@ -137,6 +148,6 @@ def _stored(installation: Installation, month: date, paths: list[str]) -> pa.Tab
     return rows.filter(pc.is_in(rows["source_file"], value_set=pa.array(paths))).cast(focus.SCHEMA)
 
 
-def _sorted(rows: pa.Table) -> pa.Table:
-    """By every column, so that equal bills have equal hashes."""
+def _in_order(rows: pa.Table) -> pa.Table:
+    """Sort rows by every column, so that equal bills have equal hashes."""
     return rows.sort_by([(name, "ascending") for name in rows.column_names])

@@ -15,7 +15,7 @@ from finops_pipeline.errors import SourceError
 from finops_pipeline.ingest.windows import MOST_CLUSTERS_AT_ONCE, Progress
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
-from finops_pipeline.installation.source_registry import OPENCOST_DAY, Clients, connected
+from finops_pipeline.installation.source_registry import OPENCOST_DAY, Clients, open_clients
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources.reconciliation import COLUMNS, judge_day
 from finops_pipeline.sources.retry import RetryBudget
@@ -26,11 +26,10 @@ _TABLES = OPENCOST_DAY.tables
 _WINDOWS = "raw.allocation"
 _WINDOWS_A_DAY = DAY // WINDOW
 _BUDGET_RATIO = 0.25  # of the time for windows; a day of 10,000 containers takes a minute or two
-_MOST_AT_ONCE = (
-    3  # days of a cluster in a tick: a backlog of 14 is read within a bit more than an hour
-)
-# Days behind the lookback that are looked for, so that they are known to be lost.
-_LOOKED_BACK = 2 * DAY
+# Days of a cluster in a tick: a backlog of 14 is read within a bit more than an hour.
+_MOST_AT_ONCE = 3
+# Days before the lookback that are looked for, so that the ledger says that they are lost.
+_BEFORE_LOOKBACK = 2 * DAY
 _EMPTY = "no window of the day was read"
 _TOO_OLD = "not read before the day was too old to be asked for (ingest.lookback_days)"
 _FORGOTTEN = "opencost has no row for the day: it has forgotten it"
@@ -38,18 +37,18 @@ _FORGOTTEN = "opencost has no row for the day: it has forgotten it"
 
 def read_days(
     installation: Installation,
-    patience: Callable[[float], RetryBudget] = RetryBudget,
+    new_retry_budget: Callable[[float], RetryBudget] = RetryBudget,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Progress]:
     """Read the days that are due, of every cluster, a few at a time.
 
     Args:
         installation: where they are kept.
-        patience: makes that of a cluster, out of the time at which the budget is spent.
-        monotonic: seconds since whenever, by which that time is told.
+        new_retry_budget: makes that of a cluster, out of the time at which the days' share ends.
+        monotonic: a clock of seconds that only goes forward, by which that time is measured.
 
     Returns:
-        What each cluster gave, in the order of the settings.
+        The progress of each cluster, in the order of the settings.
 
     Raises:
         LakeDamaged: a file with windows of a day is damaged.
@@ -58,23 +57,23 @@ def read_days(
     until = monotonic() + settings.ingest.budget_seconds * _BUDGET_RATIO
     count = max(1, min(len(settings.clusters), MOST_CLUSTERS_AT_ONCE))
     with ThreadPoolExecutor(count) as threads:
-        given = threads.map(
-            lambda cluster: _read_cluster(installation, cluster, patience(until)),
+        progress = threads.map(
+            lambda cluster: _read_cluster(installation, cluster, new_retry_budget(until)),
             settings.clusters,
         )
     _finish_requests(installation)
-    return list(given)
+    return list(progress)
 
 
 def request_days(installation: Installation, days: Collection[date]) -> None:
-    """Ask for days that somebody chose, however old; those given up as lost are asked for again."""
+    """Ask for days that were chosen by hand, however old; lost ones are asked for again."""
     now = installation.clock()
     start = installation.lookback_start(now)
     installation.state.lookback.request(_TABLES, days, start, now)
 
 
 def due_days(installation: Installation, cluster: Cluster) -> list[date]:
-    """Days to be read now: oldest first, since sources forget those first; what failed comes last.
+    """List the days to be read now: oldest first, since sources forget those; failed ones last.
 
     A day whose windows are all lost, or that has become too old, is lost on the way.
     """
@@ -83,33 +82,33 @@ def due_days(installation: Installation, cluster: Cluster) -> list[date]:
     return sorted(due, key=lambda day: (_failed_at(unread[day]), day))
 
 
-def _failed_at(known: Window | None) -> datetime:
-    """When it was tried in vain; long ago when it was not."""
-    return (known and known.failed_at) or datetime.min.replace(tzinfo=UTC)
+def _failed_at(window: Window | None) -> datetime:
+    """Return when a day was tried in vain; long ago when it was not."""
+    return (window and window.failed_at) or datetime.min.replace(tzinfo=UTC)
 
 
 def _unread(installation: Installation, cluster: Cluster) -> Iterator[tuple[date, Window | None]]:
-    """Days whose windows are all final or lost, and what is known of the days themselves."""
+    """Yield days whose windows are all final or lost, with the ledger's row of the day itself."""
     now = installation.clock()
-    first = max(installation.lookback_start(now) - _LOOKED_BACK, installation.raw_start(now))
+    first = max(installation.lookback_start(now) - _BEFORE_LOOKBACK, installation.raw_start(now))
     count = (now - day_start(first.date())) // DAY
     recent = {first.date() + n * DAY for n in range(count)}
     requested = installation.state.lookback.requested_days(_TABLES)
     older = {day for day in requested if day_start(day) >= installation.raw_start(now)}
     for day in sorted(recent | older):
-        known = _known(installation, cluster, day).get((_TABLES[0], day_start(day)))
-        if known is None or not _is_over([known]):
+        whole = _day_windows(installation, cluster, day).get((_TABLES[0], day_start(day)))
+        if whole is None or not _is_over([whole]):
             windows = installation.state.ledger.day([_WINDOWS], cluster.name, day)
             if _is_over(windows.values()) and len(windows) == _WINDOWS_A_DAY:
-                yield day, known
+                yield day, whole
 
 
 def _is_over(windows: Collection[Window]) -> bool:
-    """Whether none is going to be read any more; nobody knows where there are none."""
+    """Return whether none is going to be read any more; False where there are none."""
     return bool(windows) and all(window.status in (FINAL, LOST) for window in windows)
 
 
-def _known(installation: Installation, cluster: Cluster, day: date) -> dict[Key, Window]:
+def _day_windows(installation: Installation, cluster: Cluster, day: date) -> dict[Key, Window]:
     return installation.state.ledger.day(_TABLES, cluster.name, day)
 
 
@@ -118,28 +117,30 @@ def _is_given_up(installation: Installation, cluster: Cluster, day: date) -> boo
     windows = ledger.day([_WINDOWS], cluster.name, day).values()
     is_old = day_start(day) + DAY <= installation.lookback_start(now)
     if not any(window.file for window in windows):
-        _lose(installation, cluster, day, _EMPTY)
+        _lose_day(installation, cluster, day, _EMPTY)
     elif is_old and day not in installation.state.lookback.requested_days(_TABLES):
-        _lose(installation, cluster, day, _TOO_OLD)
+        _lose_day(installation, cluster, day, _TOO_OLD)
     else:
         return False
     return True
 
 
-def _lose(installation: Installation, cluster: Cluster, day: date, reason: str) -> None:
+def _lose_day(installation: Installation, cluster: Cluster, day: date, reason: str) -> None:
     start, at = day_start(day), installation.clock()
     installation.state.ledger.lose(_TABLES, cluster.name, start, start + WINDOW, at, reason)
 
 
-def _read_cluster(installation: Installation, cluster: Cluster, patience: RetryBudget) -> Progress:
+def _read_cluster(
+    installation: Installation, cluster: Cluster, retry_budget: RetryBudget
+) -> Progress:
     progress = Progress(cluster.name)
     days = due_days(installation, cluster)[:_MOST_AT_ONCE]
     if not days:
         return progress
     try:
-        with connected(cluster, patience) as clients:
+        with open_clients(cluster, retry_budget) as clients:
             for day in days:
-                if patience.goes_on():
+                if retry_budget.goes_on():
                     _read(installation, clients, day, progress)
     except SourceError as error:
         progress.failures.append(str(error))
@@ -152,15 +153,15 @@ def _read(installation: Installation, clients: Clients, day: date, progress: Pro
     at = installation.clock()
     reading = OPENCOST_DAY.read(clients, day_start(day), at, True)
     if not reading.tables[_TABLES[0]].num_rows:
-        _lose(installation, clients.cluster, day, _FORGOTTEN)
+        _lose_day(installation, clients.cluster, day, _FORGOTTEN)
         return
-    judged = judge_day(reading, _windows(installation, clients.cluster, day))
-    record(installation.lake, installation.state.ledger, [judged])
-    progress.add([judged])
+    reading = judge_day(reading, _window_rows(installation, clients.cluster, day))
+    record(installation.lake, installation.state.ledger, [reading])
+    progress.add([reading])
 
 
-def _windows(installation: Installation, cluster: Cluster, day: date) -> pa.Table | None:
-    """What the windows of a day said; None where some were never read."""
+def _window_rows(installation: Installation, cluster: Cluster, day: date) -> pa.Table | None:
+    """Return the rows of all windows of a day; None where some were never read."""
     ledger = installation.state.ledger
     windows = ledger.day([_WINDOWS], cluster.name, day).values()
     paths = sorted({window.file for window in windows if window.file})
@@ -178,6 +179,6 @@ def _finish_requests(installation: Installation) -> None:
         day
         for day in requested
         for cluster in installation.settings.clusters
-        if not _is_over(_known(installation, cluster, day).values())
+        if not _is_over(_day_windows(installation, cluster, day).values())
     }
     lookback.finish(_TABLES, requested - open_days)

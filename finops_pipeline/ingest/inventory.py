@@ -1,4 +1,4 @@
-"""What the Kubernetes API lists becomes changes to what the lake knows.
+"""Makes changes to what the lake holds out of what the Kubernetes API lists.
 
 The first reading of a UTC day stores everything, so that days stand alone and old ones may go; the
 others store what differs from the states before, which are read from the lake and nowhere else.
@@ -27,7 +27,7 @@ _MISSED = "nobody asked in time, and the Kubernetes API only says what is now"
 
 
 def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:
-    """What to store of a listing: no table at all where nothing changed.
+    """Return what to store of a listing: no table at all where nothing changed.
 
     What could not be listed is taken to be as it was.
 
@@ -37,21 +37,22 @@ def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:
     start = reading.window_start
     last = ledger.newest_read_window(INVENTORY, reading.cluster, before=start)
     is_first_of_day = last is None or last.date() != start.date()
-    failed = [*_failures(reading)]
-    stored: dict[str, pa.Table] = {}
-    changed: dict[str, set[str]] = defaultdict(set)
-    for name, before in _known(lake, ledger, reading, last).items():
-        now = pa.concat_tables([reading.tables[name], _kept(name, before, failed, start)])
+    failed_kinds = [*_failures(reading)]
+    rows_by_table: dict[str, pa.Table] = {}
+    changed_uids: dict[str, set[str]] = defaultdict(set)
+    for name, before in _states_before(lake, ledger, reading, last).items():
+        assumed = _assumed_states(name, before, failed_kinds, start)
+        now = pa.concat_tables([reading.tables[name], assumed])
         different = states.changes(before, now, start)
-        stored[name] = states.whole(before, now, start) if is_first_of_day else different
+        rows_by_table[name] = states.whole(before, now, start) if is_first_of_day else different
         for kind, uids in _uids_by_kind(name, different).items():
-            changed[kind] |= uids
-    tables = {name: rows for name, rows in stored.items() if rows.num_rows}
-    return replace(reading, tables=tables | {INVENTORY: _counted(reading, changed)})
+            changed_uids[kind] |= uids
+    tables = {name: rows for name, rows in rows_by_table.items() if rows.num_rows}
+    return replace(reading, tables=tables | {INVENTORY: _with_counts(reading, changed_uids)})
 
 
 def lose_missed(ledger: Ledger, reading: Reading, oldest: datetime) -> None:
-    """Ask no more for windows that passed between the reading before and this one."""
+    """Lose the windows that passed between the reading before and this one."""
     last = ledger.newest_read_window(INVENTORY, reading.cluster, before=reading.window_start)
     if last and last + WINDOW < reading.window_start:
         start, end = max(last + WINDOW, oldest), reading.window_start
@@ -59,7 +60,7 @@ def lose_missed(ledger: Ledger, reading: Reading, oldest: datetime) -> None:
 
 
 def note_failures(ledger: Ledger, readings: Iterable[Reading]) -> list[str]:
-    """Keep in the ledger which tables lack a kind that could not be listed; the messages."""
+    """Record which tables lack a kind that could not be listed, and return the messages."""
     messages = []
     for reading in readings:
         cluster, start, at = reading.cluster, reading.window_start, reading.fetched_at
@@ -71,7 +72,7 @@ def note_failures(ledger: Ledger, readings: Iterable[Reading]) -> list[str]:
 
 
 def merge_small_files(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> None:
-    """Put the files of a table and day into one whenever there are many: each reading reads them.
+    """Put the files of a table and day into one once there are many: each reading reads them.
 
     Raises:
         LakeDamaged: a file is damaged.
@@ -86,67 +87,70 @@ def merge_small_files(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -
 
 
 def _failures(reading: Reading) -> dict[str, str]:
-    """Why kinds could not be listed."""
+    """Return why kinds could not be listed, by kind."""
     rows = reading.tables[INVENTORY].select(["kind", "failure"]).to_pylist()
     return {row["kind"]: row["failure"] for row in rows if row["failure"]}
 
 
 def _failures_by_table(reading: Reading) -> dict[str, str]:
-    found: dict[str, set[str]] = defaultdict(set)
+    messages: dict[str, set[str]] = defaultdict(set)
     for kind, message in _failures(reading).items():
         for table_name in KINDS[kind]:
-            found[table_name].add(message)
-    return {table_name: "; ".join(sorted(messages)) for table_name, messages in found.items()}
+            messages[table_name].add(message)
+    return {table_name: "; ".join(sorted(of_table)) for table_name, of_table in messages.items()}
 
 
-def _known(
+def _states_before(
     lake: Lake, ledger: Ledger, reading: Reading, last: datetime | None
 ) -> dict[str, pa.Table]:
-    """The states before a reading, by table: all that was stored on the day of the last one."""
+    """Return the states before a reading by table: all that its predecessor's day stored."""
     paths: dict[str, set[str]] = {name: set() for name in STATES}
     if last:
         for (name, start), window in ledger.day(STATES, reading.cluster, last.date()).items():
             if window.file and start < reading.window_start:
                 paths[name].add(window.file)
-    stored = {
+    tables = {
         name: [lake.read(path, ledger.file_sha256(path)) for path in sorted(files)]
         for name, files in paths.items()
     }
     return {
-        name: states.known(SCHEMAS[name], stored[name], before=reading.window_start)
+        name: states.known(SCHEMAS[name], tables[name], before=reading.window_start)
         for name in STATES
     }
 
 
-def _kept(name: str, before: pa.Table, failed: Collection[str], start: datetime) -> pa.Table:
-    """States of the kinds that could not be listed."""
+def _assumed_states(
+    name: str, before: pa.Table, failed_kinds: Collection[str], start: datetime
+) -> pa.Table:
+    """Return the states of kinds that could not be listed, taken to be as they were."""
     kinds = _kinds(name)
     if len(kinds) > 1:
-        is_kept = pc.is_in(before["workload_kind"], value_set=pa.array(failed, pa.string()))
-        return states.dated(before.filter(is_kept), start)
-    return states.dated(before if kinds[0] in failed else before.slice(0, 0), start)
+        has_failed = pc.is_in(before["workload_kind"], pa.array(failed_kinds, pa.string()))
+        return states.dated(before.filter(has_failed), start)
+    return states.dated(before if kinds[0] in failed_kinds else before.slice(0, 0), start)
 
 
 def _uids_by_kind(name: str, rows: pa.Table) -> dict[str, set[str]]:
-    """Objects that rows are about, by kind."""
+    """Return the objects that rows are about, by kind."""
     kinds, uids = _kinds(name), rows["uid"].to_pylist()
     of_rows = rows["workload_kind"].to_pylist() if len(kinds) > 1 else kinds * len(uids)
-    found: dict[str, set[str]] = defaultdict(set)
+    by_kind: dict[str, set[str]] = defaultdict(set)
     for kind, uid in zip(of_rows, uids, strict=True):
-        found[kind].add(uid)
-    return found
+        by_kind[kind].add(uid)
+    return by_kind
 
 
 def _kinds(name: str) -> list[str]:
-    """Those that a table is made of: one, except for workloads and their templates."""
+    """List the kinds of a table: one, except for workloads and their templates."""
     return [kind for kind, tables in KINDS.items() if name in tables]
 
 
-def _counted(reading: Reading, changed: Mapping[str, set[str]]) -> pa.Table:
+def _with_counts(reading: Reading, changed_uids: Mapping[str, set[str]]) -> pa.Table:
+    """Return the rows of the inventory with how many objects of each kind changed."""
     rows = reading.tables[INVENTORY]
-    failed = _failures(reading)
+    failures = _failures(reading)
     counts = [
-        None if kind in failed else float(len(changed.get(kind, ())))
+        None if kind in failures else float(len(changed_uids.get(kind, ())))
         for kind in rows["kind"].to_pylist()
     ]
     at = rows.schema.get_field_index("changed_count")

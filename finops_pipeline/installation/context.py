@@ -24,13 +24,13 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The clock of the machine."""
+    """Return the time of the machine's clock."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class Installation:
-    """What every asset works on."""
+    """Settings, lake, state database and clock that every step works on."""
 
     settings: Settings
     lake: Lake
@@ -49,25 +49,25 @@ class Installation:
 
     @property
     def quarantine(self) -> Path:
-        """Where damaged files are moved, for whoever wants to look at them."""
+        """Folder that damaged files are moved to, so that they can be looked at."""
         return self.settings.data_dir / "quarantine"
 
-    def marks(self) -> dict[str, str]:
-        """What must stand beside every figure that is shown: that a demo is pretended."""
+    def demo_mark(self) -> dict[str, str]:
+        """Return what stands beside every figure of a demo; empty where data is real."""
         return {"demo": "pretended data of the embedded cluster"} if self.settings.is_demo else {}
 
     def lookback_start(self, now: datetime) -> datetime:
-        """First instant whose window is still asked for."""
+        """Return the first instant whose window is still asked for."""
         return window_start(now) - timedelta(days=self.settings.ingest.lookback_days)
 
     def raw_start(self, now: datetime) -> datetime:
-        """First instant of the days whose raw rows are kept."""
+        """Return the first instant of the days whose raw rows are kept."""
         oldest = now - timedelta(days=self.settings.retention.raw_days)
         return day_start(oldest.astimezone(UTC).date())
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:
-        """The warehouse, for one writer at a time, over one view of the ledger."""
+        """Open the warehouse for one writer at a time, over one snapshot of the ledger."""
         with (
             hold_lock(self.warehouse_path),
             self._inputs() as inputs,
@@ -81,10 +81,12 @@ class Installation:
             return publish(warehouse, self.published_path)
 
     def parameters(self) -> dict[str, Any]:
-        """The settings that SQL files may name after a dollar sign."""
-        chosen = self.settings
-        sections = (chosen.ingest, chosen.retention, chosen.metrics, chosen.calendar)
-        sharing = {f"{name}_sharing": getattr(chosen.sharing, name) for name in ("idle", "shared")}
+        """Return the settings that SQL files may name after a dollar sign."""
+        settings = self.settings
+        sections = (settings.ingest, settings.retention, settings.metrics, settings.calendar)
+        sharing = {
+            f"{name}_sharing": getattr(settings.sharing, name) for name in ("idle", "shared")
+        }
         return {name: value for section in sections for name, value in section} | sharing
 
     @contextmanager
@@ -101,7 +103,7 @@ class Installation:
 
 
 def lake_of(settings: Settings) -> Lake:
-    """The lake of the installation that the settings describe."""
+    """Return the lake of the installation that the settings describe."""
     return Lake((settings.data_dir / "lake").absolute())
 
 
@@ -120,23 +122,26 @@ def open_installation(
         ConfigError: nothing is configured, or something is wrong with it.
         StateError: the data folder belongs to another installation, or its ledger was lost.
     """
-    chosen = settings or configuration.load()
+    settings = settings or configuration.load()
     schedule = Schedule(
-        timedelta(minutes=chosen.ingest.settle_minutes),
-        tuple(timedelta(hours=hours) for hours in chosen.ingest.reread_hours),
-        {name: timedelta(hours=hours) for name, hours in chosen.last_reread_hours().items()},
+        timedelta(minutes=settings.ingest.settle_minutes),
+        tuple(timedelta(hours=hours) for hours in settings.ingest.reread_hours),
+        {name: timedelta(hours=hours) for name, hours in settings.last_reread_hours().items()},
     )
-    lake = lake_of(chosen)
+    lake = lake_of(settings)
     with open_state(
-        chosen.database_url(), is_demo=chosen.is_demo, currency=chosen.currency, schedule=schedule
+        settings.database_url(),
+        is_demo=settings.is_demo,
+        currency=settings.currency,
+        schedule=schedule,
     ) as state:
         if not is_ledger_lost:
-            _must_know_its_lake(state, lake)
-        yield Installation(chosen, lake, state, clock)
+            _require_known_lake(state, lake)
+        yield Installation(settings, lake, state, clock)
 
 
-def _must_know_its_lake(state: State, lake: Lake) -> None:
-    """A new ledger beside an old lake means that the ledger was lost: its files look like waste."""
+def _require_known_lake(state: State, lake: Lake) -> None:
+    """Refuse a new ledger beside an old lake: it was lost, and all files would look like waste."""
     if state.ledger.is_empty() and lake.holds_older_than(state.installation.created_at):
         raise StateError(
             f"{lake.root} holds windows that the state database does not know: restore the state"

@@ -23,7 +23,7 @@ _FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2200))
 
 
 class LedgerData:
-    """One unchanging view of everything the tables are made from."""
+    """An unchanging view of everything the tables are made from."""
 
     def __init__(
         self,
@@ -39,62 +39,62 @@ class LedgerData:
         self._settings = settings
         self._identity = identity
         self._lookback = lookback
-        self._made: dict[str, pa.Table] = {}
-        self._verified: set[str] = set()
+        self._small_tables: dict[str, pa.Table] = {}
+        self._verified_paths: set[str] = set()
 
     def day_hashes(self, table: str) -> Slots:
-        """Content hash by day of a table of the lake or the ledger; by None if it does not grow.
+        """Return the content hash by day of a table of lake or ledger; by None if it does not grow.
 
         Of a table whose rows hold for some days, by None and by the days that were read.
         """
-        if table in _MARKED:
+        if table in _BY_MARK:
             return _slots(self._contents.day_marks())
-        if table in _DATED:
-            return self._dated(table, {day: day for day in self._days()})
+        if table in _WITH_VALIDITY:
+            return self._hashes_by_validity(table, {day: day for day in self._days()})
         if table in _SMALL:
             return {None: _content(self._small(table))}
         return _slots(self._contents.day_hashes().get(table, {}))
 
     def hour_hashes(self, table: str, day: datetime) -> Slots:
-        """The same by the hours of one day."""
-        if table in _MARKED:
+        """Return the content hashes of a table by the hours of one day."""
+        if table in _BY_MARK:
             return _slots(self._contents.hour_marks(day))
-        if table in _DATED:
-            return self._dated(table, {hour: day for hour in self._hours(day)})
+        if table in _WITH_VALIDITY:
+            return self._hashes_by_validity(table, {hour: day for hour in self._hours(day)})
         if table in _SMALL:
             return self.day_hashes(table)
         return _slots(self._contents.hour_hashes(day).get(table, {}))
 
     def files(self, table: str, start: datetime, end: datetime) -> list[Path]:
-        """Current lake files of a raw table that hold windows of ``[start, end)``, verified.
+        """List the current lake files of a raw table with windows of ``[start, end)``, verified.
 
         Raises:
             LakeDamaged: one is missing, or does not have the hash that the ledger knows.
         """
-        found = self._contents.current_files(table, start, end)
-        for file in found:
-            if file.path not in self._verified:  # several tables read the same files
+        current = self._contents.current_files(table, start, end)
+        for file in current:
+            if file.path not in self._verified_paths:  # several tables read the same files
                 self._lake.verify(file.path, file.file_sha256)
-                self._verified.add(file.path)
-        return [self._lake.absolute(file.path) for file in found]
+                self._verified_paths.add(file.path)
+        return [self._lake.absolute(file.path) for file in current]
 
     def current_files(self, table: str) -> list[Path]:
-        """Every current lake file of a raw table; all are there, and none is cut.
+        """List every current lake file of a raw table; all are there, and none is cut.
 
         Raises:
             LakeDamaged: one is missing or cut.
         """
-        found = self._contents.current_files(table, _FIRST, _LAST)
-        for file in found:
+        current = self._contents.current_files(table, _FIRST, _LAST)
+        for file in current:
             self._lake.verify_size(file.path, file.size_bytes)
-        return [self._lake.absolute(file.path) for file in found]
+        return [self._lake.absolute(file.path) for file in current]
 
     def frozen_day_hashes(self, table: str) -> Slots:
-        """Content hash by day of the frozen days of a table: their raw rows may be gone."""
+        """Return the content hash by day of the frozen days of a table: raw rows may be gone."""
         return _slots(self._contents.day_hashes().get(table, {}))
 
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
-        """Rows of a table of the ledger; all of them when it does not grow."""
+        """Return the rows of a table of the ledger; all of them when it does not grow."""
         if table == "core.window":
             return self._contents.windows(start, end)
         if table == "core.restatement":
@@ -102,20 +102,20 @@ class LedgerData:
         return self._small(table)
 
     def _small(self, table: str) -> pa.Table:
-        if table not in self._made:
-            self._made[table] = _SMALL[table](self)
-        return self._made[table]
+        if table not in self._small_tables:
+            self._small_tables[table] = _SMALL[table](self)
+        return self._small_tables[table]
 
-    def _dated(self, table: str, slots: Mapping[datetime, datetime]) -> Slots:
-        """Content hash as a whole, and by slot of what costs are made of on its day."""
+    def _hashes_by_validity(self, table: str, slots: Mapping[datetime, datetime]) -> Slots:
+        """Return the hash of a table, and by slot that of the rows costs are made of on its day."""
         rows = self._small(table)
-        counting = rows.drop_columns(_DATED[table]).to_pylist()
+        counting = rows.drop_columns(_WITH_VALIDITY[table]).to_pylist()
         days = {day: [row for row in counting if _holds(row, day)] for day in slots.values()}
-        held = {day: _hash(rows) for day, rows in days.items()}
-        return {None: _content(rows), **{slot: held[day] for slot, day in slots.items()}}
+        hashes = {day: _hash(rows) for day, rows in days.items()}
+        return {None: _content(rows), **{slot: hashes[day] for slot, day in slots.items()}}
 
     def _days(self) -> set[datetime]:
-        """Days of which something was read and is still there."""
+        """Return the days of which something was read and is still there."""
         return _of_raw(self._contents.day_hashes())
 
     def _hours(self, day: datetime) -> set[datetime]:
@@ -130,7 +130,7 @@ class LedgerData:
             if source.is_asked(cluster)
             for progress in [
                 self._contents.progress(
-                    source.tables, cluster.name, *self._lookback, source.in_each_window
+                    source.tables, cluster.name, *self._lookback, source.required_tables
                 )
             ]
         ]
@@ -169,23 +169,27 @@ class LedgerData:
 
     def _bill_accounts(self) -> pa.Table:
         rows = [
-            {"cluster": it.name, "sub_account_id": account, "tags": json.dumps(it.bill_tags)}
-            for it in self._settings.clusters
-            for account in it.bill_accounts
+            {
+                "cluster": cluster.name,
+                "sub_account_id": account,
+                "tags": json.dumps(cluster.bill_tags),
+            }
+            for cluster in self._settings.clusters
+            for account in cluster.bill_accounts
         ]
         names = ("cluster", "sub_account_id", "tags")
         return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names]))
 
     def _node_pool_labels(self) -> pa.Table:
         labels = [as_opencost_writes_it(label) for label in self._settings.nodes.pool_labels]
-        return _numbered("label", labels)
+        return _in_order("label", labels)
 
     def _cost_labels(self) -> pa.Table:
         keys = self._settings.attribution.cost_labels
-        return _numbered("label", [as_opencost_writes_it(label) for label in keys])
+        return _in_order("label", [as_opencost_writes_it(label) for label in keys])
 
     def _shared_namespaces(self) -> pa.Table:
-        return _numbered("namespace_pattern", self._settings.sharing.shared_namespaces)
+        return _in_order("namespace_pattern", self._settings.sharing.shared_namespaces)
 
     def _attribution_rules(self) -> pa.Table:
         rows = [
@@ -289,8 +293,8 @@ _BILL_FILES = pa.schema(
     ]
 )
 # Tables of the ledger that grow: a mark differs when any row of the time does.
-_MARKED = {"core.window", "core.restatement"}
-OF_LEDGER = {*_MARKED, "core.cluster"}
+_BY_MARK = {"core.window", "core.restatement"}
+OF_LEDGER = {*_BY_MARK, "core.cluster"}
 # Tables of a few rows that are made anew each time, once they are asked for.
 _SMALL: dict[str, Callable[[LedgerData], pa.Table]] = {
     "core.attribution_rule": LedgerData._attribution_rules,
@@ -308,7 +312,7 @@ _SMALL: dict[str, Callable[[LedgerData], pa.Table]] = {
 }
 # Those of them whose rows hold for some days, and change no other days of what is made from them;
 # and their columns that no cost is made of: the rows are in order, and who is written to is a view.
-_DATED = {
+_WITH_VALIDITY = {
     "core.attribution_rule": ["position_count"],
     "core.team": ["owner", "email", "channel"],
 }
@@ -319,7 +323,7 @@ def _slots(contents: Mapping[datetime, str]) -> Slots:
 
 
 def _per_hour(price: Price) -> dict[str, float | None]:
-    """Prices by month, as clouds state them, by hour; storage by GiB instead of GB."""
+    """Convert prices by month, as clouds state them, to hours, and of storage to GiB."""
     storage, balancer = price.storage_gb_month_price, price.load_balancer_month_price
     return {
         "storage_gib_hour_price": storage and storage * GIB / GB / MONTH_HOURS,
@@ -336,7 +340,7 @@ def _hash(rows: list[dict[str, Any]]) -> str:
 
 
 def _holds(row: Mapping[str, Any], day: datetime) -> bool:
-    """Whether a row with ``valid_from`` and ``valid_until`` holds on a day."""
+    """Return whether a row with ``valid_from`` and ``valid_until`` holds on a day."""
     start, end = row["valid_from"] or date.min, row["valid_until"] or date.max
     return bool(start <= day.date() < end)
 
@@ -345,6 +349,6 @@ def _of_raw(contents: Mapping[str, Mapping[datetime, str]]) -> set[datetime]:
     return {slot for name, slots in contents.items() if name.startswith(RAW) for slot in slots}
 
 
-def _numbered(name: str, values: Sequence[str]) -> pa.Table:
+def _in_order(name: str, values: Sequence[str]) -> pa.Table:
     schema = pa.schema([("position_count", pa.int32()), (name, pa.string())])
     return pa.table({"position_count": range(len(values)), name: values}, schema)

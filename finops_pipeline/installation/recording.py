@@ -1,4 +1,4 @@
-"""Readings become files and, in one commit, the current ones: where lake and ledger meet."""
+"""Records readings: files of the lake, and one commit of the ledger that makes them current."""
 
 import json
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.errors import StateError
+from finops_pipeline.errors import LakeDamaged, StateError
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.lake.files import Lake, LakeFile
 from finops_pipeline.sources.reading import Reading
@@ -24,19 +24,21 @@ MEASURES = {
     "raw.asset": "source_total_cost",
     "raw.source_daily": "source_total_cost",
     "raw.bill": "billed_cost",
+    "raw.statement": "total_cost",
     "raw.container_usage": "cpu_used_core_hours",
     "raw.volume_usage": "used_bytes",
 }
 FACTS = "finops.windows"  # key under which a lake file says what the ledger knew of its windows
 
 _ATTEMPTS = 10  # a second writer of the same windows is rare, a tenth one a mistake
+_FROZEN_MEASURE = "total_cost"  # of days of derived tables, where they have it
 _EXACT = pa.decimal128(38, 10)
 _NOT_IN_FILE = {"file", "failed_at", "failure"}  # what a file cannot know of itself
 
 
 @dataclass(frozen=True)
 class RecordedCounts:
-    """What readings brought, counted over windows of a table."""
+    """Counts of what readings brought, over windows of a table."""
 
     window_count: int = 0  # read, those that say the same as before among them
     changed_count: int = 0  # saying something new
@@ -57,19 +59,19 @@ def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> RecordedC
         LakeDamaged: a file to be rewritten is damaged.
         StateError: other writers kept changing the same windows.
     """
-    said = _latest(readings)
-    if not said:
+    latest = _latest(readings)
+    if not latest:
         return RecordedCounts()
-    cluster, day = _only_place(said.values())
-    rows = {key: reading.tables[key[0]] for key, reading in said.items()}
-    windows = {key: _window(said[key], key[0], rows[key], ledger.schedule) for key in sorted(rows)}
-    at = max(reading.fetched_at for reading in said.values())
+    cluster, day = _only_place(latest.values())
+    rows = {key: latest[key].tables[key[0]] for key in sorted(latest)}
+    windows = {key: _window(latest[key], key[0], rows[key], ledger.schedule) for key in rows}
+    at = max(reading.fetched_at for reading in latest.values())
     for _ in range(_ATTEMPTS):
         before = ledger.day({table_name for table_name, _ in rows}, cluster, day)
         read = {key: _next(before.get(key), window) for key, window in windows.items()}
         after, files = _store(lake, ledger, before, read, rows)
         if ledger.commit(before, after, [StoredFile(**vars(file)) for file in files], at):
-            return _recorded(before, read, files)
+            return _count(before, read, files)
     raise StateError(f"{cluster}, {day}: other processes keep writing the same windows")
 
 
@@ -85,22 +87,22 @@ def merge_day(
         LakeDamaged: a file is damaged.
     """
     before = ledger.day([table_name], cluster, day)
-    held = [window for window in before.values() if window.file]
+    stored = [window for window in before.values() if window.file]
     if any(window.status not in (FINAL, LOST) for window in before.values()):
         return False
-    tables = {path: lake.read(path, ledger.file_sha256(path)) for path in _paths(held)}
+    tables = {path: lake.read(path, ledger.file_sha256(path)) for path in _paths(stored)}
     rows = {
         window.window_start: _only(tables[window.file], window.window_start)
-        for window in held
+        for window in stored
         if window.file
     }
-    file = lake.write(table_name, cluster, rows, told(held))
-    after = [replace(window, file=file.path) for window in held]
+    file = lake.write(table_name, cluster, rows, window_facts(stored))
+    after = [replace(window, file=file.path) for window in stored]
     return ledger.commit(before, after, [StoredFile(**vars(file))], at)
 
 
 def _latest(readings: Iterable[Reading]) -> dict[Key, Reading]:
-    """The last reading of each table and window."""
+    """Return the last reading of each table and window."""
     in_order = sorted(readings, key=lambda reading: reading.fetched_at)
     return {
         (name, reading.window_start): reading for reading in in_order for name in reading.tables
@@ -115,41 +117,57 @@ def _only_place(readings: Iterable[Reading]) -> tuple[str, date]:
 
 
 def _window(reading: Reading, table_name: str, rows: pa.Table, schedule: Schedule) -> Window:
-    """What the ledger would say of a reading, were it the first."""
-    schedule = schedule.of_cluster(reading.cluster)
+    """Return the ledger's row of a reading, as if it were the first of its window."""
     next_read_at = (
         None
         if reading.is_final
-        else schedule.next_reading(reading.window_start, reading.fetched_at)
+        else schedule.of_cluster(reading.cluster).next_reading(
+            reading.window_start, reading.fetched_at
+        )
     )
-    return Window(
-        table_name=table_name,
-        cluster=reading.cluster,
-        window_start=reading.window_start,
+    start, at = reading.window_start, reading.fetched_at
+    return replace(
+        final_window(table_name, reading.cluster, start, at, rows),
         status=PROVISIONAL if next_read_at else FINAL,
         is_verified=reading.is_verified,
         is_degraded=reading.is_degraded,
         reason=reading.reason,
         minutes_ratio=reading.minutes_ratio,
+        next_read_at=next_read_at,
+    )
+
+
+def final_window(
+    table_name: str, cluster: str, window_start: datetime, at: datetime, rows: pa.Table
+) -> Window:
+    """Return the ledger's row of a window that was read once, is verified and stays as it is."""
+    return Window(
+        table_name=table_name,
+        cluster=cluster,
+        window_start=window_start,
+        status=FINAL,
+        is_verified=True,
         row_count=rows.num_rows,
         total=_total(table_name, rows),
         read_count=1,
-        fetched_at=reading.fetched_at,
-        next_read_at=next_read_at,
+        fetched_at=at,
         content_sha256=content_sha256(rows),
     )
 
 
 def _total(table_name: str, rows: pa.Table) -> Decimal | None:
-    """Exact sum of the known values; None where nothing is measured."""
-    if table_name not in MEASURES:
+    """Return the exact sum of the known values; None where nothing is measured."""
+    column = MEASURES.get(table_name)
+    if column is None and _FROZEN_MEASURE in rows.column_names:
+        column = _FROZEN_MEASURE
+    if column is None:
         return None
-    total: Decimal = pc.sum(rows[MEASURES[table_name]].cast(_EXACT), min_count=0).as_py()
+    total: Decimal = pc.sum(rows[column].cast(_EXACT), min_count=0).as_py()
     return total
 
 
 def _next(old: Window | None, new: Window) -> Window:
-    """What the ledger says after a reading; without a file where one is to be written."""
+    """Return the ledger's row after a reading; without a file where one is to be written."""
     if old is None or old.fetched_at is None or new.fetched_at is None:
         return replace(new, read_count=1 + (old.read_count if old else 0))
     is_equal = old.content_sha256 == new.content_sha256
@@ -165,21 +183,20 @@ def _store(
     read: Mapping[Key, Window],
     rows: Mapping[Key, pa.Table],
 ) -> tuple[list[Window], list[LakeFile]]:
-    """Write the files; the ledger's windows that name them, and the files."""
+    """Write the files; return the ledger's windows that name them, and the files."""
     after, files = dict(read), []
     for group in _groups(before, read):
         first = group[0]
-        kept = _kept_rows(lake, ledger, group)
-        tables = {w.window_start: kept[w.key] if w.file else rows[w.key] for w in group}
-        facts = told(group)
-        file = lake.write(first.table_name, first.cluster, tables, facts)
+        moving = _moving_rows(lake, ledger, group)
+        tables = {w.window_start: moving[w.key] if w.file else rows[w.key] for w in group}
+        file = lake.write(first.table_name, first.cluster, tables, window_facts(group))
         after |= {window.key: replace(window, file=file.path) for window in group}
         files.append(file)
     return list(after.values()), files
 
 
 def _groups(before: Mapping[Key, Window], read: Mapping[Key, Window]) -> list[list[Window]]:
-    """Windows that go into one new file each, oldest first; those that keep their file have one.
+    """Group windows by the new file they go into, oldest first; others keep the file they have.
 
     A window leaves a shared file together with all others in it, so that every row of a current
     file is current.
@@ -199,8 +216,8 @@ def _groups(before: Mapping[Key, Window], read: Mapping[Key, Window]) -> list[li
     return [sorted(group, key=lambda window: window.window_start) for group in groups.values()]
 
 
-def _kept_rows(lake: Lake, ledger: Ledger, group: Sequence[Window]) -> dict[Key, pa.Table]:
-    """Rows of the windows that move from an old file to a new one without a change."""
+def _moving_rows(lake: Lake, ledger: Ledger, group: Sequence[Window]) -> dict[Key, pa.Table]:
+    """Return the rows of windows that move from an old file to a new one without a change."""
     moving = [window for window in group if window.file]
     if not moving or moving[0].file is None:
         return {}
@@ -217,14 +234,27 @@ def _paths(windows: Iterable[Window]) -> list[str]:
     return sorted({window.file for window in windows if window.file})
 
 
-def told(windows: Iterable[Window]) -> dict[str, str]:
-    """What a file says of its windows: the ledger could be made from it again, were it lost."""
+def write_and_verify(lake: Lake, window: Window, rows: pa.Table) -> tuple[StoredFile, Window]:
+    """Write a file of one window, and read it back before the ledger names it.
+
+    Raises:
+        LakeDamaged: it does not hold what was written.
+    """
+    days = {window.window_start: rows}
+    file = lake.write(window.table_name, window.cluster, days, window_facts([window]))
+    if not lake.read(file.path, file.file_sha256).equals(rows):
+        raise LakeDamaged(file.path, "does not hold what was written")
+    return StoredFile(**vars(file)), replace(window, file=file.path)
+
+
+def window_facts(windows: Iterable[Window]) -> dict[str, str]:
+    """Return what a file says of its windows: a lost ledger is made from it again."""
     return {FACTS: json.dumps([_facts(window) for window in windows])}
 
 
 def _facts(window: Window) -> dict[str, object]:
-    known = {name: value for name, value in vars(window).items() if name not in _NOT_IN_FILE}
-    return {name: _json(value) for name, value in known.items()}
+    facts = {name: value for name, value in vars(window).items() if name not in _NOT_IN_FILE}
+    return {name: _json(value) for name, value in facts.items()}
 
 
 def _json(value: object) -> object:
@@ -233,7 +263,7 @@ def _json(value: object) -> object:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def _recorded(
+def _count(
     before: Mapping[Key, Window], read: Mapping[Key, Window], files: Sequence[LakeFile]
 ) -> RecordedCounts:
     old = {key: window.content_sha256 for key, window in before.items()}

@@ -29,15 +29,15 @@ class Clients:
         cluster: its settings.
         opencost: asked for costs.
         prometheus: asked for usage, and whether to believe the costs.
-        patience: how long, how often and how soon again they are asked.
-        gone: errors of servers that are not asked again in this tick.
+        retry_budget: how long, how often and how soon again they are asked.
+        failures: errors of servers that are not asked again in this tick.
     """
 
     cluster: Cluster
     opencost: httpx.Client
     prometheus: httpx.Client
-    patience: RetryBudget = field(default_factory=RetryBudget)
-    gone: list[SourceError] = field(default_factory=list)
+    retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    failures: list[SourceError] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Source:
     """A system whose answer about one window fills some raw tables together.
 
     Args:
-        name: as people know it.
+        name: of the system, in lower case.
         tables: raw tables it fills.
-        read: asks for one window, by its first instant; told the time it is asked, and whether
-            that is for the last time.
+        read: asks for one window, by its first instant; its other arguments are the time it is
+            asked, and whether that is for the last time.
         heartbeat: of a source that can only say how things are now: the table that every reading
             fills. The others are there in the windows in which something changed.
         is_asked: whether a cluster has this source.
@@ -61,18 +61,18 @@ class Source:
     is_asked: Callable[[Cluster], bool] = lambda _: True
 
     @property
-    def in_each_window(self) -> tuple[str, ...]:
-        """Tables without which a window is missing."""
+    def required_tables(self) -> tuple[str, ...]:
+        """Names of the tables without which a window is missing."""
         return (self.heartbeat,) if self.heartbeat else self.tables
 
 
 @contextmanager
-def connected(cluster: Cluster, patience: RetryBudget | None = None) -> Iterator[Clients]:
-    """Connections to the servers of a cluster, closed at the end.
+def open_clients(cluster: Cluster, retry_budget: RetryBudget | None = None) -> Iterator[Clients]:
+    """Open connections to the servers of a cluster, closed at the end.
 
     Args:
         cluster: its settings.
-        patience: of the tick; by default as if there were none.
+        retry_budget: of the tick; by default one without an end.
 
     Raises:
         SourceRejected: its settings make no connection, such as a ca_file without certificates.
@@ -84,7 +84,7 @@ def connected(cluster: Cluster, patience: RetryBudget | None = None) -> Iterator
             f"cluster {cluster.name}: its settings do not work: {error}"
         ) from error
     with costs, measures:
-        yield Clients(cluster, costs, measures, patience or RetryBudget())
+        yield Clients(cluster, costs, measures, retry_budget or RetryBudget())
 
 
 def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
@@ -101,7 +101,7 @@ def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
 
 
 def _verification(cluster: Cluster) -> bool | ssl.SSLContext:
-    """Whom we trust, and the certificate that we show."""
+    """Return whom we trust, with the certificate that we show."""
     if cluster.verify and not (cluster.ca_file or cluster.client_certificate_file):
         return True
     context = ssl.create_default_context(cafile=cluster.ca_file)
@@ -113,47 +113,47 @@ def _verification(cluster: Cluster) -> bool | ssl.SSLContext:
 
 
 def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bool) -> Reading:
-    """What OpenCost says, believed only as far as Prometheus saw the same.
+    """Read OpenCost, and believe it only as far as Prometheus saw the same.
 
     Costs do not wait for Prometheus: when it cannot be asked, they are kept as unverified.
     """
     reading = opencost.read_window(
-        clients.opencost, clients.cluster.name, window, at, clients.patience
+        clients.opencost, clients.cluster.name, window, at, clients.retry_budget
     )
     return plausibility.judge(reading, _presence(clients, window), is_last=is_last)
 
 
 def _read_opencost_day(clients: Clients, day: datetime, at: datetime, _is_last: bool) -> Reading:
     name = clients.cluster.name
-    return opencost.read_day(clients.opencost, name, day, at, clients.patience)
+    return opencost.read_day(clients.opencost, name, day, at, clients.retry_budget)
 
 
 def _presence(clients: Clients, window: datetime) -> Presence | None:
-    if clients.gone:
+    if clients.failures:
         return None
     name, matchers = clients.cluster.name, clients.cluster.promql_matchers()
     try:
-        return prometheus.presence(clients.prometheus, name, window, matchers, clients.patience)
+        return prometheus.presence(clients.prometheus, name, window, matchers, clients.retry_budget)
     except SourceError as error:
-        clients.gone.append(error)
+        clients.failures.append(error)
         return None
 
 
 def _read_prometheus(clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
     matchers = clients.cluster.promql_matchers()
     return prometheus.read_window(
-        clients.prometheus, clients.cluster.name, window, at, matchers, clients.patience
+        clients.prometheus, clients.cluster.name, window, at, matchers, clients.retry_budget
     )
 
 
 def _read_kubernetes(clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
-    """What exists now; connected here, since finding the way in costs more than a connection."""
+    """List what exists now; connect only here, since finding the way in costs more than that."""
     with kubernetes_api(clients.cluster) as client:
         return listing.read_window(client, clients.cluster.name, window, at)
 
 
 def kubernetes_api(cluster: Cluster) -> AbstractContextManager[httpx.Client]:
-    """A connection to the Kubernetes API of a cluster that gives access to it.
+    """Open a connection to the Kubernetes API of a cluster that gives access to it.
 
     Raises:
         SourceRejected: on entering, when there is no way in.

@@ -1,4 +1,4 @@
-"""A copy of ledger and lake in another folder, and the way back from it.
+"""Backup: a copy of ledger and lake in another folder, and the way back from it.
 
     <folder>/state.db   the ledger, as it was at one instant
     <folder>/lake/      every file it names
@@ -20,19 +20,19 @@ from finops_pipeline.units import DAY
 
 _STATE = "state.db"
 _UNFINISHED = "state.db.new"
-_KEPT = 30 * DAY  # files that the ledger no longer names: it may have lost them by mistake
+_UNNAMED_STAY = 30 * DAY  # files that the ledger no longer names: it may have lost them by mistake
 
 
 @dataclass(frozen=True)
-class Copied:
-    """What a backup or a restore did."""
+class CopyCounts:
+    """Files of a backup or a restore, and how many had to be copied."""
 
     file_count: int  # files of the lake that the copy names
     copied_count: int  # of those, files that were not there yet
     size_bytes: int  # of all of them
 
 
-def back_up(settings: Settings, folder: Path) -> Copied:
+def back_up(settings: Settings, folder: Path) -> CopyCounts:
     """Bring a backup up to date; the pipeline may run meanwhile.
 
     Only files that are not there yet are copied, and every byte of the others is verified. Until
@@ -47,11 +47,11 @@ def back_up(settings: Settings, folder: Path) -> Copied:
     files = read_current_files(folder / _UNFINISHED)
     copied = sum(_copy(source, target, file) for file in files)
     (folder / _UNFINISHED).replace(folder / _STATE)
-    target.sweep({file.path for file in files}, datetime.now(UTC) - _KEPT)
-    return Copied(len(files), copied, sum(file.size_bytes for file in files))
+    target.sweep({file.path for file in files}, datetime.now(UTC) - _UNNAMED_STAY)
+    return CopyCounts(len(files), copied, sum(file.size_bytes for file in files))
 
 
-def restore(settings: Settings, folder: Path) -> Copied:
+def restore(settings: Settings, folder: Path) -> CopyCounts:
     """Put a backup into the empty data folder of an installation; its next tick publishes.
 
     Everything is verified before the ledger, which comes last, makes it count.
@@ -61,18 +61,18 @@ def restore(settings: Settings, folder: Path) -> Copied:
         LakeDamaged: a file of the backup is.
     """
     database, target = database_file(settings.database_url()), lake_of(settings)
-    _must_be_new(database, target)
+    _require_new(database, target)
     if not (folder / _STATE).exists():
         raise StateError(f"{folder} holds no backup: there is no {_STATE} in it")
     files = read_current_files(folder / _STATE)
     copied = sum(_copy(Lake(folder / "lake"), target, file) for file in files)
     copy_database(folder / _STATE, database)
     with open_installation(settings):
-        return Copied(len(files), copied, sum(file.size_bytes for file in files))
+        return CopyCounts(len(files), copied, sum(file.size_bytes for file in files))
 
 
 def _copy(source: Lake, target: Lake, file: StoredFile) -> bool:
-    """Whether a file had to be copied: it was not there, or not what it should be."""
+    """Copy a file that is not there, or not what it should be; return whether it was copied."""
     try:
         target.verify(file.path, file.file_sha256)
     except LakeDamaged:
@@ -81,10 +81,10 @@ def _copy(source: Lake, target: Lake, file: StoredFile) -> bool:
     return False
 
 
-def _must_be_new(database: Path, lake: Lake) -> None:
-    for there in (database, *(lake.absolute(path) for path in lake.paths())):
-        if there.exists():
+def _require_new(database: Path, lake: Lake) -> None:
+    for path in (database, *map(lake.absolute, lake.paths())):
+        if path.exists():
             raise StateError(
-                f"{there} exists: a backup is put into an empty data folder only; stop the"
+                f"{path} exists: a backup is put into an empty data folder only; stop the"
                 " pipeline and move the old one away"
             )

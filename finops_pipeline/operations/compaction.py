@@ -1,19 +1,36 @@
-"""Keeps the lake tidy: finished days become one file, replaced files go after two days."""
+"""Keeps the lake tidy: finished days become one file, replaced files go after two days.
+
+It is a step of its own in a tick, after all sources have been read: nothing waits for it to read.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import merge_day
+from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.units import DAY
 
-KEPT_AFTER_DROP = 2 * DAY  # a publication may name a file for as long
-# A tick stays short: a longer backlog is worked off over the next ones.
+REPLACED_STAY = 2 * DAY  # a publication may name a file for as long
+# Of each source in a tick, which stays short: the next ones work off a longer backlog.
 _DAYS_AT_ONCE = 20
 NIGHTLY_HOUR = 3
+
+
+def compact_lake(installation: Installation) -> None:
+    """Compact the finished days of every source, and sweep what no publication names any more.
+
+    Raises:
+        LakeDamaged: a file is damaged.
+    """
+    lake, ledger, now = installation.lake, installation.state.ledger, installation.clock()
+    for source in SOURCES:
+        compact(lake, ledger, source.tables, now)
+    sweep(lake, ledger, now, unreferenced_before(now, installation.published_path))
 
 
 def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetime) -> int:
@@ -34,14 +51,14 @@ def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetim
 
 
 def unreferenced_before(now: datetime, published: Path) -> datetime:
-    """What was replaced before this is named by no publication that anybody should still read.
+    """Return the instant before which replaced files are named by no publication still in use.
 
-    While nothing can be published, the last publication goes on being read.
+    While nothing can be published, readers stay with the last publication.
     """
     if not published.exists():
-        return now - KEPT_AFTER_DROP
+        return now - REPLACED_STAY
     published_at = datetime.fromtimestamp(published.stat().st_mtime, UTC)
-    return min(now, published_at) - KEPT_AFTER_DROP
+    return min(now, published_at) - REPLACED_STAY
 
 
 def sweep(lake: Lake, ledger: Ledger, now: datetime, before: datetime) -> None:

@@ -1,55 +1,22 @@
-"""A month is closed: its statement becomes a file of the lake, and stays as it is for good."""
+"""Closes a month: its statement becomes a file of the lake, and stays as it is for good."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.errors import CloseRefused
 from finops_pipeline.installation.context import Installation
-from finops_pipeline.lake.content_hash import content_sha256
-from finops_pipeline.operations.retention import kept
+from finops_pipeline.installation.recording import final_window, write_and_verify
 from finops_pipeline.queries.published import open_published
-from finops_pipeline.state.window import ALL_CLUSTERS, FINAL, STATEMENT, Window
+from finops_pipeline.state.window import ALL_CLUSTERS, STATEMENT, Window
 from finops_pipeline.units import day_start
 
-_SHOWN = 5  # of many windows
-# A cluster's windows are expected from its first one on; those of frozen days lie before it. Other
-# tables than that of costs have no row for each window, so only what is there is looked at.
-_OPEN_WINDOWS = """
-with known as (
-    select * from core.window where table_name not in ('raw.bill', 'raw.statement')
-),
-expected as (
-    select table_name, cluster, unnest(generate_series(
-        greatest(min(window_start), $start), $end - interval 15 minutes, interval 15 minutes
-    )) as window_start
-    from known
-    where table_name = 'raw.allocation'
-    group by all
-)
-select cluster, table_name, window_start, coalesce(status, 'absent') as status
-from (
-    select cluster, table_name, window_start from expected
-    union
-    select cluster, table_name, window_start from known
-    where window_start >= $start and window_start < $end
-)
-left join known using (cluster, table_name, window_start)
-where coalesce(status, 'absent') not in ('final', 'lost')
-order by all
-"""
-_STATEMENT = """
-select
-    cast($start as timestamptz) as window_start,
-    * exclude (statement_month, is_closed)
-from costs.statement
-where statement_month = $month
-order by all
-"""
+_MOST_LISTED = 5  # of many windows
+_OPEN_WINDOWS = files("queries")["open_windows"].query or ""
+_STATEMENT = files("queries")["month_statement"].query or ""
 
 
 def close_month(
@@ -58,7 +25,7 @@ def close_month(
     """Freeze the statement of a month, as it is published now.
 
     Args:
-        installation: whose.
+        installation: whose month.
         month: its first day.
         is_forced: although some of its windows may still change; what they change is an adjustment
             in the next statement.
@@ -77,55 +44,44 @@ def close_month(
         raise CloseRefused(f"{month:%Y-%m} is not over")
     before = ledger.day([STATEMENT], ALL_CLUSTERS, month)
     if before:
-        raise CloseRefused(f"{month:%Y-%m} was closed at {_closed_at(before[STATEMENT, start])}")
+        raise CloseRefused(f"{month:%Y-%m} was closed at {_format_close(before[STATEMENT, start])}")
     with open_published(installation.settings.data_dir) as published:
         if not is_forced:
-            _must_be_final(published, month, start, end)
+            _require_final(published, month, start, end)
         arguments = {"month": month, "start": start}
         rows = published.execute(_STATEMENT, arguments).to_arrow_table()
     if not rows.num_rows:
         raise CloseRefused(f"no cost of {month:%Y-%m} is published")
-    file, window = kept(installation.lake, _window(rows, start, at), rows)
+    closed = final_window(STATEMENT, ALL_CLUSTERS, start, at, rows)
+    file, window = write_and_verify(installation.lake, closed, rows)
     if not ledger.commit(before, [window], [file], at):
         raise CloseRefused(f"{month:%Y-%m} was closed just now by another process")
     return rows.num_rows, window.total or Decimal()
 
 
 def next_month(month: date) -> date:
-    """First day of the month after."""
+    """Return the first day of the month after."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
-def _must_be_final(
+def _require_final(
     published: duckdb.DuckDBPyConnection, month: date, start: datetime, end: datetime
 ) -> None:
     rows = published.execute(_OPEN_WINDOWS, {"start": start, "end": end}).fetchall()
     if rows:
         raise CloseRefused(
-            f"{len(rows)} windows of {month:%Y-%m} are not final: {_named(rows)}; wait for the"
-            " ticks that read them, or use --force: later changes become adjustments"
+            f"{len(rows)} windows of {month:%Y-%m} are not final: {_format_windows(rows)}; wait for"
+            " the ticks that read them, or use --force: later changes become adjustments"
         )
 
 
-def _named(rows: Sequence[tuple[str, str, datetime, str]]) -> str:
-    shown = [f"{at:%Y-%m-%d %H:%M} {cluster} {name} ({it})" for cluster, name, at, it in rows]
-    return "; ".join([*shown[:_SHOWN], *(["..."] if len(rows) > _SHOWN else [])])
+def _format_windows(rows: Sequence[tuple[str, str, datetime, str]]) -> str:
+    texts = [
+        f"{at:%Y-%m-%d %H:%M} {cluster} {table_name} ({status})"
+        for cluster, table_name, at, status in rows
+    ]
+    return "; ".join([*texts[:_MOST_LISTED], *(["..."] if len(rows) > _MOST_LISTED else [])])
 
 
-def _closed_at(window: Window) -> str:
+def _format_close(window: Window) -> str:
     return f"{window.fetched_at:%Y-%m-%d %H:%M} UTC"
-
-
-def _window(rows: pa.Table, start: datetime, at: datetime) -> Window:
-    return Window(
-        table_name=STATEMENT,
-        cluster=ALL_CLUSTERS,
-        window_start=start,
-        status=FINAL,
-        is_verified=True,
-        row_count=rows.num_rows,
-        total=pc.sum(rows["total_cost"].cast(pa.decimal128(38, 10))).as_py(),
-        read_count=1,
-        fetched_at=at,
-        content_sha256=content_sha256(rows),
-    )

@@ -1,4 +1,4 @@
-"""A ledger made anew from the lake: each file says what the ledger knew of its windows."""
+"""Makes a lost ledger anew from the lake: each file says what the ledger knew of its windows."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ _INSTANTS = ("window_start", "fetched_at", "next_read_at")
 
 
 @dataclass(frozen=True)
-class Told:
+class FileContents:
     """A whole file of the lake, and what it says of its windows."""
 
     file: LakeFile
@@ -30,7 +30,7 @@ def rebuild_ledger(installation: Installation) -> tuple[int, list[str]]:
 
     Every byte is compared with the hash in the file's name; what is damaged goes to the quarantine.
     Of each window the newest reading counts. Where a file of a day is damaged, older ones may speak
-    for it: the windows of that day are read again. What no file tells is gone: restatements,
+    for it: the windows of that day are read again. What no file says is gone: restatements,
     failures, and which windows were lost.
 
     Returns:
@@ -52,43 +52,43 @@ def rebuild_ledger(installation: Installation) -> tuple[int, list[str]]:
 def _days(
     lake: Lake, damaged: list[str], at: datetime
 ) -> Iterator[tuple[list[StoredFile], list[Window]]]:
-    """The current files and windows of each table, cluster and day; what is damaged is noted."""
+    """Yield the current files and windows of each table, cluster and day; list damaged files."""
     for _, paths in groupby(sorted(lake.paths(), key=parse_path), key=parse_path):
         count = len(damaged)
-        files = newest(_told(lake, paths, damaged))
-        windows = [window for told in files for window in told.windows.values()]
+        files = _choose_newest(_read_files(lake, paths, damaged))
+        windows = [window for contents in files for window in contents.windows.values()]
         if len(damaged) > count:
-            windows = [replace(it, status=PROVISIONAL, next_read_at=at) for it in windows]
-        yield [StoredFile(**vars(told.file)) for told in files], windows
+            windows = [replace(window, status=PROVISIONAL, next_read_at=at) for window in windows]
+        yield [StoredFile(**vars(contents.file)) for contents in files], windows
 
 
-def newest(files: Iterable[Told]) -> list[Told]:
-    """Files of one day that together hold the newest reading of each window, and each once.
+def _choose_newest(files: Iterable[FileContents]) -> list[FileContents]:
+    """Choose files of one day that together hold the newest reading of each window, each once.
 
     A file counts as a whole. Of those that say the same, the one with the most windows does: it is
     what the others were put together in.
     """
-    told = sorted(files, key=lambda it: (-len(it.windows), it.file.path))
+    largest_first = sorted(files, key=lambda file: (-len(file.windows), file.file.path))
     versions: dict[datetime, tuple[datetime, int]] = {}
-    for start, version in (pair for it in told for pair in _versions(it).items()):
+    for start, version in (pair for file in largest_first for pair in _versions(file).items()):
         versions[start] = max(version, versions.get(start, version))
-    chosen: dict[datetime, Told] = {}
-    for it in told:
-        own = _versions(it)
-        if not own.keys() & chosen.keys() and own.items() <= versions.items():
-            chosen |= dict.fromkeys(own, it)
-    return list({it.file.path: it for it in chosen.values()}.values())
+    by_window: dict[datetime, FileContents] = {}
+    for file in largest_first:
+        own = _versions(file)
+        if not own.keys() & by_window.keys() and own.items() <= versions.items():
+            by_window |= dict.fromkeys(own, file)
+    return list({file.file.path: file for file in by_window.values()}.values())
 
 
-def _versions(told: Told) -> dict[datetime, tuple[datetime, int]]:
+def _versions(contents: FileContents) -> dict[datetime, tuple[datetime, int]]:
     return {
         start: (window.fetched_at, window.read_count)
-        for start, window in told.windows.items()
+        for start, window in contents.windows.items()
         if window.fetched_at
     }
 
 
-def _told(lake: Lake, paths: Iterable[str], damaged: list[str]) -> Iterator[Told]:
+def _read_files(lake: Lake, paths: Iterable[str], damaged: list[str]) -> Iterator[FileContents]:
     for path in paths:
         try:
             file = _by_current_name(lake.identify(path))
@@ -96,11 +96,11 @@ def _told(lake: Lake, paths: Iterable[str], damaged: list[str]) -> Iterator[Told
             damaged.append(path)
         else:
             windows = [_window(facts, path) for facts in json.loads(lake.facts(path)[FACTS])]
-            yield Told(file, {window.window_start: window for window in windows})
+            yield FileContents(file, {window.window_start: window for window in windows})
 
 
 def _window(facts: Mapping[str, Any], path: str) -> Window:
-    """What :func:`record.record` wrote into a file."""
+    """Parse what ``recording.window_facts`` wrote into a file."""
     instants = {name: facts[name] and datetime.fromisoformat(facts[name]) for name in _INSTANTS}
     total = None if facts["total"] is None else Decimal(facts["total"])
     name = CURRENT_NAMES.get(facts["table_name"], facts["table_name"])

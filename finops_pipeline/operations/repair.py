@@ -1,4 +1,4 @@
-"""Damage is moved out of the way: what it hit is read again, made anew, or said to be lost."""
+"""Moves damage out of the way: what it hit is read again, made anew, or said to be lost."""
 
 import errno
 import shutil
@@ -32,7 +32,7 @@ _MOST_MISSING = 10
 
 
 @contextmanager
-def repaired(installation: Installation) -> Iterator[None]:
+def repair_damage(installation: Installation) -> Iterator[None]:
     """Repair what turns out damaged within the block.
 
     Raises:
@@ -81,14 +81,14 @@ def repair(installation: Installation, damage: LakeDamaged | WarehouseDamaged) -
         _move_warehouse(installation)
         return
     installation.state.verify()
-    found = {cut.path: cut for cut in _cut(installation)} | {damage.path: damage}
-    _must_be_there(installation, found)
-    for one in found.values():
-        _discard(installation, one)
+    damages = {cut.path: cut for cut in _cut_files(installation)} | {damage.path: damage}
+    _require_mounted(installation, damages)
+    for file_damage in damages.values():
+        _discard(installation, file_damage)
 
 
 def inspect_share(installation: Installation) -> None:
-    """Once a night: read a part of the lake nobody may have asked for, and look at the ledger.
+    """Verify a part of the lake, read or not, and the ledger, in each tick of a night.
 
     Raises:
         StateError: the state database is damaged.
@@ -105,11 +105,11 @@ def inspect_share(installation: Installation) -> None:
 
 
 def is_nightly(now: datetime) -> bool:
-    """Whether it is the hour for work that reads everything."""
+    """Return whether it is the hour for work that reads everything."""
     return now.hour == NIGHTLY_HOUR
 
 
-def _cut(installation: Installation) -> Iterator[LakeDamaged]:
+def _cut_files(installation: Installation) -> Iterator[LakeDamaged]:
     for file in installation.state.ledger.current_files():
         try:
             installation.lake.verify_size(file.path, file.size_bytes)
@@ -117,14 +117,14 @@ def _cut(installation: Installation) -> Iterator[LakeDamaged]:
             yield damage
 
 
-def _must_be_there(installation: Installation, damaged: Iterable[str]) -> None:
-    """A volume that is not mounted must not make every window absent."""
+def _require_mounted(installation: Installation, damaged: Iterable[str]) -> None:
+    """Refuse to go on without most files: a missing volume must not make every window absent."""
     lake = installation.lake
     missing = sum(not lake.absolute(path).exists() for path in damaged)
-    known = len(installation.state.ledger.current_files())
-    if missing > max(_MOST_MISSING, known // 2):
+    total = len(installation.state.ledger.current_files())
+    if missing > max(_MOST_MISSING, total // 2):
         raise StateError(
-            f"{missing} of {known} files are missing from {lake.root}: see that its volume is"
+            f"{missing} of {total} files are missing from {lake.root}: see that its volume is"
             " mounted, or put its backup back; to go on with what is there, move the state"
             " database away and run finops rebuild-ledger"
         )
@@ -143,8 +143,8 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
         installation.state.bill_files.forget()  # what is in its folder is read again
     installation.lake.move_out(path, installation.quarantine / "lake" / path)
     first = installation.lookback_start(now)
-    again = [source for source in (*SOURCES, OPENCOST_DAY) if not source.heartbeat]
-    oldest = {name: first for source in again for name in source.tables}
+    readable = [source for source in (*SOURCES, OPENCOST_DAY) if not source.heartbeat]
+    oldest = {name: first for source in readable for name in source.tables}
     installation.state.ledger.discard_file(path, now, str(damage), oldest)
 
 

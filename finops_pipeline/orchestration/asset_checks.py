@@ -1,4 +1,4 @@
-"""One asset check per file in ``sql/checks``: a row is a mistake, and is shown."""
+"""Asset checks, one per file in ``sql/checks``: a row is a mistake, and is shown."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from finops_pipeline.warehouse.session import Warehouse
 
 # Where a check of the lake alone hangs: what it finds says how far windows are to be believed.
 _WINDOWS = "core.window"
-_SHOWN_ROWS = 20
+_PREVIEW_ROWS = 20
 _WARNING = files("checks")
 _BLOCKING = files("checks/blocking")
 
@@ -18,42 +18,42 @@ FILES = {**_WARNING, **_BLOCKING}
 
 
 def spec(file: SqlFile) -> dg.AssetCheckSpec:
-    """The check of a file; only a blocking one keeps a publication back."""
+    """Return the asset check of a file; only a blocking one keeps a publication back."""
     return dg.AssetCheckSpec(
         file.name,
-        asset=key(_judged(file)),
+        asset=key(_checked_table(file)),
         description=file.description,
         blocking=file.name in _BLOCKING,
     )
 
 
-def result(file: SqlFile, warehouse: Warehouse) -> dg.AssetCheckResult:
-    """What the check finds, with the first rows as a table."""
+def run_check(file: SqlFile, warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Run a check, and return its result with the first rows as a table."""
     rows = warehouse.check(file)
     is_blocking = file.name in _BLOCKING
-    shown: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "rows": len(rows),
-        "first": dg.MetadataValue.md(preview(rows[:_SHOWN_ROWS])),
+        "first": dg.MetadataValue.md(preview(rows[:_PREVIEW_ROWS])),
     }
     return dg.AssetCheckResult(
-        asset_key=key(_judged(file)),
+        asset_key=key(_checked_table(file)),
         check_name=file.name,
         passed=not rows,
         severity=dg.AssetCheckSeverity.ERROR if is_blocking else dg.AssetCheckSeverity.WARN,
-        metadata=shown,
+        metadata=metadata,
     )
 
 
-def look(warehouse: Warehouse) -> None:
-    """Let every check look at what changed, reported or not: a publication ends the change."""
+def run_all(warehouse: Warehouse) -> None:
+    """Run every check on what changed, reported or not: a publication ends the change."""
     for file in FILES.values():
         warehouse.check(file)
 
 
-def _judged(file: SqlFile) -> str:
-    """The most derived table that a check reads."""
-    read = [name for name, table in tables().items() if name in file.reads and not table.is_raw]
-    return read[-1] if read else _WINDOWS
+def _checked_table(file: SqlFile) -> str:
+    """Return the name of the most derived table that a check reads."""
+    names = [name for name, table in tables().items() if name in file.reads and not table.is_raw]
+    return names[-1] if names else _WINDOWS
 
 
 SPECS = [spec(file) for file in FILES.values()]

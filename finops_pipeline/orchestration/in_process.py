@@ -11,18 +11,18 @@ import dagster as dg
 
 from finops_pipeline.ingest.windows import days_due
 from finops_pipeline.installation.context import open_installation, utc_now
-from finops_pipeline.orchestration.asset_selection import reported
+from finops_pipeline.orchestration.asset_selection import select_assets
 from finops_pipeline.orchestration.assets.raw import day_tags, due_tags
 from finops_pipeline.orchestration.jobs import TICK
-from finops_pipeline.orchestration.sensors.run_history import kept_since, trim
+from finops_pipeline.orchestration.sensors.run_history import oldest_run, trim
 
-# Dagster would tell a hundred lines, and cron would send them all.
+# Dagster would write a hundred lines, and cron would send them all.
 _QUIET = {"console": {"config": {"log_level": "WARNING"}}}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one tick did."""
+    """Outcome of one tick: which days it was over, what it read, and what failed."""
 
     first_day: date
     last_day: date
@@ -44,33 +44,33 @@ def run_tick(
     due = set(days or _days(now))
     first, last = min(due), max(due)
     tags = day_tags(first, last) if days else due_tags(due)
-    pretended = {"now": now.astimezone(UTC).isoformat()} if now else {}
+    clock = {"now": now.astimezone(UTC).isoformat()} if now else {}
     with _instance() as instance:
         result = definitions.resolve_job_def(TICK).execute_in_process(
             run_config={
-                "resources": {"installation": {"config": pretended}},
+                "resources": {"installation": {"config": clock}},
                 "loggers": _QUIET,
             },
             instance=instance,
-            asset_selection=None if days else reported(instance, now or utc_now()),
+            asset_selection=None if days else select_assets(instance, now or utc_now()),
             tags=tags,
             raise_on_error=False,
         )
         with open_installation() as opened:
-            trim(instance, kept_since(opened.settings))
-    failures = [told(event) for event in result.get_step_failure_events()]
+            trim(instance, oldest_run(opened.settings))
+    failures = [format_failure(event) for event in result.get_step_failure_events()]
     return Outcome(first, last, _windows_read(result), result.success, failures)
 
 
-def told(failure: dg.DagsterEvent) -> str:
-    """The step that failed, and why."""
+def format_failure(failure: dg.DagsterEvent) -> str:
+    """Format which step failed, and why."""
     error = failure.step_failure_data.error
     cause = error and (error.cause or error)
     return f"{failure.step_key}: {cause.message.strip() if cause else 'it does not say why'}"
 
 
 def _days(now: datetime | None) -> set[date]:
-    """The days with due windows; today when there are none, since tables may still be stale."""
+    """Return the days with due windows; today when there are none: tables may still be stale."""
     instant = now or utc_now()
     with open_installation(clock=lambda: instant) as opened:
         return days_due(opened, instant) or {instant.astimezone(UTC).date()}
@@ -78,7 +78,7 @@ def _days(now: datetime | None) -> set[date]:
 
 @contextmanager
 def _instance() -> Iterator[dg.DagsterInstance]:
-    """The instance of the UI where there is one, so that this run is seen there, too."""
+    """Open the instance of the UI where there is one, so that it shows this run, too."""
     if not Path("dagster.yaml").exists() and "DAGSTER_HOME" not in os.environ:
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance

@@ -8,7 +8,7 @@ import dagster as dg
 
 from finops_pipeline.errors import DamageRepaired
 from finops_pipeline.installation.context import Installation, open_installation, utc_now
-from finops_pipeline.operations.repair import repaired
+from finops_pipeline.operations.repair import repair_damage
 
 # Each attempt of a step takes at least one damaged file out of its way.
 _MOST_ATTEMPTS = 1000
@@ -24,23 +24,23 @@ class InstallationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def open(self) -> Iterator[Installation]:
-        """The installation, closed at the end of the block."""
+        """Open the installation, closed at the end of the block."""
         with open_installation(clock=self.clock) as installation:
             yield installation
 
     @contextmanager
     def open_and_repair(self) -> Iterator[Installation]:
-        """The same for a step that reads lake or warehouse.
+        """Open the installation for a step that reads lake or warehouse, and repair damage.
 
         Raises:
             RetryRequested: something was damaged and is out of the way; the step begins again.
         """
         try:
-            with self.open() as installation, repaired(installation):
+            with self.open() as installation, repair_damage(installation):
                 yield installation
         except DamageRepaired as damage:
             raise dg.RetryRequested(max_retries=_MOST_ATTEMPTS) from damage
 
     def clock(self) -> datetime:
-        """What time it is for this run."""
+        """Return the time of this run."""
         return datetime.fromisoformat(self.now).astimezone(UTC) if self.now else utc_now()

@@ -5,7 +5,7 @@ from datetime import UTC
 import dagster as dg
 
 from finops_pipeline.ingest.windows import days_due
-from finops_pipeline.orchestration.asset_selection import reported
+from finops_pipeline.orchestration.asset_selection import select_assets
 from finops_pipeline.orchestration.assets.raw import due_tags
 from finops_pipeline.orchestration.jobs import TICK, tick
 from finops_pipeline.orchestration.resources import InstallationResource
@@ -36,4 +36,6 @@ def every_quarter_hour(
         days = days_due(opened, instant)
     if not days:
         return dg.SkipReason("no window is due")
-    return dg.RunRequest(tags=due_tags(days), asset_selection=reported(context.instance, instant))
+    return dg.RunRequest(
+        tags=due_tags(days), asset_selection=select_assets(context.instance, instant)
+    )

@@ -41,8 +41,8 @@ def cluster() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def ticks() -> Iterator[Ticks]:
-    with Ticks() as made:
-        yield made
+    with Ticks() as ticks:
+        yield ticks
 
 
 @pytest.fixture
@@ -56,23 +56,23 @@ def undisturbed(tmp_path: Path, cluster: Server) -> Home:
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory, cluster: Server) -> Home:
-    """After its first tick; to be copied."""
-    made = home(tmp_path_factory.mktemp("begun") / "home", cluster.port, START)
-    made.tick(FIRST_TICK)
-    return made
+def first_tick_home(tmp_path_factory: pytest.TempPathFactory, cluster: Server) -> Home:
+    """An installation after its first tick; to be copied."""
+    own_home = home(tmp_path_factory.mktemp("begun") / "home", cluster.port, START)
+    own_home.tick(FIRST_TICK)
+    return own_home
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, cluster: Server) -> Home:
-    """After a tick an hour later, to which nothing has happened."""
-    made = home(tmp_path_factory.mktemp("finished") / "home", cluster.port, START)
-    made.tick(FIRST_TICK + HOUR)
-    return made
+def second_tick_home(tmp_path_factory: pytest.TempPathFactory, cluster: Server) -> Home:
+    """An installation after a tick an hour later, to which nothing has happened."""
+    own_home = home(tmp_path_factory.mktemp("finished") / "home", cluster.port, START)
+    own_home.tick(FIRST_TICK + HOUR)
+    return own_home
 
 
 def assert_equal(killed: Home, undisturbed: Home) -> None:
-    """Every cost is that of the undisturbed run, and the sum that of pandas."""
+    """Assert that every cost is that of the undisturbed run, and the sum that of pandas."""
     costs = killed.costs()
     assert costs == undisturbed.costs()
     total = sum(row["total_cost"] - row["load_balancer_cost"] for row in costs if "hour" in row)
@@ -86,30 +86,30 @@ def test_after_kills_at_random_moments_all_is_as_if_nothing_had_happened(
 
     assert {outcome.damage for outcome in outcomes} == {SOUND}
     assert max(outcome.start_seconds for outcome in outcomes) <= START_SECONDS
-    for one in (killed, undisturbed):
-        one.tick(outcomes[-1].now)
+    for either in (killed, undisturbed):
+        either.tick(outcomes[-1].now)
     assert_equal(killed, undisturbed)
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_after_a_crash_at_a_named_point_the_next_tick_repairs_everything(
-    begun, finished, tmp_path, ticks, point
+    first_tick_home, second_tick_home, tmp_path, ticks, point
 ):
-    killed = Home(Path(shutil.copytree(begun.folder, tmp_path / "killed")), START)
-    before, now = killed.known(FIRST_TICK), FIRST_TICK + HOUR
+    killed = Home(Path(shutil.copytree(first_tick_home.folder, tmp_path / "killed")), START)
+    before, now = killed.ledger_windows(FIRST_TICK), FIRST_TICK + HOUR
 
     assert ticks.run(killed, now, point=point) == -signal.SIGKILL
 
     assert damage(killed, before, now) == SOUND
     killed.tick(now)
-    assert_equal(killed, finished)
+    assert_equal(killed, second_tick_home)
 
 
 def test_two_ticks_on_the_same_windows_give_one_result(killed, undisturbed):
-    with Ticks() as one, Ticks() as other, ThreadPoolExecutor(2) as threads:
+    with Ticks() as first, Ticks() as second, ThreadPoolExecutor(2) as threads:
         for step in range(3):
             now = FIRST_TICK + step * HOUR
-            runs = [threads.submit(ticks.run, killed, now) for ticks in (one, other)]
+            runs = [threads.submit(ticks.run, killed, now) for ticks in (first, second)]
             assert [run.result() for run in runs] == [0, 0]
             assert damage(killed, {}, now) == SOUND
 

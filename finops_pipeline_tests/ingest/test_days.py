@@ -50,26 +50,26 @@ class World:
     clock: Clock = field(default_factory=lambda: Clock(OVER))
     cost: float = 96 * 0.1
     status: int = 200
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
-    def opened(self, *, is_ledger_lost: bool = False):
+    def open_data(self, *, is_ledger_lost: bool = False):
         file = self.folder / "finops.toml"
         file.write_text(CONFIG.format(folder=self.folder, url=self.url))
-        given = configuration.load(file, {})
-        return open_installation(given, self.clock, is_ledger_lost=is_ledger_lost)
+        settings = configuration.load(file, {})
+        return open_installation(settings, self.clock, is_ledger_lost=is_ledger_lost)
 
-    def tick(self, it: Installation) -> list[str]:
+    def tick(self, installation: Installation) -> list[str]:
         """Read the days that are due; what went wrong."""
-        (given,) = read_days(it, lambda until: RetryBudget(until, attempts=1))
-        return given.warnings()
+        (progress,) = read_days(installation, lambda until: RetryBudget(until, attempts=1))
+        return progress.warnings()
 
-    def known(self, it: Installation, day: datetime = MONDAY) -> Window | None:
-        return it.state.ledger.day([TABLE], "prod", day.date()).get((TABLE, day))
+    def day_window(self, installation: Installation, day: datetime = MONDAY) -> Window | None:
+        return installation.state.ledger.day([TABLE], "prod", day.date()).get((TABLE, day))
 
     def respond(self, handler: BaseHTTPRequestHandler) -> None:
         path, parameters = servers.question(handler.path)
         span = dict(parameters)["window"]
-        self.asked.append(span[:10])
+        self.requests.append(span[:10])
         kind = "application/json"
         servers.send(handler, servers.Recorded(self.status, kind, self._body(path, span)))
 
@@ -90,14 +90,14 @@ class World:
 
 @pytest.fixture
 def world(tmp_path) -> Iterator[World]:
-    made: list[World] = []
-    with servers.responding(lambda handler: made[0].respond(handler)) as url:
-        made.append(World(tmp_path, url))
-        yield made[0]
+    worlds: list[World] = []
+    with servers.responding(lambda handler: worlds[0].respond(handler)) as url:
+        worlds.append(World(tmp_path, url))
+        yield worlds[0]
 
 
-def read_windows(it: Installation, day: datetime = MONDAY, count: int = 96) -> None:
-    """The windows of a day, each with a container at 0.1; all of them are final."""
+def read_windows(installation: Installation, day: datetime = MONDAY, count: int = 96) -> None:
+    """Record the windows of a day, each with a container at 0.1; all of them are final."""
     schema = SCHEMAS["raw.allocation"]
 
     def rows(start: datetime) -> pa.Table:
@@ -116,186 +116,192 @@ def read_windows(it: Installation, day: datetime = MONDAY, count: int = 96) -> N
 
     starts = list(windows(day, day + count * WINDOW))
     at = day + 2 * DAY
-    said = [Reading("prod", start, at, {"raw.allocation": rows(start)}) for start in starts]
-    record(it.lake, it.state.ledger, said)
+    readings = [Reading("prod", start, at, {"raw.allocation": rows(start)}) for start in starts]
+    record(installation.lake, installation.state.ledger, readings)
 
 
-def lose_windows(it: Installation, start: datetime, end: datetime) -> None:
-    it.state.ledger.lose(["raw.allocation"], "prod", start, end, it.clock(), "gone")
+def lose_windows(installation: Installation, start: datetime, end: datetime) -> None:
+    installation.state.ledger.lose(
+        ["raw.allocation"], "prod", start, end, installation.clock(), "gone"
+    )
 
 
 def test_a_day_is_read_once(world):
-    with world.opened() as it:
-        read_windows(it)
-        assert world.tick(it) == []
-        assert world.tick(it) == []
+    with world.open_data() as installation:
+        read_windows(installation)
+        assert world.tick(installation) == []
+        assert world.tick(installation) == []
 
-        known = world.known(it)
+        day_window = world.day_window(installation)
 
-    assert world.asked == ["2026-11-23"]
-    assert known is not None
-    assert (known.status, known.row_count, known.reason) == ("final", 1, None)
-    assert (known.is_verified, known.is_degraded) == (True, False)
-    assert float(known.total or 0) == pytest.approx(9.6)
+    assert world.requests == ["2026-11-23"]
+    assert day_window is not None
+    assert (day_window.status, day_window.row_count, day_window.reason) == ("final", 1, None)
+    assert (day_window.is_verified, day_window.is_degraded) == (True, False)
+    assert float(day_window.total or 0) == pytest.approx(9.6)
 
 
 def test_a_day_that_is_not_its_windows_is_degraded(world):
     world.cost = 9.7
-    with world.opened() as it:
-        read_windows(it)
-        world.tick(it)
+    with world.open_data() as installation:
+        read_windows(installation)
+        world.tick(installation)
 
-        known = world.known(it)
+        day_window = world.day_window(installation)
 
-    assert known is not None
-    assert known.is_degraded
-    assert "shop/web costs 9.70000 in one piece, its windows 9.60000" in str(known.reason)
+    assert day_window is not None
+    assert day_window.is_degraded
+    assert "shop/web costs 9.70000 in one piece, its windows 9.60000" in str(day_window.reason)
 
 
 def test_a_day_waits_for_all_of_its_windows(world):
-    with world.opened() as it:
-        read_windows(it, count=95)
-        world.tick(it)
-        assert world.asked == []
+    with world.open_data() as installation:
+        read_windows(installation, count=95)
+        world.tick(installation)
+        assert world.requests == []
 
         last = Reading("prod", MONDAY + DAY - WINDOW, MONDAY + DAY + HOUR / 2, {
             "raw.allocation": SCHEMAS["raw.allocation"].empty_table()
         })  # fmt: skip
-        record(it.lake, it.state.ledger, [last])  # provisional
-        world.tick(it)
-        assert world.asked == []
+        record(installation.lake, installation.state.ledger, [last])  # provisional
+        world.tick(installation)
+        assert world.requests == []
 
-        lose_windows(it, MONDAY + DAY - WINDOW, MONDAY + DAY)  # final as it was read
-        world.tick(it)
-    assert world.asked == ["2026-11-23"]
+        lose_windows(installation, MONDAY + DAY - WINDOW, MONDAY + DAY)  # final as it was read
+        world.tick(installation)
+    assert world.requests == ["2026-11-23"]
 
 
 def test_a_day_with_lost_windows_is_read_and_not_compared(world):
-    with world.opened() as it:
-        read_windows(it, count=90)
-        lose_windows(it, MONDAY + 90 * WINDOW, MONDAY + DAY)
-        world.tick(it)
+    with world.open_data() as installation:
+        read_windows(installation, count=90)
+        lose_windows(installation, MONDAY + 90 * WINDOW, MONDAY + DAY)
+        world.tick(installation)
 
-        known = world.known(it)
+        day_window = world.day_window(installation)
 
-    assert known is not None
-    assert (known.status, known.is_verified, known.is_degraded) == ("final", False, False)
+    assert day_window is not None
+    assert (day_window.status, day_window.is_verified, day_window.is_degraded) == (
+        "final",
+        False,
+        False,
+    )
 
 
 def test_a_day_without_any_window_is_lost_unasked(world):
-    with world.opened() as it:
-        lose_windows(it, MONDAY, MONDAY + DAY)
-        world.tick(it)
+    with world.open_data() as installation:
+        lose_windows(installation, MONDAY, MONDAY + DAY)
+        world.tick(installation)
 
-        known = world.known(it)
+        day_window = world.day_window(installation)
 
-    assert world.asked == []
-    assert known is not None
-    assert (known.status, known.reason) == ("lost", "no window of the day was read")
+    assert world.requests == []
+    assert day_window is not None
+    assert (day_window.status, day_window.reason) == ("lost", "no window of the day was read")
 
 
 def test_a_day_that_the_source_has_forgotten_is_lost(world):
     world.cost = 0
-    with world.opened() as it:
-        read_windows(it)
-        world.tick(it)
-        world.tick(it)
+    with world.open_data() as installation:
+        read_windows(installation)
+        world.tick(installation)
+        world.tick(installation)
 
-        known = world.known(it)
+        day_window = world.day_window(installation)
 
-    assert world.asked == ["2026-11-23"]
-    assert known is not None
-    assert known.status == "lost"
-    assert "has forgotten it" in str(known.reason)
+    assert world.requests == ["2026-11-23"]
+    assert day_window is not None
+    assert day_window.status == "lost"
+    assert "has forgotten it" in str(day_window.reason)
 
 
 def test_a_source_that_fails_is_asked_at_the_next_tick_and_other_days_come_first(world):
-    with world.opened() as it:
-        read_windows(it)
-        read_windows(it, MONDAY - DAY)
+    with world.open_data() as installation:
+        read_windows(installation)
+        read_windows(installation, MONDAY - DAY)
         world.status = 500
-        (failure,) = world.tick(it)
-        known = world.known(it, MONDAY - DAY)
-        assert known is not None
-        assert (known.status, known.failure) == ("absent", failure)
+        (failure,) = world.tick(installation)
+        day_window = world.day_window(installation, MONDAY - DAY)
+        assert day_window is not None
+        assert (day_window.status, day_window.failure) == ("absent", failure)
 
         world.status = 200
-        assert world.tick(it) == []
+        assert world.tick(installation) == []
 
-    assert world.asked == ["2026-11-22", "2026-11-23", "2026-11-22"]
+    assert world.requests == ["2026-11-22", "2026-11-23", "2026-11-22"]
 
 
 def test_a_tick_reads_a_few_days_oldest_first(world):
     days = [MONDAY - n * DAY for n in range(4, -1, -1)]
-    with world.opened() as it:
+    with world.open_data() as installation:
         for day in days:
-            read_windows(it, day)
-        world.tick(it)
-        assert world.asked == [rfc3339(day)[:10] for day in days[:3]]
-        world.tick(it)
+            read_windows(installation, day)
+        world.tick(installation)
+        assert world.requests == [rfc3339(day)[:10] for day in days[:3]]
+        world.tick(installation)
 
-    assert world.asked == [rfc3339(day)[:10] for day in days]
+    assert world.requests == [rfc3339(day)[:10] for day in days]
 
 
 def test_nothing_begins_that_the_tick_has_no_time_for(world):
-    with world.opened() as it:
-        read_windows(it)
-        read_days(it, lambda _until: RetryBudget(until=0.0, clock=lambda: 1.0))
+    with world.open_data() as installation:
+        read_windows(installation)
+        read_days(installation, lambda _until: RetryBudget(until=0.0, clock=lambda: 1.0))
 
-        assert due_days(it, it.settings.clusters[0]) == [MONDAY.date()]
-    assert world.asked == []
+        assert due_days(installation, installation.settings.clusters[0]) == [MONDAY.date()]
+    assert world.requests == []
 
 
 def test_a_day_that_became_too_old_is_lost_and_asked_for_again_on_request(world):
     world.clock.now = MONDAY + 15 * DAY + HOUR
-    with world.opened() as it:
-        read_windows(it)
-        world.tick(it)
-        known = world.known(it)
-        assert known is not None
-        assert known.status == "lost"
-        assert "too old" in str(known.reason)
+    with world.open_data() as installation:
+        read_windows(installation)
+        world.tick(installation)
+        day_window = world.day_window(installation)
+        assert day_window is not None
+        assert day_window.status == "lost"
+        assert "too old" in str(day_window.reason)
 
-        request_days(it, [MONDAY.date()])
-        world.tick(it)
-        read = world.known(it)
+        request_days(installation, [MONDAY.date()])
+        world.tick(installation)
+        read = world.day_window(installation)
 
-        assert it.state.lookback.requested_days([TABLE]) == set()
+        assert installation.state.lookback.requested_days([TABLE]) == set()
     assert read is not None
     assert read.status == "final"
 
 
 def test_a_rebuilt_ledger_knows_the_day_and_what_was_wrong_with_it(world):
     world.cost = 9.7
-    with world.opened() as it:
-        read_windows(it)
-        world.tick(it)
-        compact(it.lake, it.state.ledger, [TABLE, "raw.allocation"], OVER + DAY)
-        before = world.known(it)
+    with world.open_data() as installation:
+        read_windows(installation)
+        world.tick(installation)
+        compact(installation.lake, installation.state.ledger, [TABLE, "raw.allocation"], OVER + DAY)
+        before = world.day_window(installation)
     lose_ledger(world.folder)
 
-    with world.opened(is_ledger_lost=True) as it:
-        assert rebuild_ledger(it)[1] == []
-        assert world.known(it) == before
-        world.tick(it)
-    assert world.asked == ["2026-11-23"]
+    with world.open_data(is_ledger_lost=True) as installation:
+        assert rebuild_ledger(installation)[1] == []
+        assert world.day_window(installation) == before
+        world.tick(installation)
+    assert world.requests == ["2026-11-23"]
 
 
 def test_a_damaged_day_is_read_again(world):
-    with world.opened() as it:
-        read_windows(it)
-        world.tick(it)
-        known = world.known(it)
-        assert known is not None
-        assert known.file is not None
-        it.lake.absolute(known.file).unlink()
+    with world.open_data() as installation:
+        read_windows(installation)
+        world.tick(installation)
+        day_window = world.day_window(installation)
+        assert day_window is not None
+        assert day_window.file is not None
+        installation.lake.absolute(day_window.file).unlink()
         with pytest.raises(LakeDamaged) as damage:
-            it.publish()
-        repair(it, damage.value)
-        world.tick(it)
-        it.publish()
+            installation.publish()
+        repair(installation, damage.value)
+        world.tick(installation)
+        installation.publish()
 
-        again = world.known(it)
+        again = world.day_window(installation)
 
     assert again is not None
-    assert (again.status, again.content_sha256) == ("final", known.content_sha256)
+    assert (again.status, again.content_sha256) == ("final", day_window.content_sha256)

@@ -1,4 +1,4 @@
-"""Whatever comes over HTTP ends in the ledger as the right answer or as one reason, and heals.
+"""Answers over HTTP end in the ledger as the right ones or as one reason, and heal.
 
 Every third kind of fault at one place here, each at every place in `make faults`.
 """
@@ -19,8 +19,8 @@ TURNS = [
 
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory) -> Iterator[Ward]:
-    with ward(tmp_path_factory.mktemp("ward")) as made:
-        yield made
+    with ward(tmp_path_factory.mktemp("ward")) as ward_of_all:
+        yield ward_of_all
 
 
 @pytest.mark.parametrize(("kind", "place"), TURNS, ids=[f"{k} at {p}" for k, p in TURNS])

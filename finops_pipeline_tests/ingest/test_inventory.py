@@ -21,7 +21,7 @@ from finops_pipeline.simulation.schedule import minute
 from finops_pipeline.simulation.server import Server
 from finops_pipeline.sources.kubernetes.tables import INVENTORY, STATES
 from finops_pipeline.units import DAY, HOUR, WINDOW, day_start, window_start
-from finops_pipeline_tests.demo_data import Clock, opened
+from finops_pipeline_tests.demo_data import Clock, open_data
 
 MIDNIGHT = datetime(2026, 3, 4, tzinfo=UTC)
 EVENING = MIDNIGHT - timedelta(hours=1) + timedelta(minutes=5)
@@ -38,19 +38,19 @@ class World:
     clock: Clock
 
     def read(self) -> Progress:
-        """What a tick does about the inventory."""
+        """Read the inventory as a tick does."""
         now = self.clock()
-        (given,) = read_due(KUBERNETES, self.installation, now - DAY, now)
-        return given
+        (progress,) = read_due(KUBERNETES, self.installation, now - DAY, now)
+        return progress
 
     def ticks(self, count: int) -> None:
-        """So many readings, the clock a window further after each."""
+        """Read so many times, the clock a window further after each."""
         for _ in range(count):
             self.read()
             self.clock.now += WINDOW
 
     def status(self, table: str, window: datetime) -> str:
-        """What the ledger says of a window."""
+        """Return the status of a window in the ledger."""
         windows = self.installation.state.ledger.day([table], "demo", window.date())
         return windows[table, window].status if (table, window) in windows else "none"
 
@@ -72,7 +72,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     clock = Clock(EVENING)
     with (
         server.serve(anchor=MIDNIGHT.date(), clock=clock) as cluster,
-        opened(tmp_path, cluster, clock) as installation,
+        open_data(tmp_path, cluster, clock) as installation,
     ):
         yield World(cluster, installation, clock)
 
@@ -84,9 +84,9 @@ def test_states_of_every_window_are_those_that_were_listed(world):
 
     states = world.ask("from core.object where kind = 'pod' and not is_assumed")
     for window in (first + number * WINDOW for number in range(8)):
-        held = [row["uid"] for row in states if holds(row, window)]
-        assert set(held) == world.running(window)
-        assert len(held) == len(set(held))
+        uids = [row["uid"] for row in states if holds(row, window)]
+        assert set(uids) == world.running(window)
+        assert len(uids) == len(set(uids))
 
 
 def holds(row: dict[str, Any], window: datetime) -> bool:
@@ -129,7 +129,7 @@ def test_windows_that_passed_unread_are_lost_and_no_check_complains(world):
     newest = window_start(world.clock()) - 2 * WINDOW
     assert world.status(INVENTORY, newest) == "final"
     assert world.status(INVENTORY, newest - WINDOW) == "lost"
-    (row,) = [one for one in published(world) if one["source"] == "kubernetes"]
+    (row,) = [row for row in published(world) if row["source"] == "kubernetes"]
     assert row["complete_until"] == newest + WINDOW
     assert row["windows_lost"] == 8
     with world.installation.warehouse() as warehouse:
@@ -146,24 +146,26 @@ def published(world: World) -> list[dict[str, Any]]:
 def test_a_forbidden_kind_is_named_and_its_objects_stay(world):
     world.ticks(2)
     world.cluster.faults[PODS] = FORBIDDEN
-    given = world.read()
+    progress = world.read()
     window = window_start(world.clock()) - WINDOW
 
-    assert [message for message in given.failures if "status 403" in message] == given.failures
-    assert given.failures
+    assert [
+        message for message in progress.failures if "status 403" in message
+    ] == progress.failures
+    assert progress.failures
     assert world.status("raw.pod", window) == "lost"
     (pods,) = world.ask(f"select * from {INVENTORY} where kind = 'Pod' and failure is not null")
     assert (pods["object_count"], pods["changed_count"]) == (None, None)
     assert world.ask(f"from raw.pod where window_start = '{window}'") == []
     still = world.ask("from core.object where kind = 'pod' and valid_until is null")
     assert {row["uid"] for row in still} == world.running(window - WINDOW)
-    (row,) = [one for one in published(world) if one["source"] == "kubernetes"]
+    (row,) = [row for row in published(world) if row["source"] == "kubernetes"]
     assert "status 403" in row["last_failure"]
 
     del world.cluster.faults[PODS]
     world.clock.now += WINDOW
     assert world.read().failures == []
-    (row,) = [one for one in published(world) if one["source"] == "kubernetes"]
+    (row,) = [row for row in published(world) if row["source"] == "kubernetes"]
     assert row["last_failure"] is None
 
 
@@ -181,9 +183,9 @@ def test_a_kind_forbidden_over_midnight_stays_known(world):
         f" count(*) filter (is_deleted) as gone from raw.workload where window_start = '{MIDNIGHT}'"
         " group by all"
     )
-    held = {row["workload_kind"]: row["held"] for row in kinds}
+    left = {row["workload_kind"]: row["held"] for row in kinds}
     gone = {row["workload_kind"]: row["gone"] for row in kinds}
-    assert held["Deployment"] == 38
+    assert left["Deployment"] == 38
     assert gone["Deployment"] == 0
 
 

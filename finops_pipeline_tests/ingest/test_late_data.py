@@ -26,7 +26,7 @@ COSTS = st.lists(
 )
 CHANGES = st.lists(st.tuples(st.integers(1, LAST_CHANGE), COSTS), max_size=3)
 HISTORIES = st.lists(
-    st.tuples(COSTS, CHANGES).map(lambda made: [(0, made[0]), *sorted(made[1], key=age)]),
+    st.tuples(COSTS, CHANGES).map(lambda drawn: [(0, drawn[0]), *sorted(drawn[1], key=age)]),
     min_size=3,
     max_size=3,
 )
@@ -37,8 +37,8 @@ def age(change: tuple[int, Costs]) -> int:
     return change[0]
 
 
-def said(histories: list[History], window: datetime, at: datetime) -> Costs:
-    """What a source says of a window at an instant."""
+def answer(histories: list[History], window: datetime, at: datetime) -> Costs:
+    """Return what a source says of a window at an instant."""
     history = histories[(window - MIDNIGHT) // WINDOW]
     place = bisect_right(history, (at - window - WINDOW) // MINUTE, key=age)
     return history[place - 1][1]
@@ -46,33 +46,35 @@ def said(histories: list[History], window: datetime, at: datetime) -> Costs:
 
 @profile(max_examples=100)
 @given(histories=HISTORIES, ticks=TICKS)
-def test_whatever_a_source_says_later_the_last_word_counts_and_every_change_is_kept(
-    histories, ticks
-):
+def test_the_last_answer_of_a_source_counts_and_every_change_is_recorded(histories, ticks):
     first: dict[datetime, Decimal | None] = {}
-    with world(MIDNIGHT + 20 * MINUTE) as it:
-        it.say = lambda window, at: said(histories, window, at)
+    with world(MIDNIGHT + 20 * MINUTE) as system:
+        system.say = lambda window, at: answer(histories, window, at)
         for minutes in [0, *ticks]:
-            it.clock.now += minutes * MINUTE
-            it.tick(MIDNIGHT, END)
-            known = it.windows(MIDNIGHT, END)
-            first = {at: window.total for at, window in known.items()} | first
-        it.clock.now = max(it.clock.now, END + DAY)
-        it.tick(MIDNIGHT, END)
-        known = it.windows(MIDNIGHT, END)
-        first = {at: window.total for at, window in known.items()} | first
+            system.clock.now += minutes * MINUTE
+            system.tick(MIDNIGHT, END)
+            ledger_windows = system.windows(MIDNIGHT, END)
+            first = {at: window.total for at, window in ledger_windows.items()} | first
+        system.clock.now = max(system.clock.now, END + DAY)
+        system.tick(MIDNIGHT, END)
+        ledger_windows = system.windows(MIDNIGHT, END)
+        first = {at: window.total for at, window in ledger_windows.items()} | first
 
-        assert {at: (w.status, w.content_sha256) for at, w in known.items()} == {
+        assert {at: (w.status, w.content_sha256) for at, w in ledger_windows.items()} == {
             at: ("final", content_sha256(reading(at, at, costs[-1][1]).tables[TABLE]))
             for at, costs in zip(windows(MIDNIGHT, END), histories, strict=True)
         }
-        assert explained(it, first) == {at: window.total for at, window in known.items()}
-        assert_equal_readings_change_nothing(it, histories)
+        assert add_up_changes(system, first) == {
+            at: window.total for at, window in ledger_windows.items()
+        }
+        assert_equal_readings_change_nothing(system, histories)
 
 
-def explained(it: World, first: Mapping[datetime, Decimal | None]) -> dict[datetime, Decimal]:
-    """What each window said first, and every change since."""
-    with it.installation.state.snapshot() as contents:
+def add_up_changes(
+    system: World, first: Mapping[datetime, Decimal | None]
+) -> dict[datetime, Decimal]:
+    """Add up what each window said first, and every change since."""
+    with system.installation.state.snapshot() as contents:
         changes = contents.restatements(MIDNIGHT, END).to_pylist()
     totals = {at: total or Decimal(0) for at, total in first.items()}
     for change in changes:
@@ -80,30 +82,30 @@ def explained(it: World, first: Mapping[datetime, Decimal | None]) -> dict[datet
     return totals
 
 
-def assert_equal_readings_change_nothing(it: World, histories: list[History]) -> None:
-    """No file, no hash that a table is filled for, no restatement; nothing is asked for either."""
+def assert_equal_readings_change_nothing(system: World, histories: list[History]) -> None:
+    """Assert that no file, hash or restatement changes, and that nothing is asked for."""
     for _ in range(2):  # the day becomes one file, the others are deleted
-        it.clock.now += 3 * DAY
-        it.tick(MIDNIGHT, END)
-    before, asked = everything(it), len(it.asked)
-    it.clock.now += HOUR
-    it.tick(MIDNIGHT, END)
-    assert (everything(it), len(it.asked)) == (before, asked)
+        system.clock.now += 3 * DAY
+        system.tick(MIDNIGHT, END)
+    before, request_count = everything(system), len(system.requests)
+    system.clock.now += HOUR
+    system.tick(MIDNIGHT, END)
+    assert (everything(system), len(system.requests)) == (before, request_count)
 
     again = [
-        reading(at, it.clock(), costs[-1][1])
+        reading(at, system.clock(), costs[-1][1])
         for at, costs in zip(windows(MIDNIGHT, END), histories, strict=True)
     ]
-    record(it.installation.lake, it.installation.state.ledger, again)
-    assert everything(it) == before
+    record(system.installation.lake, system.installation.state.ledger, again)
+    assert everything(system) == before
 
 
-def everything(it: World) -> tuple[object, ...]:
-    with it.installation.state.snapshot() as contents:
+def everything(system: World) -> tuple[object, ...]:
+    with system.installation.state.snapshot() as contents:
         return (
             contents.day_hashes(),
             contents.hour_hashes(MIDNIGHT),
             contents.restatements(MIDNIGHT, END),
             contents.current_files(TABLE, MIDNIGHT, END),
-            sorted(it.installation.lake.paths()),
+            sorted(system.installation.lake.paths()),
         )

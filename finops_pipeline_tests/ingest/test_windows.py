@@ -15,12 +15,20 @@ from finops_pipeline.simulation.answer import TEXT, Answer
 from finops_pipeline.simulation.server import serve
 from finops_pipeline.units import WINDOW, rfc3339
 from finops_pipeline_tests import servers
-from finops_pipeline_tests.installation.homes import CLUSTER, DAY, Home, Sources, Ticked, at, home
+from finops_pipeline_tests.installation.homes import (
+    CLUSTER,
+    DAY,
+    Home,
+    Sources,
+    TickResult,
+    at,
+    home,
+)
 from finops_pipeline_tests.servers import Recorded, Replay
 
 
 def question(start: datetime) -> servers.Question:
-    """How the pipeline asks for the allocations of a window."""
+    """Return how the pipeline asks for the allocations of a window."""
     window = f"{rfc3339(start)},{rfc3339(start + WINDOW)}"
     return servers.question(f"/allocation?window={window}&includeIdle=true")
 
@@ -30,7 +38,7 @@ def answer_with(document: Any) -> Recorded:
 
 
 def ledger(home: Home, columns: str, table_name: str = "raw.allocation") -> list[Any]:
-    """What the ledger says of the windows of one table, oldest first."""
+    """Return the ledger's windows of one table, oldest first."""
     rows = home.ask(
         f"select {columns} from core.window where table_name = '{table_name}' order by window_start"
     )
@@ -63,7 +71,7 @@ def test_a_window_is_read_again_after_an_hour_and_a_day(recorded_home, opencost)
 
 
 def make_dearer(opencost: Replay, start: datetime, by: float) -> None:
-    """Let the source say later that something cost more than it said first."""
+    """Make the source say later that something cost more than it said first."""
     document = json.loads(opencost.answers[question(start)].body)
     document["data"][0]["__idle__"]["totalCost"] += by
     opencost.answers[question(start)] = answer_with(document)
@@ -76,11 +84,11 @@ class Outage(NamedTuple):
     """A tick during which Prometheus died, what was published then, and the tick after."""
 
     home: Home
-    during: Ticked
+    during: TickResult
     allocations: list[Any]
     usage: list[Any]
     last_failure: str
-    after: Ticked
+    after: TickResult
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +105,16 @@ def outage(tmp_path_factory, history) -> Iterator[Outage]:
 
         with (
             servers.responding(respond) as opencost,
-            home(folder, {CLUSTER: Sources(opencost, prometheus.url)}) as made,
+            home(folder, {CLUSTER: Sources(opencost, prometheus.url)}) as own_home,
         ):
-            during = made.tick(at(0, 50))
-            allocations = ledger(made, "window_start, status, is_verified, reason")
-            usage = ledger(made, "status, row_count", "raw.container_usage")
-            (failed,) = made.ask("from core.cluster where source = 'prometheus'")
+            during = own_home.tick(at(0, 50))
+            allocations = ledger(own_home, "window_start, status, is_verified, reason")
+            usage = ledger(own_home, "status, row_count", "raw.container_usage")
+            (failed,) = own_home.ask("from core.cluster where source = 'prometheus'")
             port = int(prometheus.url.rpartition(":")[2])
             with servers.prometheus(history, folder / "second", port):
-                after = made.tick(at(1, 20))
-            yield Outage(made, during, allocations, usage, failed["last_failure"], after)
+                after = own_home.tick(at(1, 20))
+            yield Outage(own_home, during, allocations, usage, failed["last_failure"], after)
 
 
 @pytest.mark.needs("prometheus", "promtool")
@@ -140,11 +148,11 @@ def test_the_next_tick_fills_usage_and_later_readings_verify(outage):
     assert outage.after.red == set()
 
 
-# Answers nobody can use
+# Answers that cannot be used
 
 
-def shifted(body: bytes, start: datetime) -> bytes:
-    """The same answer for a window 5 minutes later."""
+def shift(body: bytes, start: datetime) -> bytes:
+    """Return the same answer for a window 5 minutes later."""
     moved = body
     for instant in (start + WINDOW, start):
         later = rfc3339(instant + WINDOW / 3).encode()
@@ -153,7 +161,7 @@ def shifted(body: bytes, start: datetime) -> bytes:
 
 
 def with_cost(body: bytes, cost: Any) -> bytes:
-    """One container's costs replaced."""
+    """Replace the costs of one container."""
     document = json.loads(body)
     item = one_container(document)
     item |= {name: cost for name in item if name.endswith("Cost")}
@@ -187,7 +195,7 @@ UNUSABLE: dict[str, Spoil] = {
     "the window before": lambda body, start: body.replace(
         rfc3339(start + WINDOW).encode(), rfc3339(start - WINDOW).encode()
     ),
-    "a shifted window": shifted,
+    "a shifted window": shift,
     "NaN": lambda body, _: with_cost(body, math.nan),
     "infinity": lambda body, _: with_cost(body, math.inf),
     "a number beyond all": lambda body, _: with_cost(body, 0).replace(b'Cost": 0', b'Cost": 1e999'),
@@ -201,7 +209,7 @@ USABLE: dict[str, Spoil] = {
 SPOILED = {
     kind: DAY + (place + place // 2) * WINDOW for place, kind in enumerate([*UNUSABLE, *USABLE])
 }
-UNAVAILABLE = max(SPOILED.values()) + WINDOW  # served last: nobody is asked after it
+UNAVAILABLE = max(SPOILED.values()) + WINDOW  # served last: no other is asked for after it
 NEWEST = UNAVAILABLE + WINDOW  # served first
 NOW = NEWEST + 2 * WINDOW
 REFUSED = {*(SPOILED[kind] for kind in UNUSABLE), UNAVAILABLE}
@@ -211,11 +219,11 @@ class Spoiled(NamedTuple):
     """A tick over answers of which most are bad, what they were, and a tick after they healed."""
 
     home: Home
-    ticked: Ticked
+    result: TickResult
     bodies: dict[str, bytes]
     windows: dict[datetime, dict[str, Any]]
     files: set[str]
-    healed: Ticked
+    healed: TickResult
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +232,7 @@ def spoiled(tmp_path_factory, prometheus) -> Iterator[Spoiled]:
         servers.opencost() as opencost,
         home(
             tmp_path_factory.mktemp("spoiled"), {CLUSTER: Sources(opencost.url, prometheus)}
-        ) as made,
+        ) as own_home,
     ):
         right, bodies = dict(opencost.answers), {}
         for kind, spoil in (UNUSABLE | USABLE).items():
@@ -232,17 +240,17 @@ def spoiled(tmp_path_factory, prometheus) -> Iterator[Spoiled]:
             bodies[kind] = spoil(right[question(start)].body, start)
             opencost.answers[question(start)] = Recorded(200, "application/json", bodies[kind])
         opencost.answers[question(UNAVAILABLE)] = Recorded(502, "text/html", b"<h1>Bad Gateway")
-        ticked = made.tick(NOW)
-        rows = made.ask("from core.window where table_name = 'raw.allocation'")
-        files = made.lake_files()
+        result = own_home.tick(NOW)
+        rows = own_home.ask("from core.window where table_name = 'raw.allocation'")
+        files = own_home.lake_files()
         windows = {row["window_start"]: row for row in rows}
         opencost.answers.update({question(start): right[question(start)] for start in REFUSED})
-        yield Spoiled(made, ticked, bodies, windows, files, made.tick(NOW))
+        yield Spoiled(own_home, result, bodies, windows, files, own_home.tick(NOW))
 
 
 @pytest.mark.needs("prometheus", "promtool")
 @pytest.mark.parametrize("kind", UNUSABLE)
-def test_an_answer_nobody_can_use_is_refused_and_named(spoiled, kind):
+def test_an_answer_that_cannot_be_used_is_refused_and_named(spoiled, kind):
     row = spoiled.windows[SPOILED[kind]]
     asked = f"/allocation?window={quote(rfc3339(SPOILED[kind]))}"
 
@@ -262,8 +270,8 @@ def test_nothing_of_a_refused_window_is_kept(spoiled):
         if start not in REFUSED
     }
 
-    kept = {file.rpartition("-")[0] for file in spoiled.files if "raw.a" in file}
-    assert kept == expected
+    stored_windows = {file.rpartition("-")[0] for file in spoiled.files if "raw.a" in file}
+    assert stored_windows == expected
 
 
 @pytest.mark.needs("prometheus", "promtool")
@@ -273,7 +281,7 @@ def test_a_refused_window_leaves_the_others_alone(spoiled):
 
     assert read == spoiled.windows.keys() - REFUSED
     assert len(usage) == len(spoiled.windows)
-    assert spoiled.ticked.red >= {"sources_reachable", "windows_gapless"}
+    assert spoiled.result.red >= {"sources_reachable", "windows_gapless"}
     assert "502" in spoiled.windows[UNAVAILABLE]["reason"]
 
 
@@ -293,7 +301,7 @@ def test_unknown_costs_stay_unknown_and_hours_are_paid_all_the_same(spoiled):
     """)
 
     assert row == {"source_total_cost": None, "is_paid": True}
-    (shown,) = spoiled.ticked.checks["costs_finite"]
+    (shown,) = spoiled.result.checks["costs_finite"]
     assert str(SPOILED["null costs"]) in shown
 
 
@@ -303,11 +311,11 @@ def test_windows_that_were_never_tried_are_missing_too(recorded_home, opencost):
         for minute in (0, 15, 30, 45):
             del opencost.answers[question(at(hour, minute))]
 
-    ticked = recorded_home.tick(at(3, 20))
+    result = recorded_home.tick(at(3, 20))
 
     tried = [start for (start,) in ledger(recorded_home, "window_start")]
     assert tried == [at(0, 0), at(0, 15), at(0, 30), at(3, 0)]
-    missing = [row.split(" | ")[2] for row in ticked.checks["windows_gapless"]]
+    missing = [row.split(" | ")[2] for row in result.checks["windows_gapless"]]
     older_than_an_hour = [str(at(0, 15 * place)) for place in range(8)]
     assert sorted(missing) == sorted(2 * older_than_an_hour)
 
@@ -331,7 +339,7 @@ class Two(NamedTuple):
     """A tick over two clusters of which one has no OpenCost."""
 
     home: Home
-    ticked: Ticked
+    result: TickResult
 
 
 @pytest.fixture(scope="module")
@@ -346,10 +354,10 @@ def two(tmp_path_factory) -> Iterator[Two]:
                 server.service.cluster.name: Sources(server.opencost_url, server.prometheus_url)
                 for server in (beta, alpha)
             },
-        ) as made,
+        ) as own_home,
     ):
         beta.faults["/opencost"] = Answer(b"the upstream is gone", 503, TEXT)
-        yield Two(made, made.tick(now))
+        yield Two(own_home, own_home.tick(now))
 
 
 def test_a_cluster_without_opencost_keeps_no_other_from_being_published(two):
@@ -371,8 +379,8 @@ def test_the_failure_of_one_cluster_is_a_red_check_and_in_the_ledger(two):
         where table_name = 'raw.allocation' and cluster = 'beta'
     """)
 
-    assert two.ticked.red == {"sources_reachable"}
-    (row,) = two.ticked.checks["sources_reachable"]
+    assert two.result.red == {"sources_reachable"}
+    (row,) = two.result.checks["sources_reachable"]
     assert row.startswith("| beta | opencost |")
     assert (failed["cluster"], failed["status"]) == ("beta", "absent")
     assert "cluster beta: GET " in failed["reason"]

@@ -1,7 +1,8 @@
 """Ticks in processes of their own that are killed, and what must be true of the data afterwards.
 
 One process imports everything and then forks for each tick: a start costs milliseconds. It is the
-work of a tick without Dagster: read each source, then fill, check and publish all tables.
+work of a tick without Dagster: read each source, tidy the lake, then fill, check and publish all
+tables.
 """
 
 import json
@@ -29,6 +30,7 @@ from finops_pipeline.cli.demo import kubeconfig
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import SOURCES
+from finops_pipeline.operations.compaction import compact_lake
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.state.window import Key, Window
 from finops_pipeline.units import WINDOW, windows
@@ -59,32 +61,33 @@ class Home:
     start: datetime  # of the first window that is read
 
     @contextmanager
-    def opened(self, now: datetime) -> Iterator[Installation]:
-        """Its installation."""
+    def open_data(self, now: datetime) -> Iterator[Installation]:
+        """Open its installation."""
         data = {"FINOPS_DATA_DIR": str(self.folder / "data")}
-        given = configuration.load(self.folder / "finops.toml", data)
-        with open_installation(given, lambda: now) as installation:
+        settings = configuration.load(self.folder / "finops.toml", data)
+        with open_installation(settings, lambda: now) as installation:
             yield installation
 
     def tick(self, now: datetime) -> None:
-        """All that a tick does, in this process."""
-        with self.opened(now) as installation:
+        """Do all that a tick does, in this process."""
+        with self.open_data(now) as installation:
             for source in SOURCES:
                 read_due(source, installation, self.start, now)
+            compact_lake(installation)
             installation.publish()
 
-    def known(self, now: datetime) -> dict[Key, Window]:
-        """What the ledger says of every window."""
+    def ledger_windows(self, now: datetime) -> dict[Key, Window]:
+        """Return the ledger's row of every window."""
         names = [name for source in SOURCES for name in source.tables]
         days = sorted({at.date() for at in windows(self.start, now)})
-        with self.opened(now) as installation:
-            ledger, found = installation.state.ledger, dict[Key, Window]()
+        with self.open_data(now) as installation:
+            ledger, rows = installation.state.ledger, dict[Key, Window]()
             for day in days:
-                found |= ledger.day(names, "demo", day)
-        return found
+                rows |= ledger.day(names, "demo", day)
+        return rows
 
     def costs(self) -> list[dict[str, Any]]:
-        """Every hour and day as published; sums of hours used depend on the order of rows."""
+        """Return hours and days as published; sums of hours used depend on the order of rows."""
         exact = "columns(name -> not regexp_matches(name, '_(hours|count)$'))"
         queries = [f"select {exact} from costs.{name} order by all" for name in ("hourly", "daily")]
         with open_published(self.folder / "data") as connection:
@@ -92,7 +95,7 @@ class Home:
 
 
 def home(folder: Path, port: int, start: datetime) -> Home:
-    """A new installation that reads the embedded cluster behind a port."""
+    """Write the settings of a new installation that reads the embedded cluster behind a port."""
     folder.mkdir(parents=True)
     url = f"http://127.0.0.1:{port}"
     (folder / "finops.toml").write_text(CONFIG.format(url=url, folder=folder))
@@ -107,7 +110,7 @@ class Ticks:
         command = [sys.executable, "-m", __name__]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._parent = subprocess.Popen(command, text=True, cwd=programs.ROOT, **pipes)  # type: ignore[call-overload]
-        self._said()  # its imports are done
+        self._read_line()  # its imports are done
 
     def __enter__(self) -> Self:
         return self
@@ -136,10 +139,10 @@ class Ticks:
         Returns:
             0, or minus the number of the signal that ended it.
         """
-        asked = {"folder": str(home.folder), "start": str(home.start), "now": str(now)}
-        self._parent.stdin.write(json.dumps(asked | {"point": point}) + "\n")
+        order = {"folder": str(home.folder), "start": str(home.start), "now": str(now)}
+        self._parent.stdin.write(json.dumps(order | {"point": point}) + "\n")
         self._parent.stdin.flush()
-        pid = int(self._said())
+        pid = int(self._read_line())
         if kill_after is not None:
             time.sleep(kill_after)
             os.kill(pid, signal.SIGKILL)  # not yet waited for: the number is still its own
@@ -147,9 +150,9 @@ class Ticks:
         else:
             self._parent.stdin.write("\n")
         self._parent.stdin.flush()
-        return int(self._said())
+        return int(self._read_line())
 
-    def _said(self) -> str:
+    def _read_line(self) -> str:
         line: str = self._parent.stdout.readline()
         assert line, "the parent of all ticks is gone"
         return line
@@ -157,7 +160,7 @@ class Ticks:
 
 @dataclass(frozen=True)
 class Damage:
-    """What a kill must not leave: each is a number of windows, and none is right."""
+    """Damage that a kill must not leave: each is a number of windows, and none is right."""
 
     lost: int
     torn: int
@@ -166,10 +169,10 @@ class Damage:
 
 def damage(home: Home, before: dict[Key, Window], now: datetime) -> Damage:
     """Compare lake and ledger with what was acknowledged before a kill."""
-    after = home.known(now)
+    after = home.ledger_windows(now)
     lost = [key for key, old in before.items() if old.file and not _is_kept(old, after.get(key))]
     rows: Counter[Key] = Counter()
-    with home.opened(now) as installation:
+    with home.open_data(now) as installation:
         files = installation.state.ledger.current_files()
         for file in files:
             table = installation.lake.read(file.path, file.file_sha256)  # refuses a torn file
@@ -186,7 +189,7 @@ def damage(home: Home, before: dict[Key, Window], now: datetime) -> Damage:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was true after a tick was killed."""
+    """The state of the data after a tick was killed."""
 
     now: datetime
     damage: Damage
@@ -208,7 +211,7 @@ def killed_ticks(home: Home, ticks: Ticks, first: datetime, kills: int) -> Itera
     longest = time.monotonic() - began
     while kills:
         now += WINDOW
-        before = home.known(now)
+        before = home.ledger_windows(now)
         ended = ticks.run(home, now, kill_after=moments.uniform(0, longest))
         if ended == 0:  # it was faster: the first tick took longer than others do
             longest *= 0.9
@@ -216,7 +219,7 @@ def killed_ticks(home: Home, ticks: Ticks, first: datetime, kills: int) -> Itera
         assert ended == -signal.SIGKILL
         kills -= 1
         began = time.monotonic()
-        with home.opened(now) as installation, installation.warehouse():
+        with home.open_data(now) as installation, installation.warehouse():
             start_seconds = time.monotonic() - began
         yield Outcome(now, damage(home, before, now), start_seconds)
 
@@ -226,12 +229,12 @@ def _is_kept(old: Window, new: Window | None) -> bool:
 
 
 def pandas_total(home: Home) -> float:
-    """What the source says that nodes and disks cost, added up without DuckDB."""
-    with home.opened(home.start) as installation:
+    """Add up, without DuckDB, what the source says that nodes and disks cost."""
+    with home.open_data(home.start) as installation:
         assets = (
-            it.path
-            for it in installation.state.ledger.current_files()
-            if it.table_name == "raw.asset"
+            file.path
+            for file in installation.state.ledger.current_files()
+            if file.table_name == "raw.asset"
         )
         files = [*map(installation.lake.absolute, assets)]
     rows = pd.concat(map(pd.read_parquet, files))
@@ -242,25 +245,25 @@ def serve() -> None:
     """Fork a tick for each line that asks for one."""
     print("ready", flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        order = json.loads(line)
         pid = os.fork()
         if not pid:
-            _tick_and_exit(asked)
+            _tick_and_exit(order)
         print(pid, flush=True)
         sys.stdin.readline()  # killed, or left alone
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _tick_and_exit(asked: dict[str, str]) -> None:
-    if asked["point"]:
-        die = _dying(*POINTS[asked["point"]])
+def _tick_and_exit(order: dict[str, str]) -> None:
+    if order["point"]:
+        die = _dying(*POINTS[order["point"]])
         threading.setprofile(die)
         sys.setprofile(die)
-    start, now = (datetime.fromisoformat(asked[name]) for name in ("start", "now"))
+    start, now = (datetime.fromisoformat(order[name]) for name in ("start", "now"))
     status = 1
     try:
-        Home(Path(asked["folder"]), start).tick(now)
+        Home(Path(order["folder"]), start).tick(now)
         status = 0
     finally:
         if status:
@@ -269,7 +272,7 @@ def _tick_and_exit(asked: dict[str, str]) -> None:
 
 
 def _dying(function: str, event: str, times: int) -> Any:
-    """A profiler that kills its process."""
+    """Return a profiler that kills its process."""
     left = [times]
 
     def profile(frame: FrameType, happened: str, _argument: object) -> None:

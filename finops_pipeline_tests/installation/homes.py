@@ -34,15 +34,15 @@ prometheus_url = "{prometheus_url}"
 
 @dataclass(frozen=True)
 class Sources:
-    """Where one cluster is read."""
+    """Addresses at which one cluster is read."""
 
     opencost_url: str
     prometheus_url: str
 
 
 @dataclass(frozen=True)
-class Ticked:
-    """What one successful run of the tick did."""
+class TickResult:
+    """Checks and publication of one successful run of the tick."""
 
     checks: Mapping[str, list[str]]  # by name: rows as shown, without the heading; none is green
     publication: Mapping[str, Any]  # what the published file was materialised with
@@ -65,7 +65,9 @@ class Home:
         """The file that people open."""
         return self.folder / "data" / "finops.duckdb"
 
-    def tick(self, now: datetime, first: date | None = None, last: date | None = None) -> Ticked:
+    def tick(
+        self, now: datetime, first: date | None = None, last: date | None = None
+    ) -> TickResult:
         """Run the job that the schedule starts, over a range of days; by default that of now.
 
         Raises what a step raises: a tick that returns is a success.
@@ -79,11 +81,11 @@ class Home:
                 instance=self.instance,
                 tags=days,
             )
-        return Ticked(_checks(result), _publication(result))
+        return TickResult(_checks(result), _publication(result))
 
     @contextmanager
     def settings(self) -> Iterator[None]:
-        """Within the block the installation of this folder is the configured one."""
+        """Make the installation of this folder the configured one within the block."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("FINOPS_CONFIG", str(self.folder / "finops.toml"))
             yield
@@ -94,7 +96,7 @@ class Home:
             return ask(connection, query).dicts()
 
     def lake_files(self) -> set[str]:
-        """Every file of the lake, named by the ledger or not, relative to the lake."""
+        """List every file of the lake, named by the ledger or not, relative to the lake."""
         lake = self.folder / "data" / "lake"
         return {str(file.relative_to(lake)) for file in lake.rglob("*") if file.is_file()}
 
@@ -103,7 +105,7 @@ class Home:
 def home(
     folder: Path, clusters: Mapping[str, Sources], pushgateway_url: str = ""
 ) -> Iterator[Home]:
-    """An installation that reads some clusters; nothing is read yet."""
+    """Write the settings of an installation of some clusters; nothing is read yet."""
     text = _SETTINGS.format(data_dir=folder / "data", pushgateway_url=pushgateway_url)
     for name, sources in clusters.items():
         text += _CLUSTER.format(name=name, **vars(sources))
@@ -113,7 +115,7 @@ def home(
 
 
 def at(hour: int, minute: int = 0) -> datetime:
-    """An instant, counted from the beginning of the recorded day."""
+    """Return an instant, counted from the beginning of the recorded day."""
     return DAY + timedelta(hours=hour, minutes=minute)
 
 
@@ -126,8 +128,8 @@ def _checks(result: dg.ExecuteInProcessResult) -> dict[str, list[str]]:
 
 def _publication(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     events = result.get_asset_materialization_events()
-    found = [
+    materialized = [
         event.materialization for event in events if event.asset_key == dg.AssetKey("published")
     ]
-    assert found  # a step that is skipped is no failure
-    return {name: value.value for one in found for name, value in one.metadata.items()}
+    assert materialized  # a step that is skipped is no failure
+    return {name: value.value for event in materialized for name, value in event.metadata.items()}

@@ -15,6 +15,7 @@ from finops_pipeline.errors import SourceUnavailable
 from finops_pipeline.ingest.windows import Progress, read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import Clients, Source
+from finops_pipeline.operations.compaction import compact_lake
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.state.window import Window
@@ -47,45 +48,48 @@ class World:
         clock: what time it is.
         say: costs of a window at an instant; raises when the source is down.
         seconds: what an answer takes.
-        asked: windows asked for, and when.
+        requests: windows asked for, and when.
     """
 
     installation: Installation
     clock: Clock
     say: Say = lambda _window, _at: [1.0]
     seconds: float = 0.0
-    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    requests: list[tuple[datetime, datetime]] = field(default_factory=list)
     _in_flight: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def source(self) -> Source:
-        """It, as the pipeline sees sources."""
+        """The source as the pipeline sees it."""
         return Source("opencost", (TABLE,), self._read)
 
     def tick(self, start: datetime | None = None, end: datetime | None = None) -> Progress:
-        """Read what is due; by default of all days."""
+        """Read what is due, by default of all days, and tidy the lake."""
         now = self.clock()
         within = start or now - 400 * DAY, end or now + DAY
-        (given,) = read_due(
+        (progress,) = read_due(
             self.source, self.installation, *within, self._patience, self._monotonic
         )
-        return given
+        compact_lake(self.installation)
+        return progress
 
     def windows(self, start: datetime, end: datetime) -> dict[datetime, Window]:
-        """What the ledger says of the windows of a range."""
-        found: dict[datetime, Window] = {}
+        """Return the ledger's windows of a range."""
+        by_start: dict[datetime, Window] = {}
         for day in {at.date() for at in windows(start, end)}:
-            known = self.installation.state.ledger.day([TABLE], CLUSTER, day)
-            found |= {at: window for (_, at), window in known.items() if start <= at < end}
-        return found
+            day_windows = self.installation.state.ledger.day([TABLE], CLUSTER, day)
+            by_start |= {at: window for (_, at), window in day_windows.items() if start <= at < end}
+        return by_start
 
     def statuses(self, start: datetime, end: datetime) -> set[str]:
-        """The statuses of all windows of a range; ``none`` where one is unknown."""
-        known = self.windows(start, end)
-        return {known[at].status if at in known else "none" for at in windows(start, end)}
+        """Return the statuses of all windows of a range; ``none`` where one is unknown."""
+        day_windows = self.windows(start, end)
+        return {
+            day_windows[at].status if at in day_windows else "none" for at in windows(start, end)
+        }
 
     def _read(self, clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
-        self.asked.append((window, at))
+        self.requests.append((window, at))
         assert self._in_flight.acquire(blocking=False), "two requests at once to one cluster"
         try:
             self.clock.now += timedelta(seconds=self.seconds)
@@ -116,16 +120,16 @@ def reading(window: datetime, at: datetime, costs: Costs, cluster: str = CLUSTER
 
 @contextmanager
 def world(now: datetime, lookback_days: int = 14) -> Iterator[World]:
-    """A new installation."""
+    """Open a new installation whose source says what a test wants."""
     clock = Clock(now)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "finops.toml"
         file.write_text(_SETTINGS.format(lookback_days=lookback_days))
-        given = configuration.load(file, {"FINOPS_DATA_DIR": f"{folder}/data"})
-        with open_installation(given, clock) as installation:
+        settings = configuration.load(file, {"FINOPS_DATA_DIR": f"{folder}/data"})
+        with open_installation(settings, clock) as installation:
             yield World(installation, clock)
 
 
 def down(_window: datetime, _at: datetime) -> Costs:
-    """A source that does not answer."""
+    """Raise as a source does that does not answer."""
     raise SourceUnavailable("down")

@@ -1,4 +1,4 @@
-"""What the installation hands to SQL."""
+"""Settings that the installation hands to SQL."""
 
 from finops_pipeline.catalog.sql_files import files, tables
 from finops_pipeline.installation.context import Installation
@@ -14,21 +14,24 @@ OF_A_RANGE = {"start", "end", "day"}
 
 
 def test_sql_may_name_settings_and_finds_each_that_it_names(tmp_path):
-    given = {
+    sections = {
         "sharing": {"idle": "by_node", "shared": "even"},
         "calendar": {"fiscal_year_start_month": 10},
     }
-    settings = Settings.model_validate({"clusters": [CLUSTER], **given})
+    settings = Settings.model_validate({"clusters": [CLUSTER], **sections})
     schedule = Schedule(HOUR, (HOUR,))
     with open_state("sqlite://", is_demo=False, currency="USD", schedule=schedule) as state:
-        known = Installation(settings, Lake(tmp_path), state).parameters()
+        parameters = Installation(settings, Lake(tmp_path), state).parameters()
 
-    assert known["idle_sharing"] == "by_node"
-    assert known["shared_sharing"] == "even"
-    assert known["fiscal_year_start_month"] == 10
-    assert known["container_days"] == 90
+    assert parameters["idle_sharing"] == "by_node"
+    assert parameters["shared_sharing"] == "even"
+    assert parameters["fiscal_year_start_month"] == 10
+    assert parameters["container_days"] == 90
     folders = ("checks", "checks/blocking", "metrics")
-    all_files = [*tables().values(), *(file for it in folders for file in files(it).values())]
-    named = {name for file in all_files for name in file.parameters}
-    assert named <= known.keys() | OF_A_RANGE
-    assert PARAMETERS.keys() <= known.keys() | OF_A_RANGE
+    all_files = [
+        *tables().values(),
+        *(file for folder in folders for file in files(folder).values()),
+    ]
+    names = {name for file in all_files for name in file.parameters}
+    assert names <= parameters.keys() | OF_A_RANGE
+    assert PARAMETERS.keys() <= parameters.keys() | OF_A_RANGE

@@ -12,9 +12,9 @@ from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.settings import Rule, Team
 from finops_pipeline.units import DAY, WINDOW
 from finops_pipeline_tests.installation.homes import DAY as SECOND
-from finops_pipeline_tests.operations.test_repair import copied, filled, opened
+from finops_pipeline_tests.operations.test_repair import copy_home, filled_home, open_data
 
-__all__ = ["filled"]
+__all__ = ["filled_home"]
 
 FIRST = SECOND - DAY
 COSTS = (
@@ -25,32 +25,32 @@ RULE = Rule(name="rest", team="everybody", valid_from=SECOND.date())
 
 
 @pytest.fixture(scope="module")
-def read(filled, tmp_path_factory) -> Iterator[Installation]:
+def read(filled_home, tmp_path_factory) -> Iterator[Installation]:
     """An installation that has read the last window of one day, and an hour of the next."""
-    with opened(copied(filled, tmp_path_factory.mktemp("edited"))) as it:
+    with open_data(copy_home(filled_home, tmp_path_factory.mktemp("edited"))) as installation:
         for source in SOURCES:
-            read_due(source, it, SECOND - WINDOW, SECOND)
-        yield it
+            read_due(source, installation, SECOND - WINDOW, SECOND)
+        yield installation
 
 
 @pytest.fixture
 def two_days(read: Installation) -> Installation:
-    """The same, computed as nobody has edited it."""
+    """An installation whose days are computed without any edit."""
     with read.warehouse() as warehouse:
         warehouse.refresh()
     return read
 
 
-def edited(it: Installation, *rules: Rule, teams: tuple[Team, ...] = ()) -> Installation:
-    attribution = it.settings.attribution.model_copy(update={"rules": rules})
+def edited(installation: Installation, *rules: Rule, teams: tuple[Team, ...] = ()) -> Installation:
+    attribution = installation.settings.attribution.model_copy(update={"rules": rules})
     update = {"attribution": attribution, "teams": teams}
-    return replace(it, settings=it.settings.model_copy(update=update))
+    return replace(installation, settings=installation.settings.model_copy(update=update))
 
 
 def rows_by_day(warehouse: Any, table: str) -> dict[Any, int]:
     day = "cast(hour as date)" if table.endswith("hourly") else "day"
-    found = warehouse.rows(f"select {day} as day, count(*)::int as rows from {table} group by all")
-    return {row["day"]: row["rows"] for row in found}
+    counts = warehouse.rows(f"select {day} as day, count(*)::int as rows from {table} group by all")
+    return {row["day"]: row["rows"] for row in counts}
 
 
 def test_a_rule_computes_the_days_anew_from_which_it_holds(two_days):

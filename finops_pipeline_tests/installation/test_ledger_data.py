@@ -1,4 +1,4 @@
-"""What the warehouse is handed of the settings: rows, and which days they touch."""
+"""Settings as the warehouse gets them: rows, and which days they touch."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Week(LedgerSnapshot):
     """A ledger that has read two hours of each day of a week, and knows an older frozen day."""
 
     def __init__(self) -> None:
-        """Nothing is asked of a database."""
+        """Ask no database."""
 
     def day_hashes(self) -> dict[str, dict[datetime, str]]:
         frozen = {"costs.daily": {MONDAY - 400 * DAY: "kept"}}
@@ -46,22 +46,22 @@ def inputs(**sections: Any) -> LedgerData:
     return LedgerData(Week(), Lake(Path("lake")), settings, identity, ANY_TIME)
 
 
-def ruled(*rules: Mapping[str, Any]) -> LedgerData:
+def with_rules(*rules: Mapping[str, Any]) -> LedgerData:
     return inputs(attribution={"rules": rules})
 
 
-def rows(given: LedgerData, table: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = given.rows(table, *ANY_TIME).to_pylist()
-    return found
+def rows(data: LedgerData, table: str) -> list[dict[str, Any]]:
+    of_table: list[dict[str, Any]] = data.rows(table, *ANY_TIME).to_pylist()
+    return of_table
 
 
-def changed(table: str, before: LedgerData, after: LedgerData) -> list[datetime]:
+def changed_days(table: str, before: LedgerData, after: LedgerData) -> list[datetime]:
     """Days that a change of the settings touches; those of the hours agree."""
     then, now = before.day_hashes(table), after.day_hashes(table)
     assert then.keys() == now.keys() == {None, *WEEK}
     days = [day for day in WEEK if then[day] != now[day]]
     for day in WEEK:
-        hours = [it.hour_hashes(table, day) for it in (before, after)]
+        hours = [inputs.hour_hashes(table, day) for inputs in (before, after)]
         assert [hour.keys() for hour in hours] == [{None, day, day + HOUR}] * 2
         differing = [slot for slot in (day, day + HOUR) if hours[0][slot] != hours[1][slot]]
         assert differing == ([day, day + HOUR] if day in days else [])
@@ -71,7 +71,7 @@ def changed(table: str, before: LedgerData, after: LedgerData) -> list[datetime]
 def test_rules_stand_in_their_order_with_what_they_leave_open():
     later = {"name": "all", "cost_center": "1", "valid_from": date(2026, 3, 4)}
 
-    first, second = rows(ruled(RULE, later), "core.attribution_rule")
+    first, second = rows(with_rules(RULE, later), "core.attribution_rule")
 
     assert first == {
         "position_count": 0,
@@ -92,25 +92,34 @@ def test_rules_stand_in_their_order_with_what_they_leave_open():
 def test_a_new_rule_touches_the_days_from_which_it_holds():
     new = {"name": "new", "team": "retail", "valid_from": date(2026, 3, 4)}
 
-    assert changed("core.attribution_rule", ruled(RULE), ruled(RULE, new)) == WEEK[2:]
+    assert (
+        changed_days("core.attribution_rule", with_rules(RULE), with_rules(RULE, new)) == WEEK[2:]
+    )
 
 
 def test_a_rule_before_others_leaves_days_alone_on_which_it_does_not_hold():
     new = {"name": "new", "team": "retail", "valid_until": date(2026, 3, 4)}
 
-    assert changed("core.attribution_rule", ruled(RULE), ruled(new, RULE)) == WEEK[:2]
+    assert (
+        changed_days("core.attribution_rule", with_rules(RULE), with_rules(new, RULE)) == WEEK[:2]
+    )
 
 
 def test_rules_that_change_places_touch_the_days_on_which_both_hold():
     late = {**RULE, "name": "late", "workload": "web", "valid_from": date(2026, 3, 4)}
 
-    assert changed("core.attribution_rule", ruled(RULE, late), ruled(late, RULE)) == WEEK[2:]
+    assert (
+        changed_days("core.attribution_rule", with_rules(RULE, late), with_rules(late, RULE))
+        == WEEK[2:]
+    )
 
 
 def test_whom_a_team_is_reached_by_changes_no_cost():
-    before, after = (inputs(teams=[{"name": "retail", "email": it}]) for it in ("a@b", "c@d"))
+    before, after = (
+        inputs(teams=[{"name": "retail", "email": address}]) for address in ("a@b", "c@d")
+    )
 
-    assert changed("core.team", before, after) == []
+    assert changed_days("core.team", before, after) == []
     assert before.day_hashes("core.team")[None] != after.day_hashes("core.team")[None]
 
 
@@ -118,14 +127,14 @@ def test_no_cost_is_made_of_whom_a_team_is_reached_by():
     for name, table in tables().items():
         reads_teams = "core.team" in {
             *table.reads,
-            *(r for it in table.reads for r in tables()[it].reads),
+            *(indirect for name in table.reads for indirect in tables()[name].reads),
         }
         if reads_teams and table.is_growing:
             assert not re.search(r"\b(email|channel|team\.owner)\b", table.query or ""), name
 
 
 def test_a_rule_that_holds_always_touches_every_day():
-    assert changed("core.attribution_rule", ruled(), ruled(RULE)) == WEEK
+    assert changed_days("core.attribution_rule", with_rules(), with_rules(RULE)) == WEEK
 
 
 @given(st.integers(-3, 9), st.integers(1, 9))
@@ -134,7 +143,7 @@ def test_a_team_touches_exactly_the_days_it_holds_on(offset, length):
     end = start + timedelta(days=length)
     team = {"name": "retail", "valid_from": start, "valid_until": end}
 
-    touched = changed("core.team", inputs(), inputs(teams=[team]))
+    touched = changed_days("core.team", inputs(), inputs(teams=[team]))
 
     assert touched == [day for day in WEEK if start <= day.date() < end]
 
@@ -143,7 +152,7 @@ def test_what_holds_on_no_day_that_was_read_changes_the_table_alone():
     team = {"name": "retail", "valid_from": date(2026, 4, 1)}
     before, after = inputs(), inputs(teams=[team])
 
-    assert changed("core.team", before, after) == []
+    assert changed_days("core.team", before, after) == []
     assert before.day_hashes("core.team")[None] != after.day_hashes("core.team")[None]
 
 
@@ -153,21 +162,21 @@ def test_other_lists_of_the_settings_touch_every_day(table):
 
 
 def test_lists_of_the_settings_become_rows():
-    made = inputs(
+    data = inputs(
         attribution={"cost_labels": ["app.kubernetes.io/name"]},
         sharing={"shared_namespaces": ["kube-*", "istio-*"]},
         teams=[{"name": "retail", "email": "retail@example.com"}],
         budgets=[{"scope": "team", "name": "retail", "month_amount": 1234.56}],
     )
 
-    assert rows(made, "core.cost_label") == [
+    assert rows(data, "core.cost_label") == [
         {"position_count": 0, "label": "app_kubernetes_io_name"}
     ]
-    assert [row["namespace_pattern"] for row in rows(made, "core.shared_namespace")] == [
+    assert [row["namespace_pattern"] for row in rows(data, "core.shared_namespace")] == [
         "kube-*",
         "istio-*",
     ]
-    (team,) = rows(made, "core.team")
+    (team,) = rows(data, "core.team")
     assert (team["team"], team["email"], team["owner"]) == ("retail", "retail@example.com", None)
-    (budget,) = rows(made, "core.budget")
+    (budget,) = rows(data, "core.budget")
     assert (budget["scope"], budget["month_amount"]) == ("team", Decimal("1234.56"))

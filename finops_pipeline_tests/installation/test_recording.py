@@ -18,8 +18,15 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from finops_pipeline.catalog.sql_files import tables
-from finops_pipeline.errors import LakeError
-from finops_pipeline.installation.recording import FACTS, MEASURES, RecordedCounts, record
+from finops_pipeline.errors import LakeDamaged, LakeError
+from finops_pipeline.installation.recording import (
+    FACTS,
+    MEASURES,
+    RecordedCounts,
+    final_window,
+    record,
+    write_and_verify,
+)
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources.reading import Reading
@@ -58,7 +65,7 @@ def quarters(count: int) -> list[datetime]:
 
 
 def current_rows(lake: Lake, state: State) -> list[tuple[datetime, float | None]]:
-    """What everybody sees: the rows of all current files."""
+    """Return the rows of all current files, which readers see."""
     with state.snapshot() as contents:
         paths = [file.path for file in contents.current_files(TABLE, MIDNIGHT, MIDNIGHT + DAY)]
     rows = [row for path in paths for row in lake.read(path).to_pylist()]
@@ -77,9 +84,9 @@ def everything(lake: Lake, state: State) -> tuple[Any, ...]:
 
 
 def test_a_reading_is_in_the_ledger_with_its_verdict(lake, state):
-    said = reading([0.1, 0.2], is_verified=False, reason="no Prometheus", minutes_ratio=0.5)
+    unverified = reading([0.1, 0.2], is_verified=False, reason="no Prometheus", minutes_ratio=0.5)
 
-    assert record(lake, state.ledger, [said]) == RecordedCounts(1, 1, 2, 1)
+    assert record(lake, state.ledger, [unverified]) == RecordedCounts(1, 1, 2, 1)
 
     (window,) = ledger_rows(state)
     assert window == Window(
@@ -96,7 +103,7 @@ def test_a_reading_is_in_the_ledger_with_its_verdict(lake, state):
         fetched_at=SOON,
         next_read_at=MIDNIGHT + WINDOW + HOUR,
         file=next(lake.paths()),
-        content_sha256=content_sha256(said.tables[TABLE]),
+        content_sha256=content_sha256(unverified.tables[TABLE]),
     )
 
 
@@ -160,8 +167,8 @@ def test_a_window_of_kubecost_is_final_once_it_was_read_after_two_days(lake, sta
 def test_windows_that_are_final_at_once_share_a_file_and_others_do_not(lake, state):
     now = MIDNIGHT + 25 * HOUR + WINDOW  # the first five windows ended a day ago
 
-    said = [reading([0.1], start=start, at=now) for start in quarters(7)]
-    record(lake, state.ledger, said)
+    readings = [reading([0.1], start=start, at=now) for start in quarters(7)]
+    record(lake, state.ledger, readings)
 
     files = [window.file for window in ledger_rows(state)]
     assert [window.status for window in ledger_rows(state)] == ["final"] * 5 + ["provisional"] * 2
@@ -169,8 +176,8 @@ def test_windows_that_are_final_at_once_share_a_file_and_others_do_not(lake, sta
 
 
 def test_a_window_that_leaves_a_shared_file_takes_the_others_along(lake, state):
-    said = [reading([float(n)], start, MUCH_LATER) for n, start in enumerate(quarters(4))]
-    record(lake, state.ledger, said)
+    readings = [reading([float(n)], start, MUCH_LATER) for n, start in enumerate(quarters(4))]
+    record(lake, state.ledger, readings)
     (old_file,) = lake.paths()
 
     changed = reading([10.0, 11.0], quarters(4)[2], MUCH_LATER + HOUR)
@@ -191,8 +198,8 @@ def test_a_window_that_leaves_a_shared_file_takes_the_others_along(lake, state):
 
 
 def test_a_damaged_shared_file_is_not_copied_on(lake, state):
-    said = [reading([0.1], start, MUCH_LATER) for start in quarters(2)]
-    record(lake, state.ledger, said)
+    readings = [reading([0.1], start, MUCH_LATER) for start in quarters(2)]
+    record(lake, state.ledger, readings)
     (path,) = lake.paths()
     body = bytearray(lake.absolute(path).read_bytes())
     body[len(body) // 3] ^= 1
@@ -203,8 +210,8 @@ def test_a_damaged_shared_file_is_not_copied_on(lake, state):
 
 
 def test_a_file_says_all_that_the_ledger_knew_of_its_windows(lake, state):
-    said = [reading([0.1], start, MUCH_LATER, reason="because") for start in quarters(2)]
-    record(lake, state.ledger, said)
+    readings = [reading([0.1], start, MUCH_LATER, reason="because") for start in quarters(2)]
+    record(lake, state.ledger, readings)
 
     (path,) = lake.paths()
     facts = json.loads(lake.facts(path)[FACTS])
@@ -223,7 +230,7 @@ def test_a_file_says_all_that_the_ledger_knew_of_its_windows(lake, state):
         "read_count": 1,
         "fetched_at": "2026-03-31T00:00:00+00:00",
         "next_read_at": None,
-        "content_sha256": content_sha256(said[0].tables[TABLE]),
+        "content_sha256": content_sha256(readings[0].tables[TABLE]),
     }
     assert [fact["window_start"][11:16] for fact in facts] == ["00:00", "00:15"]
 
@@ -234,6 +241,36 @@ def test_unknown_values_count_as_nothing_and_a_price_has_no_total(lake, state):
     known = state.ledger.day([TABLE, "raw.price"], "prod", MIDNIGHT.date())
     assert known[TABLE, MIDNIGHT].total == Decimal("0.1")
     assert known["raw.price", MIDNIGHT].total is None
+
+
+def test_a_frozen_day_has_the_exact_sum_of_its_costs_where_it_has_any():
+    costs = pa.array([Decimal("0.1"), None, Decimal("0.2")], pa.decimal128(28, 10))
+    place = "prod", MIDNIGHT, SOON
+
+    frozen = final_window("costs.daily", *place, pa.table({"total_cost": costs}))
+    ratios = final_window("core.node_hourly", *place, pa.table({"memory_ratio": costs}))
+
+    assert (frozen.status, frozen.row_count, frozen.total) == ("final", 3, Decimal("0.3"))
+    assert ratios.total is None
+
+
+class ForgetfulLake(Lake):
+    """A lake that gives no row back."""
+
+    def read(self, *arguments):
+        return super().read(*arguments).slice(0, 0)
+
+
+def test_a_file_that_cannot_be_read_back_is_refused(lake):
+    rows = reading([0.1]).tables[TABLE]
+    window = final_window(TABLE, "prod", MIDNIGHT, SOON, rows)
+
+    with pytest.raises(LakeDamaged, match="does not hold what was written"):
+        write_and_verify(ForgetfulLake(lake.root), window, rows)
+
+    file, stored = write_and_verify(lake, window, rows)
+    assert stored.file == file.path
+    assert lake.read(file.path, file.file_sha256).equals(rows)
 
 
 class Crash(BaseException):
@@ -286,7 +323,7 @@ def test_of_many_writers_of_one_window_the_newest_reading_wins(lake, state):
     readings = [reading([float(n)], at=SOON + n * WINDOW) for n in range(6)]
 
     with ThreadPoolExecutor(3) as threads:
-        list(threads.map(lambda said: record(lake, state.ledger, [said]), readings))
+        list(threads.map(lambda own: record(lake, state.ledger, [own]), readings))
 
     assert current_rows(lake, state) == [(MIDNIGHT, 5.0)]
 
@@ -307,8 +344,8 @@ def new_installation() -> Iterator[tuple[Lake, State]]:
 
 @profile(max_examples=100)
 @given(answers=ANSWERS)
-def test_whatever_a_source_says_later_the_lake_ends_equal_to_it(answers):
-    """A source whose answers grow, shrink and repeat; windows are read alone or with others."""
+def test_the_lake_ends_equal_to_the_last_answers_of_a_source(answers):
+    """Draw answers that grow, shrink and repeat; windows are read alone or with others."""
     source: dict[datetime, list[float | None]] = {}
     first: dict[datetime, Decimal | None] = {}
     now = MIDNIGHT + 2 * HOUR
@@ -324,7 +361,7 @@ def test_whatever_a_source_says_later_the_lake_ends_equal_to_it(answers):
         assert current_content(lake, state) == {
             at: content_sha256(reading(costs, at).tables[TABLE]) for at, costs in source.items()
         }
-        assert explained(state, first) == {w.window_start: w.total for w in ledger_rows(state)}
+        assert add_up_changes(state, first) == {w.window_start: w.total for w in ledger_rows(state)}
 
         days, hours_, _, _, paths = everything(lake, state)
         again = [reading(costs, at, now + DAY) for at, costs in source.items()]
@@ -342,10 +379,10 @@ def current_content(lake: Lake, state: State) -> dict[datetime, str]:
     return {at: content_sha256(rows.filter(pc.field("window_start") == at)) for at in starts}
 
 
-def explained(
+def add_up_changes(
     state: State, first: Mapping[datetime, Decimal | None]
 ) -> dict[datetime, Decimal | None]:
-    """What each window said first, and every change since."""
+    """Add up what each window said first, and every change since."""
     with state.snapshot() as contents:
         changes = contents.restatements(MIDNIGHT, MIDNIGHT + DAY).to_pylist()
     totals = dict(first)

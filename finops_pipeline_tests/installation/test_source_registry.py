@@ -1,4 +1,4 @@
-"""How clusters are connected to: certificates we trust, and those we show."""
+"""Connections to clusters: certificates we trust, and those we show."""
 
 import ssl
 import subprocess
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from finops_pipeline.errors import SourceRejected, SourceUnavailable
-from finops_pipeline.installation.source_registry import connected
+from finops_pipeline.installation.source_registry import open_clients
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import probe
 
@@ -30,13 +30,13 @@ class Authority:
         self._openssl("req", "-x509", *KEY, "-keyout", "ca.key", "-out", "ca.pem", *subject("ca"))
 
     def issue(self, name: str, days: int = 1) -> Path:
-        """A certificate for 127.0.0.1, its key in the same file."""
+        """Issue a certificate for 127.0.0.1, its key in the same file."""
         (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-        asked = ["-keyout", f"{name}.key", "-out", f"{name}.csr"]
-        self._openssl("req", "-new", *KEY, *asked, *subject(name))
+        request = ["-keyout", f"{name}.key", "-out", f"{name}.csr"]
+        self._openssl("req", "-new", *KEY, *request, *subject(name))
         authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", str(days)]
-        given = ["-in", f"{name}.csr", "-out", f"{name}.pem", "-extfile", "names"]
-        self._openssl("x509", "-req", *given, *authority)
+        files = ["-in", f"{name}.csr", "-out", f"{name}.pem", "-extfile", "names"]
+        self._openssl("x509", "-req", *files, *authority)
         whole = self.folder / f"{name}-with-key.pem"
         parts = (self.folder / f"{name}.{kind}" for kind in ("key", "pem"))
         whole.write_text("".join(part.read_text() for part in parts))
@@ -67,12 +67,12 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is not let in is what a test wants."""
+        """Ignore a client that is not let in: a test wants it."""
 
 
 @contextmanager
 def serving(certificate: Path, clients: Path | None = None) -> Iterator[str]:
-    """A server over TLS; with the authority of clients it lets in only those."""
+    """Serve over TLS; with the authority of clients only those are let in."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     if clients:
@@ -89,7 +89,7 @@ def serving(certificate: Path, clients: Path | None = None) -> Iterator[str]:
 
 def version(url: str, **settings: Any) -> str | None:
     cluster = Cluster(name="prod", opencost_url=url, prometheus_url=url, **settings)
-    with connected(cluster) as clients:
+    with open_clients(cluster) as clients:
         return probe.probe_opencost(clients.opencost).version
 
 

@@ -1,4 +1,4 @@
-"""One fault at a time on the way from a source to the ledger, and what it did there."""
+"""Trials: one fault at a time on the way from a source to the ledger, and what it did there."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from time import monotonic
 from finops_pipeline import settings as configuration
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
-from finops_pipeline.installation.source_registry import OPENCOST, PROMETHEUS, Source, connected
+from finops_pipeline.installation.source_registry import OPENCOST, PROMETHEUS, Source, open_clients
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.simulation.server import serve
 from finops_pipeline.sources.retry import RetryBudget
@@ -52,7 +52,7 @@ prometheus_url = "{beta}/prometheus"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a fault did.
+    """The consequences of a fault.
 
     Args:
         overrun_seconds: what the reading took beyond its deadlines.
@@ -67,7 +67,7 @@ class Verdict:
 
 @dataclass
 class Ward:
-    """Two clusters, of which alpha can be made faulty, and an installation that reads both."""
+    """Clusters alpha, which can be made faulty, and beta, and an installation that reads both."""
 
     server: FaultyServer
     installation: Installation
@@ -101,10 +101,10 @@ class Ward:
         if is_kept and any(window.is_verified != (outcome == RIGHT) for window in windows):
             yield "should be verified if Prometheus answered, and only then"
         for window in windows if not is_kept else ():
-            said = window.failure or ""
+            failure = window.failure or ""
             named = ("cluster alpha: ", f" {self.server.url}/", outcome)
-            if window.status != ABSENT or any(name not in said for name in named):
-                yield f"should be absent because of {outcome!r}, is {window.status}: {said}"
+            if window.status != ABSENT or any(name not in failure for name in named):
+                yield f"should be absent because of {outcome!r}, is {window.status}: {failure}"
         yield from self._torn(windows)
 
     def _torn(self, windows: list[Window]) -> Iterator[str]:
@@ -113,35 +113,35 @@ class Ward:
             place = f"{window.table_name}/window/cluster=alpha/date={window.window_start:%Y-%m-%d}"
             files = list(root.glob(f"{place}/{window.window_start:%H%M}-*"))
             if [str(file.relative_to(root)) for file in files] != [window.file] * bool(window.file):
-                yield f"files that nobody knows: {files}"
+                yield f"files that the ledger does not name: {files}"
 
     def _healing(self, source: Source, start: datetime, right: Mapping[str, str]) -> Iterator[str]:
-        """A window that was refused is due, and is read as if nothing had been."""
+        """Yield a mistake where a refused window is not due, or not read as if nothing had been."""
         read_due(source, self.installation, start, start + WINDOW)
         windows = self._windows(source, start, "alpha")
         if {window.table_name: window.content_sha256 for window in windows} != right:
             yield "should be right when healed"
 
     def _right(self, source: Source, start: datetime) -> dict[str, str]:
-        with connected(self.installation.settings.clusters[0]) as clients:
+        with open_clients(self.installation.settings.clusters[0]) as clients:
             tables = source.read(clients, start, start, False).tables
         return {name: content_sha256(rows) for name, rows in tables.items()}
 
     def _windows(self, source: Source, start: datetime, cluster: str) -> list[Window]:
         day = self.installation.state.ledger.day(source.tables, cluster, start.date())
-        found = [window for window in day.values() if window.window_start == start]
-        assert len(found) == len(source.tables)
-        return found
+        of_window = [window for window in day.values() if window.window_start == start]
+        assert len(of_window) == len(source.tables)
+        return of_window
 
 
 def _most_seconds(patience: RetryBudget) -> float:
-    """Of two questions, where each attempt meets its deadline."""
+    """Return the time of two questions where each attempt meets its deadline."""
     return 2 * patience.attempts * patience.answer_seconds
 
 
 @contextmanager
 def ward(folder: Path) -> Iterator[Ward]:
-    """Nothing is read yet; the first window is that of the beginning of a day."""
+    """Open a ward that has read nothing; the first window is that of the beginning of a day."""
     times, end = [DAY + timedelta(minutes=20)], DAY + timedelta(days=30)
     with (
         faulty_server(DAY.date(), "alpha", lambda: end) as alpha,

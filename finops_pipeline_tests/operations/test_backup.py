@@ -1,4 +1,4 @@
-"""A backup is whole whatever happens meanwhile, grows by what is new, and becomes what it was."""
+"""A backup is whole while ticks go on, grows by what is new, and becomes what it was."""
 
 import shutil
 import threading
@@ -10,7 +10,7 @@ import pytest
 from finops_pipeline import settings as configuration
 from finops_pipeline.errors import LakeDamaged, StateError
 from finops_pipeline.installation.recording import record
-from finops_pipeline.operations.backup import Copied, back_up, restore
+from finops_pipeline.operations.backup import CopyCounts, back_up, restore
 from finops_pipeline.operations.compaction import compact
 from finops_pipeline.settings import Settings
 from finops_pipeline.units import HOUR, WINDOW
@@ -24,30 +24,32 @@ from finops_pipeline_tests.installation.test_recording import (
     quarters,
     reading,
 )
-from finops_pipeline_tests.operations.test_rebuild_ledger import opened
+from finops_pipeline_tests.operations.test_rebuild_ledger import open_data
 
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     """An installation that has read three windows."""
-    with opened(tmp_path, SOON) as it:
+    with open_data(tmp_path, SOON) as installation:
         for start in quarters(3):
-            record(it.lake, it.state.ledger, [reading([0.1, 0.2], start)])
-        return it.settings
+            record(installation.lake, installation.state.ledger, [reading([0.1, 0.2], start)])
+        return installation.settings
 
 
 def read_one_more(folder: Path, start: datetime, at=SOON) -> None:
-    with opened(folder, SOON) as it:
-        record(it.lake, it.state.ledger, [reading([0.7], start, at)])
+    with open_data(folder, SOON) as installation:
+        record(installation.lake, installation.state.ledger, [reading([0.7], start, at)])
 
 
-def held(folder: Path):
-    with opened(folder, SOON) as it:
-        return ledger_rows(it.state), current_content(it.lake, it.state)
+def contents(folder: Path):
+    with open_data(folder, SOON) as installation:
+        return ledger_rows(installation.state), current_content(
+            installation.lake, installation.state
+        )
 
 
-def elsewhere(folder: Path) -> Settings:
-    """An installation without data, in a folder of its own."""
+def empty_settings(folder: Path) -> Settings:
+    """Return settings of an installation without data, in a folder of its own."""
     folder.mkdir()
     file = folder / "finops.toml"
     text = (folder.parent / "finops.toml").read_text()
@@ -56,14 +58,14 @@ def elsewhere(folder: Path) -> Settings:
 
 
 def test_a_restored_installation_is_what_was_backed_up(settings, tmp_path):
-    before = held(tmp_path)
-    done = back_up(settings, tmp_path / "backup")
+    before = contents(tmp_path)
+    counts = back_up(settings, tmp_path / "backup")
 
-    other = elsewhere(tmp_path / "other")
-    assert restore(other, tmp_path / "backup") == done
-    assert done.file_count == done.copied_count == 3
+    other = empty_settings(tmp_path / "other")
+    assert restore(other, tmp_path / "backup") == counts
+    assert counts.file_count == counts.copied_count == 3
 
-    assert held(tmp_path / "other") == before
+    assert contents(tmp_path / "other") == before
 
 
 def test_a_second_backup_copies_what_is_new_and_mends_what_is_damaged(settings, tmp_path):
@@ -84,12 +86,12 @@ def test_a_file_that_is_damaged_here_is_kept_in_the_backup(settings, tmp_path):
 
     assert back_up(settings, tmp_path / "backup").copied_count == 0
 
-    restore(elsewhere(tmp_path / "other"), tmp_path / "backup")
-    assert len(held(tmp_path / "other")[0]) == 3
+    restore(empty_settings(tmp_path / "other"), tmp_path / "backup")
+    assert len(contents(tmp_path / "other")[0]) == 3
 
 
 def test_what_cannot_be_copied_leaves_the_last_backup_as_it_is(settings, tmp_path):
-    before = held(tmp_path)
+    before = contents(tmp_path)
     back_up(settings, tmp_path / "backup")
     read_one_more(tmp_path, MIDNIGHT + 3 * WINDOW)
     newest = max((tmp_path / "data" / "lake").rglob("*.parquet"))
@@ -98,19 +100,19 @@ def test_what_cannot_be_copied_leaves_the_last_backup_as_it_is(settings, tmp_pat
     with pytest.raises(LakeDamaged, match="is damaged"):
         back_up(settings, tmp_path / "backup")
 
-    restore(elsewhere(tmp_path / "other"), tmp_path / "backup")
-    assert held(tmp_path / "other") == before
+    restore(empty_settings(tmp_path / "other"), tmp_path / "backup")
+    assert contents(tmp_path / "other") == before
 
 
 def test_a_backup_is_whole_while_others_write(settings, tmp_path):
     stop = threading.Event()
 
     def write() -> None:
-        with opened(tmp_path, SOON) as it:
+        with open_data(tmp_path, SOON) as installation:
             for hours in range(1, 1000):
                 again = [reading([hours / 8], start, SOON + hours * HOUR) for start in quarters(8)]
-                record(it.lake, it.state.ledger, again)
-                compact(it.lake, it.state.ledger, [TABLE], MUCH_LATER)
+                record(installation.lake, installation.state.ledger, again)
+                compact(installation.lake, installation.state.ledger, [TABLE], MUCH_LATER)
                 if stop.is_set():
                     return
 
@@ -120,9 +122,9 @@ def test_a_backup_is_whole_while_others_write(settings, tmp_path):
         for number in range(5):
             back_up(settings, tmp_path / "backup")
             other = tmp_path / f"other{number}"
-            restore(elsewhere(other), tmp_path / "backup")
-            windows, contents = held(other)
-            assert contents == {it.window_start: it.content_sha256 for it in windows}
+            restore(empty_settings(other), tmp_path / "backup")
+            windows, hashes = contents(other)
+            assert hashes == {window.window_start: window.content_sha256 for window in windows}
     finally:
         stop.set()
         writer.join()
@@ -137,7 +139,7 @@ def test_a_backup_replaces_nothing(settings, tmp_path):
     with pytest.raises(StateError, match=r"\.parquet exists"):
         restore(settings, tmp_path / "backup")
     shutil.rmtree(tmp_path / "data")
-    assert restore(settings, tmp_path / "backup") == Copied(3, 3, restored_bytes(tmp_path))
+    assert restore(settings, tmp_path / "backup") == CopyCounts(3, 3, restored_bytes(tmp_path))
 
 
 def restored_bytes(folder: Path) -> int:
@@ -150,7 +152,7 @@ def test_a_damaged_backup_is_not_restored(settings, tmp_path, damage):
     path = tmp_path / "backup" / damage
     file = path if path.is_file() else min(path.rglob("*.parquet"))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    other = elsewhere(tmp_path / "other")
+    other = empty_settings(tmp_path / "other")
 
     with pytest.raises((StateError, LakeDamaged), match="is damaged"):
         restore(other, tmp_path / "backup")
@@ -162,7 +164,7 @@ def test_a_folder_without_a_backup_is_said_to_be_one(settings, tmp_path):
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(StateError, match=r"holds no backup: there is no state\.db"):
-        restore(elsewhere(tmp_path / "other"), tmp_path / "empty")
+        restore(empty_settings(tmp_path / "other"), tmp_path / "empty")
 
 
 def test_postgresql_is_backed_up_by_its_own_means(settings, tmp_path):

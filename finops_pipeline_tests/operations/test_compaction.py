@@ -1,4 +1,4 @@
-"""Finished days become one file; files that nobody names go after two days."""
+"""Finished days become one file; files that the ledger no longer names go after two days."""
 
 import os
 from dataclasses import replace
@@ -8,12 +8,14 @@ import pytest
 
 from finops_pipeline.installation.recording import record
 from finops_pipeline.operations.compaction import (
-    KEPT_AFTER_DROP,
+    REPLACED_STAY,
     compact,
+    compact_lake,
     sweep,
     unreferenced_before,
 )
 from finops_pipeline.units import DAY, HOUR
+from finops_pipeline_tests.installation.pretended import world
 from finops_pipeline_tests.installation.test_recording import (
     MUCH_LATER,
     SOON,
@@ -35,14 +37,13 @@ def nightly(instant: datetime) -> datetime:
     return instant.replace(hour=3)
 
 
-def read_quarters(lake, state, count, **when):
+def read_quarters(lake, state, count, **of):
     for start in quarters(count):
-        record(lake, state.ledger, [reading([0.1, 0.2], start, **when)])
+        record(lake, state.ledger, [reading([0.1, 0.2], start, **of)])
 
 
-def read_again_for_the_last_time(lake, state, count):
-    for start in quarters(count):
-        record(lake, state.ledger, [reading([0.1, 0.2], start, at=MUCH_LATER)])
+def read_again_for_the_last_time(lake, state, count, **of):
+    read_quarters(lake, state, count, at=MUCH_LATER, **of)
 
 
 def test_a_finished_day_becomes_one_file_with_the_same_rows(lake, state):
@@ -93,9 +94,9 @@ def test_a_compacted_day_takes_a_later_reading(lake, state):
     assert len({window.file for window in ledger_rows(state)}) == 1
 
 
-def swept(lake, state, now) -> None:
-    """As in a tick, right after a publication."""
-    sweep(lake, state.ledger, now, now - KEPT_AFTER_DROP)
+def sweep_now(lake, state, now) -> None:
+    """Sweep as in a tick right after a publication."""
+    sweep(lake, state.ledger, now, now - REPLACED_STAY)
 
 
 def test_files_are_swept_two_days_after_they_were_replaced(lake, state):
@@ -103,9 +104,9 @@ def test_files_are_swept_two_days_after_they_were_replaced(lake, state):
     record(lake, state.ledger, [reading([0.2], at=SOON + HOUR)])
     (current,) = {window.file for window in ledger_rows(state)}
 
-    swept(lake, state, SOON + HOUR + 2 * DAY)
+    sweep_now(lake, state, SOON + HOUR + 2 * DAY)
     assert len(list(lake.paths())) == 2
-    swept(lake, state, SOON + HOUR + 2 * DAY + timedelta(seconds=1))
+    sweep_now(lake, state, SOON + HOUR + 2 * DAY + timedelta(seconds=1))
     assert list(lake.paths()) == [current]
 
 
@@ -126,7 +127,25 @@ def test_a_file_that_a_crash_left_is_swept_after_two_days(lake, state):
     with pytest.raises(Crash):
         record(left, state.ledger, [reading([0.1])])
 
-    swept(lake, state, nightly(datetime.now(UTC) + DAY))
+    sweep_now(lake, state, nightly(datetime.now(UTC) + DAY))
     assert len(list(lake.paths())) == 1
-    swept(lake, state, nightly(datetime.now(UTC) + 4 * DAY))
+    sweep_now(lake, state, nightly(datetime.now(UTC) + 4 * DAY))
     assert list(lake.paths()) == []
+
+
+def test_the_lake_of_all_sources_is_compacted_and_swept():
+    names = [TABLE, "raw.price"]  # of two sources
+    with world(MUCH_LATER) as system:
+        lake, state = system.installation.lake, system.installation.state
+        for name in names:
+            read_quarters(lake, state, 3, table_name=name)
+            read_again_for_the_last_time(lake, state, 3, table_name=name)
+
+        compact_lake(system.installation)
+        current = {file.path for file in state.ledger.current_files()}
+        assert len(current) == len(names)
+        assert len(list(lake.paths())) == len(names) * 4
+
+        system.clock.now += 2 * DAY + HOUR
+        compact_lake(system.installation)
+        assert set(lake.paths()) == current

@@ -16,31 +16,31 @@ import pytest
 from finops_pipeline.errors import DiskFull
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.lake.files import Lake
-from finops_pipeline.operations.repair import repaired
+from finops_pipeline.operations.repair import repair_damage
 from finops_pipeline_tests.installation.homes import Home
 from finops_pipeline_tests.operations.test_repair import (
     TOTAL,
-    copied,
+    copy_home,
     expected,
-    filled,
-    opened,
+    filled_home,
+    open_data,
     tick,
 )
 
-__all__ = ["expected", "filled"]
+__all__ = ["expected", "filled_home"]
 
 FREE_BYTES = [0, 2**16, 2**18, 2**20]  # room for nothing, ledger, lake, warehouse
 
 
 class FullLake(Lake):
-    """One without room."""
+    """A lake without room."""
 
     def write(self, *_arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.fixture
-def small(filled, tmp_path) -> Iterator[Home]:
+def small(filled_home, tmp_path) -> Iterator[Home]:
     """A copy whose data lie on a small disk of their own, where that may be mounted."""
     data = tmp_path / "data"
     data.mkdir()
@@ -48,30 +48,30 @@ def small(filled, tmp_path) -> Iterator[Home]:
     with ExitStack() as mounted:
         if subprocess.run(mount, capture_output=True).returncode == 0:
             mounted.callback(subprocess.run, ["umount", "--lazy", str(data)], check=True)
-        yield copied(filled, tmp_path)
+        yield copy_home(filled_home, tmp_path)
 
 
-def without_room(made: Home, it: Installation, free_bytes: int) -> Installation:
-    data = made.folder / "data"
+def without_room(own_home: Home, installation: Installation, free_bytes: int) -> Installation:
+    data = own_home.folder / "data"
     if not data.is_mount():
-        return replace(it, lake=FullLake(it.lake.root))
+        return replace(installation, lake=FullLake(installation.lake.root))
     room = os.statvfs(data)
     size = max(room.f_bavail * room.f_frsize - free_bytes, 0)
     (data / "ballast").write_bytes(bytes(size))
-    return it
+    return installation
 
 
 @pytest.mark.parametrize("free_bytes", FREE_BYTES)
 def test_a_full_disk_is_said_and_the_next_tick_goes_on(small, expected, free_bytes):
-    with opened(small) as it:
-        full = without_room(small, it, free_bytes)
-        with pytest.raises(DiskFull, match="is full, .* are free: make room"), repaired(full):
+    with open_data(small) as installation:
+        full = without_room(small, installation, free_bytes)
+        with pytest.raises(DiskFull, match="is full, .* are free: make room"), repair_damage(full):
             tick(full)
 
         left = {path.suffix for path in (small.folder / "data").rglob("*.tmp")}
         assert left == set()
         (small.folder / "data" / "ballast").unlink(missing_ok=True)
-        tick(it)
+        tick(installation)
 
     assert small.ask(TOTAL) == expected
-    assert not Path(it.quarantine).exists()
+    assert not Path(installation.quarantine).exists()

@@ -55,7 +55,11 @@ class Clinic:
 
     def failed(self) -> set[str]:
         """Lines that are neither green nor unknown because of another one."""
-        return {name for name, it in self.findings().items() if it.status in ("warning", "failed")}
+        return {
+            name
+            for name, finding in self.findings().items()
+            if finding.status in ("warning", "failed")
+        }
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +113,14 @@ SERIES = (
 
 
 def series(copies: float = 1, without: str = "") -> Fault:
-    """What Prometheus has: a hundred series of each, but of one."""
+    """Answer that Prometheus has a hundred series of each, but of one."""
     counts = {name: 100.0 for name in SERIES if name != without}
     if without != "container_running":
         counts["copies"] = copies
-    samples = [{"metric": {"quantity": it}, "value": [0, str(n)]} for it, n in counts.items()]
+    samples = [
+        {"metric": {"quantity": quantity}, "value": [0, str(count)]}
+        for quantity, count in counts.items()
+    ]
     body = json.dumps({"status": "success", "data": {"result": samples}}).encode()
     return lambda request: Answer(body) if is_doctors(request) else None
 
@@ -123,7 +130,7 @@ def is_doctors(request: Request) -> bool:
 
 
 def ahead(seconds: float, within: Callable[[Request], Answer]) -> Fault:
-    """A server whose clock is ahead."""
+    """Answer as a server whose clock is ahead."""
     return lambda request: within(request)._replace(sent_at=utc_now().timestamp() + seconds)
 
 
@@ -132,7 +139,7 @@ HTML = Answer(b"<!doctype html><title>Sign in</title>", 200, "text/html")
 DENIED = Answer(b"unauthorized", 401, "text/plain")
 
 
-def shortened(clinic: Clinic) -> Fault:
+def lose_a_third(clinic: Clinic) -> Fault:
     """OpenCost at a resolution of 5 minutes behind Prometheus 3: 10 of 15 minutes everywhere."""
 
     def answer(request: Request) -> Answer | None:
@@ -159,7 +166,7 @@ FAULTS: dict[str, tuple[str, Callable[[Clinic], Fault], str]] = {
     "OpenCost is down": ("/opencost", lambda _: DOWN, "opencost"),
     "a proxy's page instead of OpenCost": ("/opencost", lambda _: HTML, "opencost"),
     "a wrong token for OpenCost": ("/opencost", lambda _: DENIED, "opencost"),
-    "OpenCost loses time": ("/opencost/a", shortened, "opencost_minutes"),
+    "OpenCost loses time": ("/opencost/a", lose_a_third, "opencost_minutes"),
     "OpenCost's Prometheus is down": ("/opencost/a", lambda _: DOWN, "opencost_answer"),
     "OpenCost forgot all containers": (
         "/opencost/allocation",
@@ -168,14 +175,14 @@ FAULTS: dict[str, tuple[str, Callable[[Clinic], Fault], str]] = {
     ),
     "OpenCost's clock": (
         "/opencost/installInfo",
-        lambda it: ahead(-90, it.server.service._route),
+        lambda clinic: ahead(-90, clinic.server.service._route),
         "opencost_clock",
     ),
     "Prometheus is down": ("/prometheus", lambda _: DOWN, "prometheus"),
     "a proxy's page instead of Prometheus": ("/prometheus", lambda _: HTML, "prometheus"),
     "Prometheus' clock": (
         "/prometheus/api/v1/query",
-        lambda it: ahead(90, it.server.service._route),
+        lambda clinic: ahead(90, clinic.server.service._route),
         "prometheus_clock",
     ),
     "no cAdvisor": ("/prometheus", lambda _: series(without="container_cpu"), "container_metrics"),
@@ -193,7 +200,7 @@ FAULTS: dict[str, tuple[str, Callable[[Clinic], Fault], str]] = {
     "a wrong token for Kubernetes": ("/kubernetes", lambda _: DENIED, "kubernetes"),
     "Kubernetes' clock": (
         "/kubernetes/version",
-        lambda it: ahead(400, it.server.service._route),
+        lambda clinic: ahead(400, clinic.server.service._route),
         "kubernetes_clock",
     ),
     "volumes may not be listed": (
@@ -213,7 +220,9 @@ def test_a_fault_turns_its_line_red_and_no_other(clinic, what):
 
     findings = clinic.findings()
 
-    assert {it.check for it in findings.values() if it.status in ("warning", "failed")} == {check}
+    assert {
+        finding.check for finding in findings.values() if finding.status in ("warning", "failed")
+    } == {check}
     assert findings[check].fix
 
 
@@ -223,7 +232,7 @@ def test_copies_are_unknown_where_no_series_says_who_runs(clinic):
     assert clinic.findings()["duplicated_series"].status == "unknown"
 
 
-def test_an_answer_that_nobody_confirms_is_not_called_believed(clinic):
+def test_an_answer_without_confirmation_is_not_called_believed(clinic):
     clinic.server.faults["/prometheus"] = lambda _: DOWN
 
     answer = clinic.findings()["opencost_answer"]
@@ -241,10 +250,14 @@ def test_matchers_that_select_nothing_are_said_once(clinic):
     clinic.server.faults["/prometheus"] = lambda request: (
         Answer(b'{"status":"success","data":{"result":[]}}') if is_doctors(request) else None
     )
-    found = list(examine(clinic.settings.model_copy(update={"clusters": (cluster,)}), utc_now()))
+    findings = list(examine(clinic.settings.model_copy(update={"clusters": (cluster,)}), utc_now()))
 
-    assert {it.check for it in found if it.status == "failed"} == {"prometheus_matchers"}
-    assert {it.check for it in found if it.status == "unknown"} >= {"container_metrics"}
+    assert {finding.check for finding in findings if finding.status == "failed"} == {
+        "prometheus_matchers"
+    }
+    assert {finding.check for finding in findings if finding.status == "unknown"} >= {
+        "container_metrics"
+    }
 
 
 def test_a_missing_kubeconfig_is_no_wrong_address(clinic):
@@ -252,7 +265,7 @@ def test_a_missing_kubeconfig_is_no_wrong_address(clinic):
         update={"kubeconfig_file": clinic.data / "none"}
     )
     settings = clinic.settings.model_copy(update={"clusters": (cluster,)})
-    (failed,) = (it for it in examine(settings, utc_now()) if it.status == "failed")
+    (failed,) = (finding for finding in examine(settings, utc_now()) if finding.status == "failed")
 
     assert (failed.check, "there is no kubeconfig" in failed.message) == ("kubernetes", True)
     assert "kubeconfig" in failed.fix
@@ -270,7 +283,7 @@ def test_an_answer_of_several_clusters_is_not_said_to_be_a_wrong_address(clinic)
 def several_clusters(request: Request) -> Answer:
     start, end = request.params["window"].split(",")
     row = {"window": {"start": start, "end": end}, "minutes": 15}
-    rows = {it: {"name": it, "properties": {"cluster": it}, **row} for it in ("one", "two")}
+    rows = {name: {"name": name, "properties": {"cluster": name}, **row} for name in ("one", "two")}
     return Answer(json.dumps({"code": 200, "data": [rows]}).encode())
 
 
@@ -320,10 +333,15 @@ def test_a_damage_turns_its_line_red_and_no_other(clinic, what):
 
 
 def test_a_publication_that_is_old_is_said(clinic):
-    found = {it.check: it for it in examine(clinic.settings, utc_now() + timedelta(hours=2))}
+    findings = {
+        finding.check: finding
+        for finding in examine(clinic.settings, utc_now() + timedelta(hours=2))
+    }
 
-    assert found["publication"].status == "failed"
-    assert "2 h ago" in found["publication"].message or "min ago" in found["publication"].message
+    assert findings["publication"].status == "failed"
+    assert (
+        "2 h ago" in findings["publication"].message or "min ago" in findings["publication"].message
+    )
 
 
 def test_a_data_folder_that_cannot_be_used_is_said_once(clinic, tmp_path):
@@ -331,10 +349,12 @@ def test_a_data_folder_that_cannot_be_used_is_said_once(clinic, tmp_path):
     file.touch()
     for data_dir in (file, file / "data"):
         settings = clinic.settings.model_copy(update={"data_dir": data_dir})
-        found = {it.check: it for it in examine(settings, utc_now())}
+        findings = {finding.check: finding for finding in examine(settings, utc_now())}
 
-        assert {it.check for it in found.values() if it.status == "failed"} == {"data_folder"}
-        assert f"{file} is no folder" in found["data_folder"].message
+        assert {finding.check for finding in findings.values() if finding.status == "failed"} == {
+            "data_folder"
+        }
+        assert f"{file} is no folder" in findings["data_folder"].message
 
 
 def test_nothing_is_wrong_with_an_installation_that_has_not_begun(clinic):

@@ -18,45 +18,45 @@ from finops_pipeline.units import DAY, day_start, window_start
 from finops_pipeline_tests.ingest.test_bad_days import home_of, pretended
 from finops_pipeline_tests.installation.homes import at
 from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
-from finops_pipeline_tests.operations.test_repair import filled, made, opened, publish
+from finops_pipeline_tests.operations.test_repair import filled_home, open_data, own_home, publish
 
-__all__ = ["filled", "made"]
+__all__ = ["filled_home", "own_home"]
 
 NOVEMBER = date(2026, 11, 1)
 DECEMBER = datetime(2026, 12, 2, 12, tzinfo=UTC)
 STATEMENT = "from costs.statement where statement_month = '2026-11-01' order by all"
 
 
-def closed(made, now=DECEMBER):
+def closed(own_home, now=DECEMBER):
     """Rows of the statement after it was closed and published."""
-    with opened(made, now) as it:
-        close_month(it, NOVEMBER, is_forced=True)
-        it.publish()
-    return made.ask(STATEMENT)
+    with open_data(own_home, now) as installation:
+        close_month(installation, NOVEMBER, is_forced=True)
+        installation.publish()
+    return own_home.ask(STATEMENT)
 
 
-def test_a_closed_statement_is_what_was_published(made):
-    open_rows = made.ask(STATEMENT)
-    (cost,) = made.ask("select sum(total_cost) as cost from costs.attributed_daily")
-    with opened(made, DECEMBER) as it:
-        assert close_month(it, NOVEMBER, is_forced=True) == (len(open_rows), cost["cost"])
-        it.publish()
+def test_a_closed_statement_is_what_was_published(own_home):
+    open_rows = own_home.ask(STATEMENT)
+    (cost,) = own_home.ask("select sum(total_cost) as cost from costs.attributed_daily")
+    with open_data(own_home, DECEMBER) as installation:
+        assert close_month(installation, NOVEMBER, is_forced=True) == (len(open_rows), cost["cost"])
+        installation.publish()
 
-    assert made.ask(STATEMENT) == [{**row, "is_closed": True} for row in open_rows]
+    assert own_home.ask(STATEMENT) == [{**row, "is_closed": True} for row in open_rows]
     assert cost["cost"] > 0
 
 
-def test_a_month_that_is_not_over_is_refused(made):
+def test_a_month_that_is_not_over_is_refused(own_home):
     with (
-        opened(made, datetime(2026, 11, 30, 23, 59, tzinfo=UTC)) as it,
+        open_data(own_home, datetime(2026, 11, 30, 23, 59, tzinfo=UTC)) as installation,
         pytest.raises(CloseRefused, match="2026-11 is not over"),
     ):
-        close_month(it, NOVEMBER, is_forced=True)
+        close_month(installation, NOVEMBER, is_forced=True)
 
 
-def test_windows_that_are_not_final_are_named(made):
-    with opened(made, DECEMBER) as it, pytest.raises(CloseRefused) as refused:
-        close_month(it, NOVEMBER)
+def test_windows_that_are_not_final_are_named(own_home):
+    with open_data(own_home, DECEMBER) as installation, pytest.raises(CloseRefused) as refused:
+        close_month(installation, NOVEMBER)
 
     # 4 hours of the newest day were read, and nothing of the days after it.
     assert "windows of 2026-11 are not final: 2026-11-" in str(refused.value)
@@ -64,47 +64,49 @@ def test_windows_that_are_not_final_are_named(made):
     assert "use --force" in str(refused.value)
 
 
-def test_a_month_whose_windows_are_final_or_lost_closes_without_force(made):
-    with opened(made, DECEMBER) as it:
-        ledger = it.state.ledger
+def test_a_month_whose_windows_are_final_or_lost_closes_without_force(own_home):
+    with open_data(own_home, DECEMBER) as installation:
+        ledger = installation.state.ledger
         tables = {file.table_name for file in ledger.current_files()}
         ledger.lose([*tables], "alpha", at(0), datetime(2026, 12, 1, tzinfo=UTC), DECEMBER, "gone")
-        publish(it)
+        publish(installation)
 
-        assert close_month(it, NOVEMBER)[0] > 0
+        assert close_month(installation, NOVEMBER)[0] > 0
 
 
-def test_a_month_is_closed_once(made):
-    closed(made)
+def test_a_month_is_closed_once(own_home):
+    closed(own_home)
 
     with (
-        opened(made, DECEMBER) as it,
+        open_data(own_home, DECEMBER) as installation,
         pytest.raises(CloseRefused, match="2026-11 was closed at 2026-12-02 12:00 UTC"),
     ):
-        close_month(it, NOVEMBER, is_forced=True)
+        close_month(installation, NOVEMBER, is_forced=True)
 
 
-def test_a_month_without_cost_is_refused(made):
+def test_a_month_without_cost_is_refused(own_home):
     with (
-        opened(made, DECEMBER) as it,
+        open_data(own_home, DECEMBER) as installation,
         pytest.raises(CloseRefused, match="no cost of 2026-10 is published"),
     ):
-        close_month(it, date(2026, 10, 1))
+        close_month(installation, date(2026, 10, 1))
 
 
-def test_what_changes_in_a_closed_month_is_adjusted_in_the_next(made):
-    before = closed(made)
-    (known,) = made.ask("select sum(total_cost) as cost from costs.daily")
-    with opened(made, DECEMBER) as it:
+def test_what_changes_in_a_closed_month_is_adjusted_in_the_next(own_home):
+    before = closed(own_home)
+    (known,) = own_home.ask("select sum(total_cost) as cost from costs.daily")
+    with open_data(own_home, DECEMBER) as installation:
         oldest = next(
-            file for file in it.state.ledger.current_files() if "raw.allocation" in file.path
+            file
+            for file in installation.state.ledger.current_files()
+            if "raw.allocation" in file.path
         )
-        it.state.ledger.discard_file(oldest.path, DECEMBER, "it is damaged", {})
-        it.publish()
+        installation.state.ledger.discard_file(oldest.path, DECEMBER, "it is damaged", {})
+        installation.publish()
 
-    assert made.ask(STATEMENT) == before
-    (now,) = made.ask("select sum(total_cost) as cost from costs.daily")
-    (adjusted,) = made.ask(
+    assert own_home.ask(STATEMENT) == before
+    (now,) = own_home.ask("select sum(total_cost) as cost from costs.daily")
+    (adjusted,) = own_home.ask(
         "select statement_month, cost_month, kind, is_closed, sum(total_cost) as cost"
         " from costs.statement where kind = 'adjustment' group by all"
     )
@@ -118,29 +120,30 @@ def test_what_changes_in_a_closed_month_is_adjusted_in_the_next(made):
     assert adjusted["cost"] != 0
 
 
-def test_a_statement_outlives_raw_rows_warehouse_and_ledger(made):
-    before = closed(made)
+def test_a_statement_outlives_raw_rows_warehouse_and_ledger(own_home):
+    before = closed(own_home)
     later = DECEMBER + 450 * DAY
-    with opened(made, later) as it:
-        assert freeze_old_days(it)
-        sweep(it.lake, it.state.ledger, later, later + DAY)
-        it.warehouse_path.unlink()
-    lose_ledger(made.folder)
-    with opened(made, later, is_ledger_lost=True) as it:
-        rebuild_ledger(it)
-        it.publish()
+    with open_data(own_home, later) as installation:
+        assert freeze_old_days(installation)
+        sweep(installation.lake, installation.state.ledger, later, later + DAY)
+        installation.warehouse_path.unlink()
+    lose_ledger(own_home.folder)
+    with open_data(own_home, later, is_ledger_lost=True) as installation:
+        rebuild_ledger(installation)
+        installation.publish()
 
-    assert made.ask(STATEMENT) == before
+    assert own_home.ask(STATEMENT) == before
 
 
-def test_a_damaged_statement_is_never_given_up(made):
-    closed(made)
-    with opened(made, DECEMBER) as it:
-        (file,) = [it for it in it.state.ledger.current_files() if "statement" in it.path]
-        it.lake.absolute(file.path).write_bytes(b"damaged")
+def test_a_damaged_statement_is_never_given_up(own_home):
+    closed(own_home)
+    with open_data(own_home, DECEMBER) as installation:
+        files = installation.state.ledger.current_files()
+        (file,) = [file for file in files if "statement" in file.path]
+        installation.lake.absolute(file.path).write_bytes(b"damaged")
 
         with pytest.raises(LakeError, match="a statement, which no source can say again"):
-            repair(it, LakeDamaged(file.path, "is damaged"))
+            repair(installation, LakeDamaged(file.path, "is damaged"))
 
 
 def test_the_month_after_december_is_january():
@@ -151,9 +154,9 @@ def test_the_month_after_december_is_january():
 def test_the_command_closes_a_month_that_is_over(tmp_path, monkeypatch):
     now = datetime(2026, 10, 1, 1, 5, tzinfo=UTC)
     with pretended("alpha") as clusters, home_of(tmp_path, clusters) as october:
-        with opened(october, now) as it:
-            read_due(OPENCOST, it, day_start(now.date()), window_start(now))
-            it.publish()
+        with open_data(october, now) as installation:
+            read_due(OPENCOST, installation, day_start(now.date()), window_start(now))
+            installation.publish()
         monkeypatch.setenv("FINOPS_CONFIG", str(october.folder / "finops.toml"))
         (known,) = october.ask("select sum(total_cost) as cost from costs.daily")
 
@@ -162,6 +165,6 @@ def test_the_command_closes_a_month_that_is_over(tmp_path, monkeypatch):
         assert "windows of 2026-10 are not final: 2026-10-01 00:00 alpha" in refused.stderr
         assert "..." in refused.stderr
 
-        done = CliRunner().invoke(main, ["close", "2026-10", "--force"])
-        assert done.exit_code == 0, done.output
-        assert f"{known['cost']:.2f} USD" in done.stdout
+        result = CliRunner().invoke(main, ["close", "2026-10", "--force"])
+        assert result.exit_code == 0, result.output
+        assert f"{known['cost']:.2f} USD" in result.stdout

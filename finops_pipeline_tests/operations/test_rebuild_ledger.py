@@ -17,7 +17,7 @@ from finops_pipeline import settings as configuration
 from finops_pipeline.errors import StateError
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.recording import record
-from finops_pipeline.operations.compaction import KEPT_AFTER_DROP, compact, sweep
+from finops_pipeline.operations.compaction import REPLACED_STAY, compact, sweep
 from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.state.database import State
 from finops_pipeline.state.window import Window
@@ -57,11 +57,13 @@ STEPS = st.lists(
 
 
 @contextmanager
-def opened(folder: Path, now: datetime, *, is_ledger_lost: bool = False) -> Iterator[Installation]:
+def open_data(
+    folder: Path, now: datetime, *, is_ledger_lost: bool = False
+) -> Iterator[Installation]:
     file = folder / "finops.toml"
     file.write_text(CONFIG.format(folder=folder))
-    given = configuration.load(file, {})
-    with open_installation(given, lambda: now, is_ledger_lost=is_ledger_lost) as installation:
+    settings = configuration.load(file, {})
+    with open_installation(settings, lambda: now, is_ledger_lost=is_ledger_lost) as installation:
         yield installation
 
 
@@ -74,8 +76,13 @@ def current(state: State) -> set[str]:
     return {file.path for file in state.ledger.current_files()}
 
 
-def what_matters(window: Window) -> Window:
-    """All but how often it said the same: a reading that says nothing new leaves no file."""
+def everything(installation: Installation):
+    lake, state = installation.lake, installation.state
+    return current(state), current_content(lake, state), ledger_rows(state)
+
+
+def without_counts(window: Window) -> Window:
+    """Leave out how often a window said the same: such a reading leaves no file."""
     return replace(window, status="", read_count=0, fetched_at=None, next_read_at=None)
 
 
@@ -86,75 +93,96 @@ def test_any_history_ends_in_the_same_ledger(steps):
     now = MIDNIGHT + 2 * HOUR
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with opened(folder, now) as it:
+        with open_data(folder, now) as installation:
             for step, number, costs, hours in steps:
                 now += hours * HOUR
-                play(it, step, source, MIDNIGHT + number * WINDOW, costs, now)
-            before = current(it.state), current_content(it.lake, it.state), ledger_rows(it.state)
+                play(installation, step, source, MIDNIGHT + number * WINDOW, costs, now)
+            before = (
+                current(installation.state),
+                current_content(installation.lake, installation.state),
+                ledger_rows(installation.state),
+            )
         lose_ledger(folder)
 
-        with opened(folder, now, is_ledger_lost=True) as it:
-            assert rebuild_ledger(it) == (len(before[0]), [])
-            after = current(it.state), current_content(it.lake, it.state), ledger_rows(it.state)
+        with open_data(folder, now, is_ledger_lost=True) as installation:
+            assert rebuild_ledger(installation) == (len(before[0]), [])
+            after = (
+                current(installation.state),
+                current_content(installation.lake, installation.state),
+                ledger_rows(installation.state),
+            )
 
     assert after[:2] == before[:2]
-    assert list(map(what_matters, after[2])) == list(map(what_matters, before[2]))
+    assert list(map(without_counts, after[2])) == list(map(without_counts, before[2]))
 
 
-def play(it, step, source, start, costs, now) -> None:
-    """One step of a history; the first reads what all others need."""
+def play(installation, step, source, start, costs, now) -> None:
+    """Do one step of a history; the first reads what all others need."""
     source[start] = costs
-    asked = sorted(source) if step == "all" else [start]
-    record(it.lake, it.state.ledger, [reading(source[at], at, now) for at in asked])
+    starts = sorted(source) if step == "all" else [start]
+    record(
+        installation.lake,
+        installation.state.ledger,
+        [reading(source[at], at, now) for at in starts],
+    )
     if step == "compact":
-        compact(it.lake, it.state.ledger, [TABLE], MUCH_LATER)
+        compact(installation.lake, installation.state.ledger, [TABLE], MUCH_LATER)
     if step == "sweep":
-        sweep(it.lake, it.state.ledger, now, now - KEPT_AFTER_DROP)
+        sweep(installation.lake, installation.state.ledger, now, now - REPLACED_STAY)
 
 
 def test_a_rebuilt_ledger_reads_on_where_the_lost_one_was(tmp_path):
-    with opened(tmp_path, SOON) as it:
-        record(it.lake, it.state.ledger, [reading([0.1])])
-        before = ledger_rows(it.state)
+    with open_data(tmp_path, SOON) as installation:
+        record(installation.lake, installation.state.ledger, [reading([0.1])])
+        before = ledger_rows(installation.state)
     lose_ledger(tmp_path)
 
-    with opened(tmp_path, SOON + HOUR, is_ledger_lost=True) as it:
-        rebuild_ledger(it)
+    with open_data(tmp_path, SOON + HOUR, is_ledger_lost=True) as installation:
+        rebuild_ledger(installation)
 
-        assert ledger_rows(it.state) == before
-        record(it.lake, it.state.ledger, [reading([0.2], at=SOON + HOUR)])
-        (window,) = ledger_rows(it.state)
+        assert ledger_rows(installation.state) == before
+        record(installation.lake, installation.state.ledger, [reading([0.2], at=SOON + HOUR)])
+        (window,) = ledger_rows(installation.state)
         assert (window.read_count, window.total) == (2, Decimal("0.2"))
 
 
 def test_flipped_bytes_are_recognised_and_older_readings_are_read_again(tmp_path):
-    with opened(tmp_path, SOON) as it:
-        record(it.lake, it.state.ledger, [reading([0.1], start) for start in quarters(2)])
-        record(it.lake, it.state.ledger, [reading([0.2], at=SOON + HOUR)])
-        newest = it.lake.absolute(ledger_rows(it.state)[0].file or "")
+    with open_data(tmp_path, SOON) as installation:
+        record(
+            installation.lake,
+            installation.state.ledger,
+            [reading([0.1], start) for start in quarters(2)],
+        )
+        record(installation.lake, installation.state.ledger, [reading([0.2], at=SOON + HOUR)])
+        newest = installation.lake.absolute(ledger_rows(installation.state)[0].file or "")
     body = bytearray(newest.read_bytes())
     body[len(body) // 2] ^= 1
     newest.write_bytes(body)
     lose_ledger(tmp_path)
 
-    with opened(tmp_path, SOON + DAY, is_ledger_lost=True) as it:
-        damaged = rebuild_ledger(it)[1]
+    with open_data(tmp_path, SOON + DAY, is_ledger_lost=True) as installation:
+        damaged = rebuild_ledger(installation)[1]
 
         assert [Path(path).name for path in damaged] == [newest.name]
         assert (tmp_path / "data" / "quarantine" / "lake" / damaged[0]).read_bytes() == body
-        assert [cost for _, cost in current_rows(it.lake, it.state)] == [0.1, 0.1]
-        due = it.state.ledger.due([TABLE], "prod", SOON + DAY, MIDNIGHT, MIDNIGHT + 2 * WINDOW)
+        assert [cost for _, cost in current_rows(installation.lake, installation.state)] == [
+            0.1,
+            0.1,
+        ]
+        due = installation.state.ledger.due(
+            [TABLE], "prod", SOON + DAY, MIDNIGHT, MIDNIGHT + 2 * WINDOW
+        )
         assert [window.kind for window in due] == ["to be read again"] * 2
 
 
 def test_a_ledger_that_is_there_is_not_made_anew(tmp_path):
-    with opened(tmp_path, SOON) as it:
-        record(it.lake, it.state.ledger, [reading([0.1])])
+    with open_data(tmp_path, SOON) as installation:
+        record(installation.lake, installation.state.ledger, [reading([0.1])])
 
         with pytest.raises(StateError, match="only an empty one"):
-            rebuild_ledger(it)
+            rebuild_ledger(installation)
 
 
 def test_an_empty_lake_makes_an_empty_ledger(tmp_path):
-    with opened(tmp_path, SOON, is_ledger_lost=True) as it:
-        assert rebuild_ledger(it) == (0, [])
+    with open_data(tmp_path, SOON, is_ledger_lost=True) as installation:
+        assert rebuild_ledger(installation) == (0, [])

@@ -22,6 +22,7 @@ from finops_pipeline.errors import (
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import SOURCES
+from finops_pipeline.operations.compaction import compact_lake
 from finops_pipeline.operations.repair import inspect_share, repair
 from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.simulation.server import serve
@@ -57,122 +58,126 @@ DAMAGES: list[Callable[[Path], None]] = [flip, cut, Path.unlink]
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory) -> Iterator[Home]:
-    """An installation whose newest tick was at 01:05; nobody changes it."""
-    with pretended("alpha") as clusters, home_of(tmp_path_factory.mktemp("it"), clusters) as made:
-        with opened(made, NEWEST) as it:
-            tick(it)
-        yield made
+def filled_home(tmp_path_factory) -> Iterator[Home]:
+    """An installation whose newest tick was at 01:05; to be copied."""
+    with (
+        pretended("alpha") as clusters,
+        home_of(tmp_path_factory.mktemp("it"), clusters) as own_home,
+    ):
+        with open_data(own_home, NEWEST) as installation:
+            tick(installation)
+        yield own_home
 
 
 @pytest.fixture(scope="module")
-def expected(filled, tmp_path_factory) -> list[dict[str, Any]]:
+def expected(filled_home, tmp_path_factory) -> list[dict[str, Any]]:
     """The total after one tick more, where nothing is damaged."""
-    whole = copied(filled, tmp_path_factory.mktemp("whole"))
-    with opened(whole) as it:
-        tick(it)
+    whole = copy_home(filled_home, tmp_path_factory.mktemp("whole"))
+    with open_data(whole) as installation:
+        tick(installation)
     return whole.ask(TOTAL)
 
 
 @pytest.fixture
-def made(filled, tmp_path) -> Home:
+def own_home(filled_home, tmp_path) -> Home:
     """A copy, to be damaged."""
-    return copied(filled, tmp_path)
+    return copy_home(filled_home, tmp_path)
 
 
-def copied(home: Home, folder: Path) -> Home:
+def copy_home(home: Home, folder: Path) -> Home:
     shutil.copytree(home.folder, folder, dirs_exist_ok=True)
     settings = folder / "finops.toml"
     settings.write_text(settings.read_text().replace(str(home.folder), str(folder)))
     return Home(folder, home.instance)
 
 
-def opened(made: Home, now=NEXT, *, is_ledger_lost=False):
-    given = configuration.load(made.folder / "finops.toml", {})
-    return open_installation(given, lambda: now, is_ledger_lost=is_ledger_lost)
+def open_data(own_home: Home, now=NEXT, *, is_ledger_lost=False):
+    settings = configuration.load(own_home.folder / "finops.toml", {})
+    return open_installation(settings, lambda: now, is_ledger_lost=is_ledger_lost)
 
 
-def tick(it: Installation) -> None:
-    """What a run does, without Dagster."""
+def tick(installation: Installation) -> None:
+    """Do what a run does, without Dagster."""
     for source in SOURCES:
-        read_due(source, it, at(0), window_start(it.clock()))
-    publish(it)
+        read_due(source, installation, at(0), window_start(installation.clock()))
+    compact_lake(installation)
+    publish(installation)
 
 
-def publish(it: Installation) -> None:
+def publish(installation: Installation) -> None:
     try:
-        it.publish()
+        installation.publish()
     except (LakeDamaged, WarehouseDamaged) as damage:
-        repair(it, damage)
-        publish(it)
+        repair(installation, damage)
+        publish(installation)
 
 
-def newest(it: Installation, table: str = "raw.allocation") -> Path:
-    """A file whose hour the next tick computes anew."""
-    files = [file for file in it.state.ledger.current_files() if file.table_name == table]
-    return it.lake.absolute(max(file.path for file in files))
+def newest(installation: Installation, table: str = "raw.allocation") -> Path:
+    """Return a file whose hour the next tick computes anew."""
+    files = [file for file in installation.state.ledger.current_files() if file.table_name == table]
+    return installation.lake.absolute(max(file.path for file in files))
 
 
-def quarantined(made: Home) -> set[str]:
-    folder = made.folder / "data" / "quarantine"
+def quarantined(own_home: Home) -> set[str]:
+    folder = own_home.folder / "data" / "quarantine"
     return {file.name for file in folder.rglob("*") if file.is_file()}
 
 
-def test_a_run_goes_on_without_the_damaged_file_and_the_next_reads_it_again(made, expected):
-    with opened(made) as it:
-        damaged = newest(it)
+def test_a_run_goes_on_without_the_damaged_file_and_the_next_reads_it_again(own_home, expected):
+    with open_data(own_home) as installation:
+        damaged = newest(installation)
     flip(damaged)
 
-    made.tick(NEXT)
+    own_home.tick(NEXT)
 
-    (absent,) = made.ask(
+    (absent,) = own_home.ask(
         "select count(*) as windows, min(reason) as reason from core.window"
         " where status = 'absent' and table_name = 'raw.allocation' and read_count > 0"
     )
     assert absent["windows"] > 0
     assert "is damaged: its SHA-256 is" in str(absent["reason"])
-    assert made.ask(TOTAL) != expected
-    assert quarantined(made) == {damaged.name}
-    with opened(made) as it:
-        tick(it)
-    assert made.ask(TOTAL) == expected
+    assert own_home.ask(TOTAL) != expected
+    assert quarantined(own_home) == {damaged.name}
+    with open_data(own_home) as installation:
+        tick(installation)
+    assert own_home.ask(TOTAL) == expected
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("table", ["raw.allocation", "raw.price"])
-def test_a_damaged_lake_file_is_read_again(made, table, damage, expected):
-    with opened(made) as it:
-        damaged = newest(it, table)
+def test_a_damaged_lake_file_is_read_again(own_home, table, damage, expected):
+    with open_data(own_home) as installation:
+        damaged = newest(installation, table)
         damage(damaged)
-        tick(it)
-        tick(it)
+        tick(installation)
+        tick(installation)
 
-    assert quarantined(made) == (set() if damage is Path.unlink else {damaged.name})
-    assert made.ask(TOTAL) == expected
+    assert quarantined(own_home) == (set() if damage is Path.unlink else {damaged.name})
+    assert own_home.ask(TOTAL) == expected
 
 
-def test_damage_that_nobody_reads_is_found_within_a_week(made):
-    with opened(made) as it:
-        damaged = newest(it)
+def test_damage_that_no_step_reads_is_found_within_a_week(own_home):
+    with open_data(own_home) as installation:
+        damaged = newest(installation)
         flip(damaged)
         found = []
         for quarter in range(7 * 96):
             then = at(3) + quarter * WINDOW
             try:
-                inspect_share(replace(it, clock=lambda then=then: then))
+                inspect_share(replace(installation, clock=lambda then=then: then))
             except LakeDamaged as damage:
                 found.append(damage.path)
 
     assert [path.rpartition("/")[2] for path in found] == [damaged.name]
 
 
-def test_windows_that_no_source_can_say_again_are_lost(made):
-    with opened(made, NEXT + 20 * DAY) as it:
-        damaged = newest(it)
+def test_windows_that_no_source_can_say_again_are_lost(own_home):
+    with open_data(own_home, NEXT + 20 * DAY) as installation:
+        damaged = newest(installation)
         damaged.unlink()
-        publish(it)
+        publish(installation)
 
-    (row,) = made.ask(
+    (row,) = own_home.ask(
         "select distinct status, reason from core.window"
         " where table_name = 'raw.allocation' and file is null"
     )
@@ -196,52 +201,55 @@ def test_a_damaged_file_of_the_inventory_keeps_nothing_from_being_published(tmp_
     clock = Clock(at(0, 20))
     with (
         serve(anchor=at(0).date(), clock=clock) as cluster,
-        home(tmp_path, {"demo": Sources(cluster.opencost_url, cluster.prometheus_url)}) as it,
+        home(tmp_path, {"demo": Sources(cluster.opencost_url, cluster.prometheus_url)}) as own_home,
     ):
         (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(url=cluster.kubernetes_url))
         with (tmp_path / "finops.toml").open("a") as settings:
             settings.write(ACCESS.format(folder=tmp_path))
-        it.tick(clock())
+        own_home.tick(clock())
         (pods,) = (tmp_path / "data" / "lake" / "raw.pod").rglob("*.parquet")
         rewrite(pods, pods.read_bytes()[:-1])
         clock.now = at(0, 35)
 
-        it.tick(clock())  # raises what a step raises
+        own_home.tick(clock())  # raises what a step raises
 
-        assert quarantined(it) == {pods.name}
-        read = it.ask("select distinct window_start from raw.inventory order by all")
+        assert quarantined(own_home) == {pods.name}
+        read = own_home.ask("select distinct window_start from raw.inventory order by all")
         assert [row["window_start"] for row in read] == [at(0), at(0, 15)]
 
 
-def test_a_frozen_day_that_is_damaged_is_not_dropped(made):
-    with opened(made, NEXT + 450 * DAY) as it:
-        freeze_old_days(it)
-        frozen = newest(it, "costs.daily")
+def test_a_frozen_day_that_is_damaged_is_not_dropped(own_home):
+    with open_data(own_home, NEXT + 450 * DAY) as installation:
+        freeze_old_days(installation)
+        frozen = newest(installation, "costs.daily")
         flip(frozen)
         with pytest.raises(LakeError, match="put it back from the backup"):
-            publish(it)
+            publish(installation)
         assert frozen.exists()
 
 
-def test_an_unmounted_lake_makes_nothing_absent(made):
-    lake = made.folder / "data" / "lake"
-    lake.rename(made.folder / "elsewhere")
+def test_an_unmounted_lake_makes_nothing_absent(own_home):
+    lake = own_home.folder / "data" / "lake"
+    lake.rename(own_home.folder / "elsewhere")
 
-    with opened(made) as it:
-        before = it.state.ledger.current_files()
+    with open_data(own_home) as installation:
+        before = installation.state.ledger.current_files()
         with pytest.raises(StateError, match="see that its volume is mounted"):
-            tick(it)
-        assert set(it.state.ledger.current_files()) >= set(before)
+            tick(installation)
+        assert set(installation.state.ledger.current_files()) >= set(before)
 
 
-def test_a_ledger_that_is_wrong_about_a_file_condemns_no_file(made):
-    with opened(made) as it:
-        file = newest(it)
-    path = made.folder / "data" / "state.db"
+def test_a_ledger_that_is_wrong_about_a_file_condemns_no_file(own_home):
+    with open_data(own_home) as installation:
+        file = newest(installation)
+    path = own_home.folder / "data" / "state.db"
     path.write_bytes(path.read_bytes().replace(digest(file).encode(), b"0" * 64))
 
-    with opened(made) as it, pytest.raises(StateError, match="finops rebuild-ledger"):
-        tick(it)
+    with (
+        open_data(own_home) as installation,
+        pytest.raises(StateError, match="finops rebuild-ledger"),
+    ):
+        tick(installation)
 
     assert file.exists()
 
@@ -252,49 +260,51 @@ def digest(file: Path) -> str:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", ["warehouse.duckdb", "finops.duckdb"])
-def test_a_damaged_database_is_made_anew_by_the_next_tick(made, name, damage, expected):
+def test_a_damaged_database_is_made_anew_by_the_next_tick(own_home, name, damage, expected):
     for _ in range(2):
-        damage(made.folder / "data" / name)
-        with opened(made) as it:
-            tick(it)
+        damage(own_home.folder / "data" / name)
+        with open_data(own_home) as installation:
+            tick(installation)
 
-        assert made.ask(TOTAL) == expected
+        assert own_home.ask(TOTAL) == expected
 
 
-def test_rows_that_the_warehouse_could_not_take_up_are_not_left_behind(made, expected):
-    file = made.folder / "data" / "warehouse.duckdb"
+def test_rows_that_the_warehouse_could_not_take_up_are_not_left_behind(own_home, expected):
+    file = own_home.folder / "data" / "warehouse.duckdb"
     body = bytearray(file.read_bytes())
     body[2533726 % len(body)] ^= 1 << 5  # met when the file is closed, not before
     rewrite(file, bytes(body))
 
-    with opened(made) as it:
-        tick(it)
+    with open_data(own_home) as installation:
+        tick(installation)
 
-    assert made.ask(TOTAL) == expected
+    assert own_home.ask(TOTAL) == expected
 
 
-def test_a_published_file_that_is_damaged_is_replaced_though_nothing_changed(made):
-    with opened(made) as it:
-        tick(it)
-        whole = made.published.read_bytes()
+def test_a_published_file_that_is_damaged_is_replaced_though_nothing_changed(own_home):
+    with open_data(own_home) as installation:
+        tick(installation)
+        whole = own_home.published.read_bytes()
         for _ in range(8):
             place = CHANCE.randrange(12288, len(whole))
-            rewrite(made.published, whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-            it.publish()
-            with connect_read_only(made.published) as connection:
+            rewrite(
+                own_home.published, whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+            )
+            installation.publish()
+            with connect_read_only(own_home.published) as connection:
                 read_everything(connection)
 
 
-def test_a_damaged_state_database_is_refused_or_does_not_matter(made, expected):
-    path = made.folder / "data" / "state.db"
-    whole, data = path.read_bytes(), shutil.copytree(path.parent, made.folder / "before")
+def test_a_damaged_state_database_is_refused_or_does_not_matter(own_home, expected):
+    path = own_home.folder / "data" / "state.db"
+    whole, data = path.read_bytes(), shutil.copytree(path.parent, own_home.folder / "before")
     outcomes = set()
     for damage in [flip, cut] * 5:
         damage(path)
         try:
-            with opened(made) as it:
-                tick(it)
-            outcomes.add(made.ask(TOTAL) == expected)
+            with open_data(own_home) as installation:
+                tick(installation)
+            outcomes.add(own_home.ask(TOTAL) == expected)
         except FinopsError as error:
             outcomes.add(type(error))
         shutil.rmtree(path.parent)

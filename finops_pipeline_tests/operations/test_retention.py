@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from finops_pipeline.installation.recording import told
+from finops_pipeline.installation.recording import window_facts
 from finops_pipeline.operations.compaction import sweep
 from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.operations.retention import freeze_old_days
@@ -10,9 +10,9 @@ from finops_pipeline.state.window import CURRENT_NAMES
 from finops_pipeline.units import DAY
 from finops_pipeline_tests.installation.homes import DAY as RECORDED
 from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
-from finops_pipeline_tests.operations.test_repair import NEXT, filled, made, opened
+from finops_pipeline_tests.operations.test_repair import NEXT, filled_home, open_data, own_home
 
-__all__ = ["filled", "made"]
+__all__ = ["filled_home", "own_home"]
 
 MUCH_LATER = NEXT + 450 * DAY
 KEPT = [
@@ -26,76 +26,78 @@ KEPT = [
 ]
 
 
-def daily(it):
-    return {name: it.ask(f"from {name} order by all") for name in KEPT}
+def daily_rows(own_home):
+    return {name: own_home.ask(f"from {name} order by all") for name in KEPT}
 
 
-def test_a_frozen_day_stays_when_its_raw_rows_and_the_warehouse_are_gone(made):
-    before = daily(made)
+def test_a_frozen_day_stays_when_its_raw_rows_and_the_warehouse_are_gone(own_home):
+    before = daily_rows(own_home)
     assert all(before.values())
 
-    with opened(made, MUCH_LATER) as it:
-        assert freeze_old_days(it) == [RECORDED.date()]
-        raw = it.lake.root / "raw.allocation"
+    with open_data(own_home, MUCH_LATER) as installation:
+        assert freeze_old_days(installation) == [RECORDED.date()]
+        raw = installation.lake.root / "raw.allocation"
         assert [*raw.rglob("*.parquet")]  # a publication may still name them
-        it.publish()
-        assert daily(made) == before
-        assert made.ask("from costs.hourly") == made.ask("from raw.allocation") == []
+        installation.publish()
+        assert daily_rows(own_home) == before
+        assert own_home.ask("from costs.hourly") == own_home.ask("from raw.allocation") == []
 
-        it.warehouse_path.unlink()
-        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+        installation.warehouse_path.unlink()
+        sweep(installation.lake, installation.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
         assert not [*raw.rglob("*.parquet")]
-        it.publish()
-        assert daily(made) == before
-        assert freeze_old_days(it) == []
+        installation.publish()
+        assert daily_rows(own_home) == before
+        assert freeze_old_days(installation) == []
 
 
-def test_a_day_that_changed_since_it_was_published_waits(made):
-    with opened(made, MUCH_LATER) as it:
-        oldest = it.state.ledger.current_files()[0]
-        it.state.ledger.discard_file(oldest.path, MUCH_LATER, "it is damaged", {})
+def test_a_day_that_changed_since_it_was_published_waits(own_home):
+    with open_data(own_home, MUCH_LATER) as installation:
+        oldest = installation.state.ledger.current_files()[0]
+        installation.state.ledger.discard_file(oldest.path, MUCH_LATER, "it is damaged", {})
 
-        assert freeze_old_days(it) == []
+        assert freeze_old_days(installation) == []
 
-        it.publish()
-        assert freeze_old_days(it) == [RECORDED.date()]
-
-
-def test_a_day_that_is_young_enough_stays_as_it_is(made):
-    with opened(made, NEXT + 399 * DAY) as it:
-        assert freeze_old_days(it) == []
+        installation.publish()
+        assert freeze_old_days(installation) == [RECORDED.date()]
 
 
-def test_frozen_days_are_in_a_rebuilt_ledger(made):
-    before = daily(made)
-    with opened(made, MUCH_LATER) as it:
-        freeze_old_days(it)
-        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
-    lose_ledger(made.folder)
-
-    with opened(made, MUCH_LATER, is_ledger_lost=True) as it:
-        rebuild_ledger(it)
-        it.publish()
-
-    assert daily(made) == before
+def test_a_day_that_is_young_enough_stays_as_it_is(own_home):
+    with open_data(own_home, NEXT + 399 * DAY) as installation:
+        assert freeze_old_days(installation) == []
 
 
-def test_a_frozen_day_of_a_table_with_a_former_name_is_in_a_rebuilt_ledger(made):
+def test_frozen_days_are_in_a_rebuilt_ledger(own_home):
+    before = daily_rows(own_home)
+    with open_data(own_home, MUCH_LATER) as installation:
+        freeze_old_days(installation)
+        sweep(installation.lake, installation.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+    lose_ledger(own_home.folder)
+
+    with open_data(own_home, MUCH_LATER, is_ledger_lost=True) as installation:
+        rebuild_ledger(installation)
+        installation.publish()
+
+    assert daily_rows(own_home) == before
+
+
+def test_a_frozen_day_of_a_table_with_a_former_name_is_in_a_rebuilt_ledger(own_home):
     ((former, name),) = CURRENT_NAMES.items()
-    before = daily(made)
-    with opened(made, MUCH_LATER) as it:
-        freeze_old_days(it)
-        sweep(it.lake, it.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
-        (file,) = (kept for kept in it.state.ledger.current_files() if kept.table_name == name)
-        (window,) = it.state.ledger.day([name], file.cluster, file.day).values()
-        facts = told([replace(window, table_name=former)])
-        rows = {window.window_start: it.lake.read(file.path)}
-        it.lake.write(former, file.cluster, rows, facts)
-        it.lake.remove([file.path])
-    lose_ledger(made.folder)
+    before = daily_rows(own_home)
+    with open_data(own_home, MUCH_LATER) as installation:
+        freeze_old_days(installation)
+        sweep(installation.lake, installation.state.ledger, MUCH_LATER, MUCH_LATER + DAY)
+        (file,) = (
+            kept for kept in installation.state.ledger.current_files() if kept.table_name == name
+        )
+        (window,) = installation.state.ledger.day([name], file.cluster, file.day).values()
+        facts = window_facts([replace(window, table_name=former)])
+        rows = {window.window_start: installation.lake.read(file.path)}
+        installation.lake.write(former, file.cluster, rows, facts)
+        installation.lake.remove([file.path])
+    lose_ledger(own_home.folder)
 
-    with opened(made, MUCH_LATER, is_ledger_lost=True) as it:
-        assert rebuild_ledger(it)[1] == []
-        it.publish()
+    with open_data(own_home, MUCH_LATER, is_ledger_lost=True) as installation:
+        assert rebuild_ledger(installation)[1] == []
+        installation.publish()
 
-    assert daily(made) == before
+    assert daily_rows(own_home) == before

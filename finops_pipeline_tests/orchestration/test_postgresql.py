@@ -1,4 +1,4 @@
-"""Whole ticks with the state database, and Dagster's own storage, on a real PostgreSQL."""
+"""Ticks with the state database, and Dagster's own storage, on a real PostgreSQL."""
 
 from dataclasses import replace
 
@@ -30,10 +30,10 @@ def test_ticks_give_the_same_costs_with_the_state_on_postgresql(
             if name == "postgresql":
                 url = postgresql.new_database(postgresql_server)
                 monkeypatch.setenv("FINOPS_STATE_URL", url)
-            with home(tmp_path / name, sources) as made:
-                made.tick(at(0, 20))
-                made.tick(now)  # new windows, and the first one again
-                costs.append(made.ask(COSTS))
+            with home(tmp_path / name, sources) as own_home:
+                own_home.tick(at(0, 20))
+                own_home.tick(now)  # new windows, and the first one again
+                costs.append(own_home.ask(COSTS))
 
     assert costs[0]
     assert costs[1] == costs[0]
@@ -57,9 +57,9 @@ def test_dagster_keeps_its_runs_on_postgresql(tmp_path, postgresql_server):
         sources = {"demo": Sources(cluster.opencost_url, cluster.prometheus_url)}
         with (
             dg.DagsterInstance.from_config(str(tmp_path)) as instance,
-            home(tmp_path, sources) as made,
+            home(tmp_path, sources) as own_home,
         ):
-            replace(made, instance=instance).tick(now)
+            replace(own_home, instance=instance).tick(now)
 
     with dg.DagsterInstance.from_config(str(tmp_path)) as another:
         (run,) = another.get_runs()

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from finops_pipeline_tests import servers
-from finops_pipeline_tests.installation.homes import CLUSTER, DAY, Home, Sources, Ticked, at, home
+from finops_pipeline_tests.installation.homes import (
+    CLUSTER,
+    DAY,
+    Home,
+    Sources,
+    TickResult,
+    at,
+    home,
+)
 
 pytestmark = pytest.mark.needs("prometheus", "promtool")
 
@@ -27,16 +35,18 @@ class Day(NamedTuple):
     """The installation after its tick over the day, and what that said."""
 
     home: Home
-    ticked: Ticked
+    result: TickResult
 
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory, prometheus: str) -> Iterator[Day]:
     with (
         servers.opencost() as opencost,
-        home(tmp_path_factory.mktemp("day"), {CLUSTER: Sources(opencost.url, prometheus)}) as made,
+        home(
+            tmp_path_factory.mktemp("day"), {CLUSTER: Sources(opencost.url, prometheus)}
+        ) as own_home,
     ):
-        yield Day(made, made.tick(TWO_DAYS_LATER, DAY.date()))
+        yield Day(own_home, own_home.tick(TWO_DAYS_LATER, DAY.date()))
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +133,8 @@ def test_no_check_but_one_finds_anything(day):
         order by all
     """)
 
-    assert day.ticked.red == {"idle_not_negative"}
-    shown = [row.split(" | ") for row in day.ticked.checks["idle_not_negative"]]
+    assert day.result.red == {"idle_not_negative"}
+    shown = [row.split(" | ") for row in day.result.checks["idle_not_negative"]]
     assert [(str(row["window_start"]), row["node"]) for row in overbooked] == [
         (window, node) for _, window, node, *_ in shown
     ]
@@ -172,7 +182,7 @@ def of_workloads(whole: Mapping[str, Any], field: str) -> dict[tuple[str, str], 
 
 
 def test_the_day_adds_up_to_what_its_assets_cost(day):
-    """In one piece, too; a node that came or went within a window is known to a minute."""
+    """Compare days in one piece, too; a node that came or went is known to a minute."""
     assets = recorded_answer("assets_1d.json.gz").values()
     nodes = [asset for asset in assets if asset["type"] == "Node"]
     disks = [asset for asset in assets if asset["type"] == "Disk"]
@@ -241,7 +251,7 @@ def test_every_workload_is_reconciled(day, whole):
 
 
 def test_a_workload_that_is_a_hundredth_dearer_for_the_source_is_red(recorded_home, opencost):
-    """Half a cent a day: less than what the figures of the whole cluster may differ by."""
+    """Raise a cost by half a cent a day: less than the whole cluster's figures may differ by."""
     dearer = json.loads(opencost.answers[WHOLE_DAY].body)
     for item in dearer["data"][0].values():
         if item["properties"].get("controller") == "payments-worker":
@@ -250,9 +260,9 @@ def test_a_workload_that_is_a_hundredth_dearer_for_the_source_is_red(recorded_ho
     body = json.dumps(dearer).encode()
     opencost.answers[WHOLE_DAY] = servers.Recorded(200, "application/json", body)
 
-    ticked = recorded_home.tick(TWO_DAYS_LATER, DAY.date())
+    result = recorded_home.tick(TWO_DAYS_LATER, DAY.date())
 
-    assert ticked.red == {"idle_not_negative", "source_reconciles"}
+    assert result.red == {"idle_not_negative", "source_reconciles"}
     rows = recorded_home.ask("""
         select namespace, workload from costs.workload_reconciliation_daily where not is_reconciled
     """)
@@ -263,7 +273,7 @@ def test_a_workload_that_is_a_hundredth_dearer_for_the_source_is_red(recorded_ho
     assert "payments/payments-worker costs 0.673" in str(why["reason"])
 
 
-def test_volumes_nobody_mounts_are_counted_once(day):
+def test_volumes_without_a_mount_are_counted_once(day):
     unmounted = day.home.ask("""
         select namespace, workload, sum(storage_cost) as cost from costs.daily
         where cost_kind = 'unmounted' and storage_cost > 0 group by all order by all
@@ -328,7 +338,7 @@ def test_nothing_runs_longer_than_its_window(day):
 
 
 def test_usage_agrees_with_what_opencost_averaged(day):
-    """Its averages are over the whole window, however short the container lived in it."""
+    """Compare with averages over the whole window, however short the container lived in it."""
     agreed = one(
         day,
         f"""
@@ -368,7 +378,7 @@ def test_a_second_tick_changes_nothing(day):
 
     again = day.home.tick(TWO_DAYS_LATER, DAY.date())
 
-    assert again.publication["publication_id"] == day.ticked.publication["publication_id"]
+    assert again.publication["publication_id"] == day.result.publication["publication_id"]
     assert not again.publication["is_new"]
     assert day.home.published.stat().st_ino == before.st_ino
     assert day.home.lake_files() == files

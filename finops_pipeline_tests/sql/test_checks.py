@@ -331,7 +331,7 @@ def test_a_lost_window_is_no_gap(data):
 
 
 def test_each_table_that_is_there_in_every_window_is_watched_for_gaps(data):
-    tables = [(source.name, name) for source in SOURCES for name in source.in_each_window]
+    tables = [(source.name, name) for source in SOURCES for name in source.required_tables]
     newest = quarter(24)
     for source, name in tables:
         data.given("core.cluster", {"cluster": "prod", "source": source})

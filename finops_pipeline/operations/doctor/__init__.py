@@ -18,7 +18,7 @@ __all__ = ["FAILED", "Finding", "examine"]
 
 
 def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
-    """Every finding, in the order of a number's path: clusters, then what is kept of them.
+    """Yield every finding, in the order of a number's path: clusters, then what is stored of them.
 
     Args:
         settings: whose servers and data are looked at.

@@ -9,8 +9,8 @@ from finops_pipeline.installation.source_registry import (
     KUBERNETES,
     OPENCOST,
     Clients,
-    connected,
     kubernetes_api,
+    open_clients,
 )
 from finops_pipeline.operations.doctor.finding import FAILED, OK, UNKNOWN, WARNING, Finding
 from finops_pipeline.settings import Cluster
@@ -48,7 +48,7 @@ _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 
 def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterator[Finding]:
-    """The lines of one cluster.
+    """Yield the findings of one cluster.
 
     Args:
         cluster: its settings.
@@ -56,55 +56,55 @@ def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterat
         now: the time that is asked for.
     """
     try:
-        with connected(cluster) as clients:
-            patient = _Patient(clients, window, now)
-            yield from patient.opencost()
-            yield from patient.prometheus()
+        with open_clients(cluster) as clients:
+            servers = _Servers(clients, window, now)
+            yield from servers.examine_opencost()
+            yield from servers.examine_prometheus()
             if KUBERNETES.is_asked(cluster):
-                yield from patient.kubernetes()
+                yield from servers.examine_kubernetes()
     except SourceError as error:
         yield Finding(cluster.name, "connection", FAILED, str(error), _ADDRESS)
 
 
 @dataclass(frozen=True)
-class _Patient:
+class _Servers:
     clients: Clients
     window: datetime
     now: datetime
 
-    def opencost(self) -> Iterator[Finding]:
-        """Whether OpenCost answers, and what its newest answer is worth."""
+    def examine_opencost(self) -> Iterator[Finding]:
+        """Examine whether OpenCost answers, and what its newest answer is worth."""
         try:
-            told = probe.probe_opencost(self.clients.opencost)
+            server = probe.probe_opencost(self.clients.opencost)
         except SourceError as error:
-            lost = ("opencost_clock", "opencost_answer", "opencost_minutes")
-            yield from self._silent("opencost", error, lost)
+            unknown = ("opencost_clock", "opencost_answer", "opencost_minutes")
+            yield from self._unreachable("opencost", error, unknown)
         else:
-            yield from self._server("opencost", told)
+            yield from self._server("opencost", server)
             yield from self._answer()
 
-    def prometheus(self) -> Iterator[Finding]:
-        """Whether Prometheus answers, and has what is asked of it."""
+    def examine_prometheus(self) -> Iterator[Finding]:
+        """Examine whether Prometheus answers, and has what is asked of it."""
         matchers = self.clients.cluster.promql_matchers()
         try:
-            told = probe.probe_prometheus(self.clients.prometheus, self.now, matchers)
+            server = probe.probe_prometheus(self.clients.prometheus, self.now, matchers)
         except SourceError as error:
-            lost = ("prometheus_clock", *_NEEDED, "duplicated_series")
-            yield from self._silent("prometheus", error, lost)
+            unknown = ("prometheus_clock", *_NEEDED, "duplicated_series")
+            yield from self._unreachable("prometheus", error, unknown)
         else:
-            yield from self._server("prometheus", told)
-            yield from self._metrics(told.series_counts)
+            yield from self._server("prometheus", server)
+            yield from self._metrics(server.series_counts)
 
-    def kubernetes(self) -> Iterator[Finding]:
-        """Whether the Kubernetes API answers, and lets us list every kind."""
+    def examine_kubernetes(self) -> Iterator[Finding]:
+        """Examine whether the Kubernetes API answers, and lets us list every kind."""
         try:
             with kubernetes_api(self.clients.cluster) as api:
-                told = probe.probe_kubernetes(api)
+                server = probe.probe_kubernetes(api)
         except SourceError as error:
-            lost = ("kubernetes_clock", "kubernetes_rights")
-            yield from self._silent("kubernetes", error, lost, _WAY_IN)
+            unknown = ("kubernetes_clock", "kubernetes_rights")
+            yield from self._unreachable("kubernetes", error, unknown, _WAY_IN)
         else:
-            yield from self._server("kubernetes", told)
+            yield from self._server("kubernetes", server)
             yield self._rights()
 
     def _rights(self) -> Finding:
@@ -117,19 +117,19 @@ class _Patient:
         failures = {kind["kind"]: kind["failure"] for kind in kinds if kind["failure"]}
         if not failures:
             return self._finding("kubernetes_rights", OK, f"{len(kinds)} kinds can be listed")
-        seen = f"cannot list {', '.join(failures)}: {next(iter(failures.values()))}"
-        return self._finding("kubernetes_rights", FAILED, seen, fix)
+        message = f"cannot list {', '.join(failures)}: {next(iter(failures.values()))}"
+        return self._finding("kubernetes_rights", FAILED, message, fix)
 
-    def _silent(
-        self, name: str, error: SourceError, lost: Iterable[str], fix: str = _ADDRESS
+    def _unreachable(
+        self, name: str, error: SourceError, checks: Iterable[str], fix: str = _ADDRESS
     ) -> Iterator[Finding]:
         yield self._finding(name, FAILED, str(error), fix)
-        for check in lost:
+        for check in checks:
             yield self._finding(check, UNKNOWN, f"{name} does not answer")
 
-    def _server(self, name: str, told: Probe) -> Iterator[Finding]:
-        yield self._finding(name, OK, f"answers, version {told.version or 'unknown'}")
-        yield self._clock(f"{name}_clock", told.clock_difference)
+    def _server(self, name: str, server: Probe) -> Iterator[Finding]:
+        yield self._finding(name, OK, f"answers, version {server.version or 'unknown'}")
+        yield self._clock(f"{name}_clock", server.clock_difference)
 
     def _clock(self, check: str, ahead: timedelta | None) -> Finding:
         if ahead is None:
@@ -152,25 +152,25 @@ class _Patient:
             yield self._finding("opencost_answer", FAILED, str(error), fix)
             yield self._finding("opencost_minutes", UNKNOWN, "there is no answer to judge")
             return
-        yield self._believed(reading)
+        yield self._plausibility(reading)
         yield self._minutes(reading)
 
-    def _believed(self, reading: Reading) -> Finding:
+    def _plausibility(self, reading: Reading) -> Finding:
         rows = reading.tables["raw.allocation"].num_rows
-        seen = f"{rows} rows for the window from {rfc3339(reading.window_start)}"
+        message = f"{rows} rows for the window from {rfc3339(reading.window_start)}"
         if reading.is_degraded:
             return self._finding(
                 "opencost_answer",
                 FAILED,
-                f"{seen}, not believed: {reading.reason}",
+                f"{message}, not believed: {reading.reason}",
                 "look into OpenCost's log for queries that fail, and whether its Prometheus has"
                 " everything; windows are read again after 1 h and 24 h",
             )
         if not reading.is_verified:
             return self._finding(
-                "opencost_answer", UNKNOWN, f"{seen}, unverified: {reading.reason}"
+                "opencost_answer", UNKNOWN, f"{message}, unverified: {reading.reason}"
             )
-        return self._finding("opencost_answer", OK, f"{seen}, believed")
+        return self._finding("opencost_answer", OK, f"{message}, believed")
 
     def _minutes(self, reading: Reading) -> Finding:
         ratio = reading.minutes_ratio
@@ -178,26 +178,26 @@ class _Patient:
             return self._finding(
                 "opencost_minutes", UNKNOWN, "nobody is known to have run throughout"
             )
-        seen = f"who ran throughout is told to have run {ratio * 15:.3g} of 15 minutes"
+        message = f"who ran throughout is told to have run {ratio * 15:.3g} of 15 minutes"
         if ratio >= 1:
-            return self._finding("opencost_minutes", OK, seen)
-        return self._finding("opencost_minutes", FAILED, seen, plausibility.cure(ratio))
+            return self._finding("opencost_minutes", OK, message)
+        return self._finding("opencost_minutes", FAILED, message, plausibility.cure(ratio))
 
     def _metrics(self, counts: Mapping[str, float]) -> Iterator[Finding]:
         matchers = self.clients.cluster.promql_matchers()
         if matchers and not any(map(counts.get, probe.SERIES)):
-            yield from self._mismatched(matchers)
+            yield from self._useless_matchers(matchers)
             return
         for check, (series, fix) in _NEEDED.items():
             missing = [_metric(name) for name in series if not counts.get(name)]
             if missing:
                 yield self._finding(check, FAILED, f"there is no {' and no '.join(missing)}", fix)
             else:
-                seen = min(counts[name] for name in series)
-                yield self._finding(check, OK, f"at least {seen:.0f} series of each")
-        yield self._copies(counts.get("copies"))
+                count = min(counts[name] for name in series)
+                yield self._finding(check, OK, f"at least {count:.0f} series of each")
+        yield self._duplicates(counts.get("copies"))
 
-    def _mismatched(self, matchers: str) -> Iterator[Finding]:
+    def _useless_matchers(self, matchers: str) -> Iterator[Finding]:
         yield self._finding(
             "prometheus_matchers",
             FAILED,
@@ -208,7 +208,7 @@ class _Patient:
         for check in (*_NEEDED, "duplicated_series"):
             yield self._finding(check, UNKNOWN, "prometheus_matchers select nothing")
 
-    def _copies(self, copies: float | None) -> Finding:
+    def _duplicates(self, copies: float | None) -> Finding:
         if copies is None:
             return self._finding("duplicated_series", UNKNOWN, "no series says who runs")
         if copies <= 1:

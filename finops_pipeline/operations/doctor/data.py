@@ -1,4 +1,4 @@
-"""What lies on our own side: disk, ledger, lake, the last publication."""
+"""Examines our own side: disk, ledger, lake, the last publication."""
 
 import os
 import shutil
@@ -19,11 +19,11 @@ _LEAST_FREE_BYTES = GIB  # a copy of the warehouse is written before the old one
 _LEDGER = (
     "start its server or correct state_url; if it is damaged, see Damage in docs/operations.md"
 )
-_SHOWN = 3  # of many damaged files
+_MOST_LISTED = 3  # of many damaged files
 
 
 def examine_data(settings: Settings, now: datetime) -> Iterator[Finding]:
-    """The lines of the installation itself."""
+    """Yield the findings of the installation itself."""
     yield _attribution(settings)
     folder = settings.data_dir.absolute()
     writable = _folder(folder)
@@ -40,38 +40,37 @@ def examine_data(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 
 def _attribution(settings: Settings) -> Finding:
-    """Whether rules, teams and budgets fit together; what cannot be used at all does not load."""
+    """Examine whether rules, teams and budgets fit together; useless ones do not even load."""
     # The bill has a line of its own.
-    if doubtful := [it for it in warnings(settings) if not it.startswith("bill.")]:
-        seen = "; ".join(doubtful)
-        return _finding("attribution", WARNING, seen, "correct finops.toml")
+    doubts = [warning for warning in warnings(settings) if not warning.startswith("bill.")]
+    if doubts:
+        return _finding("attribution", WARNING, "; ".join(doubts), "correct finops.toml")
     rules, teams = len(settings.attribution.rules), len(settings.teams)
-    seen = f"{rules} rules, {teams} teams and {len(settings.budgets)} budgets fit together"
-    return _finding("attribution", OK, seen)
+    message = f"{rules} rules, {teams} teams and {len(settings.budgets)} budgets fit together"
+    return _finding("attribution", OK, message)
 
 
 def _folder(folder: Path) -> Finding:
-    """Whether it can be written, or made where its nearest parent is."""
-    there = next(it for it in (folder, *folder.parents) if it.exists())
-    if there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK):
-        told = (
-            "can be written" if there == folder else "does not exist yet: the first tick makes it"
-        )
-        return _finding("data_folder", OK, f"{folder} {told}")
+    """Examine whether a folder can be written, or made where its nearest parent is."""
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    if parent.is_dir() and os.access(parent, os.R_OK | os.W_OK | os.X_OK):
+        will_be_made = "does not exist yet: the first tick makes it"
+        message = "can be written" if parent == folder else will_be_made
+        return _finding("data_folder", OK, f"{folder} {message}")
     return _finding(
         "data_folder",
         FAILED,
-        f"{there} is no folder that user {os.geteuid()} can write",
+        f"{parent} is no folder that user {os.geteuid()} can write",
         "give it to the user that runs the pipeline (chown), or name another data_dir",
     )
 
 
 def _disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
-    seen = f"{free / GIB:.1f} GiB are free"
+    message = f"{free / GIB:.1f} GiB are free"
     if free >= _LEAST_FREE_BYTES:
-        return _finding("disk", OK, seen)
-    return _finding("disk", FAILED, seen, "free some, or move data_dir to a larger disk")
+        return _finding("disk", OK, message)
+    return _finding("disk", FAILED, message, "free some, or move data_dir to a larger disk")
 
 
 def _ledger_and_lake(settings: Settings) -> Iterator[Finding]:
@@ -88,7 +87,7 @@ def _ledger_and_lake(settings: Settings) -> Iterator[Finding]:
 
 
 def _lake(installation: Installation) -> Finding:
-    """Every current file, byte by byte: Parquet does not notice most of those that flip."""
+    """Verify every current file byte by byte: Parquet does not notice most of those that flip."""
     damaged, files = [], installation.state.ledger.current_files()
     for file in files:
         try:
@@ -100,13 +99,13 @@ def _lake(installation: Installation) -> Finding:
     return _finding(
         "lake",
         FAILED,
-        f"{len(damaged)} of {len(files)} files: {'; '.join(damaged[:_SHOWN])}",
+        f"{len(damaged)} of {len(files)} files: {'; '.join(damaged[:_MOST_LISTED])}",
         "run finops tick: it moves them to data/quarantine and reads their windows again",
     )
 
 
 def _bill(installation: Installation) -> Finding:
-    """Whether the folder is there, and which of its files were refused."""
+    """Examine whether the bill folder is there, and which of its files were refused."""
     folder = Path(installation.settings.bill.folder)
     if not folder.is_dir():
         fix = "mount it, or correct bill.folder; what was read of it stays"
@@ -118,7 +117,7 @@ def _bill(installation: Installation) -> Finding:
     return _finding(
         "bill",
         FAILED,
-        f"{len(refused)} of {len(files)} files: {'; '.join(refused[:_SHOWN])}",
+        f"{len(refused)} of {len(files)} files: {'; '.join(refused[:_MOST_LISTED])}",
         "export them again, or remove them",
     )
 
@@ -131,13 +130,13 @@ def _publication(settings: Settings, now: datetime) -> Finding:
         return _finding("publication", WARNING, str(error), "wait for the first tick")
     except FinopsError as error:
         return _finding("publication", FAILED, str(error), "run finops tick")
-    seen = f"{published_at:%Y-%m-%d %H:%M} UTC ({format_age(published_at, now)})"
+    message = f"{published_at:%Y-%m-%d %H:%M} UTC ({format_age(published_at, now)})"
     if now - published_at <= _LATE:
-        return _finding("publication", OK, seen)
+        return _finding("publication", OK, message)
     return _finding(
         "publication",
         FAILED,
-        seen,
+        message,
         "see that the pipeline runs (make run), and in its UI why the last tick did not publish",
     )
 

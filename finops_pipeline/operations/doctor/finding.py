@@ -1,4 +1,4 @@
-"""What a doctor says of one thing."""
+"""A finding of the doctor, and the statuses it can have."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ OK, WARNING, FAILED, UNKNOWN = "ok", "warning", "failed", "unknown"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The state of a thing that was looked at.
 
     Args:
         subject: the cluster, or ``installation``.
         check: what was looked at; docs/troubleshooting.md lists all.
-        status: ``ok``, ``warning``, ``failed``; or ``unknown``: nothing there says how it is.
+        status: ``ok``, ``warning``, ``failed``; or ``unknown``: nothing says how it is.
         message: what was seen.
         fix: what to do about it; empty when nothing.
     """

@@ -1,8 +1,8 @@
 """The raw assets: what each source said of the windows of a day, as files of the lake."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, date, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -11,11 +11,12 @@ from finops_pipeline.ingest.days import read_days, request_days
 from finops_pipeline.ingest.windows import Progress, read_due, request
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.source_registry import OPENCOST_DAY, SOURCES, Source
-from finops_pipeline.orchestration.metadata.tables import column_schema, key
+from finops_pipeline.orchestration.assets.specs import table_spec
+from finops_pipeline.orchestration.metadata.tables import key
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.settings import Cluster
 
-DUE_ONLY = "finops/due_only"  # tag of a run whose days nobody chose: they span what is due
+DUE_ONLY = "finops/due_only"  # tag of a run whose days were not chosen: they span what is due
 # No source remembers more; the partitions of the UI begin here.
 FIRST_DAY = "2025-01-01"
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", end_offset=1)
@@ -24,133 +25,145 @@ FRESH = dg.FreshnessPolicy.time_window(
 )
 
 
+Context: TypeAlias = dg.AssetExecutionContext
+Read = Callable[[Context, Installation], list[Progress]]
+Describe = Callable[[Context, Installation, list[Progress], str], dict[str, Any]]
+
+
 def window_assets(source: Source) -> dg.AssetsDefinition:
-    """One step that fills the raw tables of a source for the windows that are due."""
+    """Define the step that fills the raw tables of a source for the windows that are due."""
 
-    @dg.multi_asset(
-        name=f"read_{source.name}",
-        specs=[_spec(name, source, freshness_policy=FRESH) for name in source.tables],
-        partitions_def=DAYS,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="warehouse",
-    )
-    def read(
-        context: dg.AssetExecutionContext, installation: InstallationResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        days = context.partition_time_window
-        with installation.open_and_repair() as opened:
-            if DUE_ONLY not in context.run.tags:
-                request(source, opened, [*map(date.fromisoformat, context.partition_keys)])
-            given = read_due(source, opened, days.start.astimezone(UTC), days.end.astimezone(UTC))
-            shown = _links(source, opened.settings.clusters) | opened.marks()
-            for name in source.tables:
-                for day in map(date.fromisoformat, context.partition_keys):
-                    counts = _counts(opened, given, name, day)
-                    counts["dagster/partition_row_count"] = counts["rows_held"]
-                    context.add_asset_metadata(counts, key(name), partition_key=day.isoformat())
-                yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
-        _warn(context, given)
+    def read(context: Context, installation: Installation) -> list[Progress]:
+        if days := _chosen_days(context):
+            request(source, installation, days)
+        start, end = context.partition_time_window
+        return read_due(source, installation, start.astimezone(UTC), end.astimezone(UTC))
 
-    return read
+    def describe(
+        context: Context, installation: Installation, progress: list[Progress], table_name: str
+    ) -> dict[str, Any]:
+        for day in map(date.fromisoformat, context.partition_keys):
+            counts = _counts(installation, progress, table_name, day)
+            counts["dagster/partition_row_count"] = counts["rows_held"]
+            context.add_asset_metadata(counts, key(table_name), partition_key=day.isoformat())
+        return _links(source, installation.settings.clusters)
+
+    name = f"read_{source.name}"
+    return _step(name, source, read, describe, DAYS, freshness_policy=FRESH)
 
 
 def state_assets(source: Source) -> dg.AssetsDefinition:
-    """One step for a source that only says how things are now: it has no days to choose from."""
+    """Define the step of a source that only says how things are now: it has no days to choose."""
 
-    @dg.multi_asset(
-        name=f"read_{source.name}",
-        specs=[_spec(name, source) for name in source.tables],
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        pool="warehouse",
-    )
-    def read(
-        context: dg.AssetExecutionContext, installation: InstallationResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        with installation.open_and_repair() as opened:
-            now = opened.clock()
-            given = read_due(source, opened, opened.lookback_start(now), now)
-            for name in source.tables:
-                counts = _counts(opened, given, name, now.date())
-                yield dg.MaterializeResult(asset_key=key(name), metadata=counts | opened.marks())
-        _warn(context, given)
+    def read(_context: Context, installation: Installation) -> list[Progress]:
+        now = installation.clock()
+        return read_due(source, installation, installation.lookback_start(now), now)
 
-    return read
+    def describe(
+        _context: Context, installation: Installation, progress: list[Progress], table_name: str
+    ) -> dict[str, Any]:
+        return _counts(installation, progress, table_name, installation.clock().date())
+
+    return _step(f"read_{source.name}", source, read, describe)
 
 
 def day_assets() -> dg.AssetsDefinition:
-    """The step after all windows: days in one piece; of chosen days, and of those that are due."""
-    source = OPENCOST_DAY
-    after = [key(name) for other in SOURCES for name in other.tables]
+    """Define the step after all windows: days in one piece, those chosen and those that are due."""
+
+    def read(context: Context, installation: Installation) -> list[Progress]:
+        if days := _chosen_days(context):
+            request_days(installation, days)
+        return read_days(installation)
+
+    def describe(
+        _context: Context, _installation: Installation, progress: list[Progress], _table_name: str
+    ) -> dict[str, Any]:
+        counts = (sum(of_cluster.window_counts.values()) for of_cluster in progress)
+        return {"days_read": sum(counts)}
+
+    after = [key(name) for source in SOURCES for name in source.tables]
+    return _step("read_days", OPENCOST_DAY, read, describe, DAYS, deps=after)
+
+
+def _step(
+    name: str,
+    source: Source,
+    read: Read,
+    describe: Describe,
+    days: dg.PartitionsDefinition[str] | None = None,
+    **attributes: Any,
+) -> dg.AssetsDefinition:
+    """Define a step that reads a source and reports each of its raw tables.
+
+    Args:
+        name: of the step.
+        source: what is read.
+        read: reads it.
+        describe: makes the metadata of a table of it.
+        days: partitions of its tables, where days can be chosen.
+        attributes: of the assets.
+    """
 
     @dg.multi_asset(
-        name="read_days",
-        specs=[_spec(name, source, deps=after) for name in source.tables],
-        partitions_def=DAYS,
+        name=name,
+        specs=[
+            table_spec(tables()[table_name], {source.name, "parquet"}, **attributes)
+            for table_name in source.tables
+        ],
+        partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="warehouse",
     )
-    def read(
+    def step(
         context: dg.AssetExecutionContext, installation: InstallationResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         with installation.open_and_repair() as opened:
-            if DUE_ONLY not in context.run.tags:
-                request_days(opened, [*map(date.fromisoformat, context.partition_keys)])
-            given = read_days(opened)
-            for name in source.tables:
-                read_count = sum(sum(it.window_counts.values()) for it in given)
-                shown = opened.marks() | {"days_read": read_count}
-                yield dg.MaterializeResult(asset_key=key(name), metadata=shown)
-        _warn(context, given)
+            progress = read(context, opened)
+            for table_name in source.tables:
+                metadata = describe(context, opened, progress, table_name) | opened.demo_mark()
+                yield dg.MaterializeResult(asset_key=key(table_name), metadata=metadata)
+        for warning in _warnings(progress):
+            context.log.warning(warning)
 
-    return read
+    return step
 
 
-def _spec(name: str, source: Source, **more: Any) -> dg.AssetSpec:
-    table = tables()[name]
-    return dg.AssetSpec(
-        key(name),
-        group_name=table.schema,
-        description=table.description,
-        kinds={source.name, "parquet"},
-        owners=["team:finops"],
-        code_version=table.version,
-        metadata={"dagster/table_name": name, "dagster/column_schema": column_schema(table)},
-        **more,
-    )
-
-
-def _warn(context: dg.AssetExecutionContext, given: list[Progress]) -> None:
-    for warning in _warnings(given):
-        context.log.warning(warning)
+def _chosen_days(context: Context) -> list[date]:
+    """Return the days of a run that were chosen; none where they only span what is due."""
+    if DUE_ONLY in context.run.tags:
+        return []
+    return [*map(date.fromisoformat, context.partition_keys)]
 
 
 def _links(source: Source, clusters: Iterable[Cluster]) -> dict[str, Any]:
-    """Where the answers come from, to click on."""
+    """Return links to the servers of a source."""
     urls = {cluster.name: getattr(cluster, f"{source.name}_url") for cluster in clusters}
     return {f"{source.name} of {name}": dg.MetadataValue.url(url) for name, url in urls.items()}
 
 
 def _counts(
-    installation: Installation, given: list[Progress], table_name: str, day: date
+    installation: Installation, progress: list[Progress], table_name: str, day: date
 ) -> dict[str, Any]:
-    """What the day of a table holds, and what this run read of it."""
-    windows = {progress.cluster: progress.window_counts.get(day, 0) for progress in given}
-    held = [
+    """Count what the day of a table holds, and what this run read of it."""
+    read_counts = {
+        of_cluster.cluster: of_cluster.window_counts.get(day, 0) for of_cluster in progress
+    }
+    windows = [
         window
-        for progress in given
-        for window in installation.state.ledger.day([table_name], progress.cluster, day).values()
+        for cluster in read_counts
+        for window in installation.state.ledger.day([table_name], cluster, day).values()
     ]
     return {
-        "rows_held": sum(window.row_count or 0 for window in held),
-        "windows_held": sum(window.file is not None for window in held),
-        "windows_read": sum(windows.values()),
-        "windows_read_by_cluster": windows,
-        "warnings": dg.MetadataValue.md("\n".join(f"- {w}" for w in _warnings(given)) or "none"),
+        "rows_held": sum(window.row_count or 0 for window in windows),
+        "windows_held": sum(window.file is not None for window in windows),
+        "windows_read": sum(read_counts.values()),
+        "windows_read_by_cluster": read_counts,
+        "warnings": dg.MetadataValue.md("\n".join(f"- {w}" for w in _warnings(progress)) or "none"),
     }
 
 
-def _warnings(given: list[Progress]) -> list[str]:
-    return [warning for progress in given for warning in progress.warnings()]
+def _warnings(progress: list[Progress]) -> list[str]:
+    return [warning for of_cluster in progress for warning in of_cluster.warnings()]
 
 
 ASSETS = [
@@ -160,7 +173,7 @@ ASSETS = [
 
 
 def day_tags(start: date, end: date) -> dict[str, str]:
-    """Tags of a run over the days from ``start`` to ``end``, both included."""
+    """Return the tags of a run over the days from ``start`` to ``end``, both included."""
     return {
         "dagster/asset_partition_range_start": start.isoformat(),
         "dagster/asset_partition_range_end": end.isoformat(),
@@ -168,5 +181,5 @@ def day_tags(start: date, end: date) -> dict[str, str]:
 
 
 def due_tags(days: Collection[date]) -> dict[str, str]:
-    """Tags of a run over all days with due windows; the days between are not requested by it."""
+    """Return the tags of a run over all days with due windows; those between are not requested."""
     return day_tags(min(days), max(days)) | {DUE_ONLY: "true"}

@@ -22,24 +22,24 @@ class Chart:
     """Lines over the same slots of time, on one scale that starts at 0."""
 
     unit: str  # of all values
-    first: str  # the first slot, as shown
+    first: str  # the first slot, as text
     last: str
     lines: dict[str, Values]  # by name; None is unknown and leaves a gap
 
     def markdown(self) -> str:
-        """An image that holds itself."""
+        """Return the picture as an image of Markdown that holds itself."""
         encoded = b64encode(self.svg().encode()).decode()
         return f"![{', '.join(self.lines)}](data:image/svg+xml;base64,{encoded})"
 
     def svg(self) -> str:
-        """The picture: axes with their ends labelled, a line and a name per entry."""
-        known = [value for line in self.lines.values() for value in line if value is not None]
-        low, high = min([0.0, *known]), max([0.0, *known])
-        drawn = zip(self.lines.items(), _COLOURS, strict=False)
+        """Draw axes with their ends labelled, and a line and a name per entry."""
+        values = [value for line in self.lines.values() for value in line if value is not None]
+        low, high = min([0.0, *values]), max([0.0, *values])
+        coloured = zip(self.lines.items(), _COLOURS, strict=False)
         parts = [
             part
-            for number, ((name, values), colour) in enumerate(drawn)
-            for part in (_named(number, name, colour), _line(values, low, high, colour))
+            for number, ((name, line), colour) in enumerate(coloured)
+            for part in (_legend(number, name, colour), _line(line, low, high, colour))
         ]
         return "".join([_START, *self._axes(low, high), *parts, "</svg>"])
 
@@ -55,7 +55,7 @@ class Chart:
         ]
 
 
-def _named(number: int, name: str, colour: str) -> str:
+def _legend(number: int, name: str, colour: str) -> str:
     return _text(_LEFT + number * 120, 12, name, "start", colour)
 
 
@@ -65,7 +65,7 @@ def _text(x: int, y: int, text: str, anchor: str, colour: str = _GREY) -> str:
 
 
 def _line(values: Values, low: float, high: float, colour: str) -> str:
-    """One path; a value that stands alone is a dot."""
+    """Draw values as a path; one that stands alone is a dot."""
     step = (_RIGHT - _LEFT) / max(1, len(values) - 1)
     height = (_BOTTOM - _TOP) / ((high - low) or 1)
     path, is_drawing = "", False
@@ -79,7 +79,7 @@ def _line(values: Values, low: float, high: float, colour: str) -> str:
 
 
 def _short(value: float) -> str:
-    """Three digits: 1234567 -> 1.23M."""
+    """Format a number with three digits: 1234567 -> 1.23M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.3g}{letter}"

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of a table: columns with comments, a preview, totals and charts."""
+"""Describes tables for the Dagster UI: columns with comments, a preview, totals and charts."""
 
 from datetime import UTC
 from functools import cache
@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SCHEMAS, Table, tables
+from finops_pipeline.catalog.sql_files import SCHEMAS, Table, files, tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.orchestration.metadata.trends import movers, trend
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
@@ -19,12 +19,12 @@ _WIDEST_CELL = 40
 
 
 def key(table_name: str) -> dg.AssetKey:
-    """``costs.daily`` -> ``costs/daily``."""
+    """Return the key of a table's asset: ``costs.daily`` -> ``costs/daily``."""
     return dg.AssetKey(table_name.split("."))
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """Its columns with their types and comments."""
+    """Return the columns of a table with their types and comments."""
     types = _column_types()
     return dg.TableSchema(
         [
@@ -41,29 +41,26 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 @cache
 def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
-    """Type and nullability by table and column, as DuckDB understands the table files."""
+    """Return type and nullability by table and column, as DuckDB understands the table files."""
     with duckdb.connect() as connection:
         connection.execute(INTERNAL_TABLES)
         for schema in SCHEMAS:
             connection.execute(f"create schema {schema}")
         for table in tables().values():
             connection.execute(table.ddl)
-        rows = connection.execute(
-            "select schema_name || '.' || table_name, column_name, lower(data_type), is_nullable"
-            " from duckdb_columns() where not internal"
-        ).fetchall()
+        rows = connection.execute(files("queries")["column_types"].query or "").fetchall()
     return {(table, column): (kind, nullable) for table, column, kind, nullable in rows}
 
 
 def _as_markdown(text: str) -> str:
-    """The UI renders comments: ``__idle__`` would become a bold idle."""
+    """Escape a comment, which the UI renders: ``__idle__`` would become a bold idle."""
     return text.replace("_", "\\_").replace("*", "\\*")
 
 
-def metadata(
-    warehouse: Warehouse, table: Table, written: int, installation: Installation
+def describe_table(
+    warehouse: Warehouse, table: Table, rows_written: int, installation: Installation
 ) -> dict[str, Any]:
-    """Row counts, totals, trend, movers and a preview of a table that was just filled.
+    """Return row counts, totals, trend, movers and a preview of a table that was just filled.
 
     Of a view only how to ask it: its rows would be computed, all of them, to be counted.
     """
@@ -71,16 +68,16 @@ def metadata(
     if table.is_view:
         return {"ask": ask}
     newest = _newest(table)
-    shown: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "dagster/row_count": warehouse.row_count(table),
-        "rows_written": written,
+        "rows_written": rows_written,
         "ask": ask,
         "preview": dg.MetadataValue.md(preview(warehouse.rows(f"{newest} limit {_PREVIEW_ROWS}"))),
     }
     today = installation.clock().astimezone(UTC).date()
-    shown |= trend(warehouse, table, installation.settings.currency)
+    metadata |= trend(warehouse, table, installation.settings.currency)
     warehouse.refresh_table(warehouse.tables["core.window_daily"])  # says which days are whole
-    return shown | movers(warehouse, table, today)
+    return metadata | movers(warehouse, table, today)
 
 
 def _newest(table: Table) -> str:
@@ -89,7 +86,7 @@ def _newest(table: Table) -> str:
 
 
 def preview(rows: list[dict[str, Any]]) -> str:
-    """Rows as a small Markdown table."""
+    """Format rows as a small Markdown table."""
     if not rows:
         return "no rows"
     names = list(rows[0])[:_PREVIEW_COLUMNS]

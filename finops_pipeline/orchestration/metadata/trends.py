@@ -1,4 +1,4 @@
-"""How a table has developed: its newest slots as charts, and who moved its cost.
+"""Shows how a table has developed: its newest slots as charts, and who moved its cost.
 
 Only the newest slots are read, so that a tick costs the same after a year.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import Table
+from finops_pipeline.catalog.sql_files import Table, files
 from finops_pipeline.orchestration.metadata.charts import Chart, Values
 from finops_pipeline.units import DAY, HOUR, WINDOW
 from finops_pipeline.warehouse.session import Warehouse
@@ -20,33 +20,20 @@ Row = dict[str, Any]
 _SLOTS = 30
 _STEPS = {"window_start": WINDOW, "hour": HOUR, "day": DAY}
 _MONEY = ("total_cost", "cpu_waste_cost", "memory_waste_cost")
-# Of sums that leave out what nobody requested; ratios do not add up, each is divided anew.
+# Of sums that leave out what had no request; ratios do not add up, each is divided anew.
 _RATIOS = {
     "cpu_usage_ratio": ("cpu_used_core_hours", "cpu_requested_core_hours"),
     "memory_usage_ratio": ("memory_used_byte_hours", "memory_requested_byte_hours"),
 }
 _MOVERS = 3
-_LACKING = """
-select
-    day,
-    string_agg(
-        coalesce(window_count, 0) || ' of ' || $all || ' windows of ' || cluster,
-        ', ' order by cluster
-    ) as lacks
-from (select unnest($days) as day)
-cross join (select distinct cluster from core.window_daily where day in (select unnest($days)))
-left join core.window_daily using (day, cluster)
-where coalesce(window_count, 0) < $all
-group by day
-"""
 
 
 def trend(warehouse: Warehouse, table: Table, currency: str) -> dict[str, Any]:
-    """Totals of the newest slot, which the UI plots run by run, and the slots before as charts.
+    """Return totals of the newest slot, which the UI plots run by run, and earlier ones as charts.
 
     Of a table with money or ratios by time; nothing of any other.
     """
-    when, names = table.time_column, _shown(table)
+    when, names = table.time_column, _expressions(table)
     if not when or not names:
         return {}
     rows = warehouse.rows(_query(table, when, names))
@@ -54,12 +41,12 @@ def trend(warehouse: Warehouse, table: Table, currency: str) -> dict[str, Any]:
         return {}
     charts = _charts(_gapless(rows, _STEPS[when]), currency)
     newest = {f"newest_{name}": rows[-1][name] for name in names if rows[-1][name] is not None}
-    shown = "\n\n".join(chart.markdown() for chart in charts)
-    return {**newest, "trend": dg.MetadataValue.md(shown)}
+    pictures = "\n\n".join(chart.markdown() for chart in charts)
+    return {**newest, "trend": dg.MetadataValue.md(pictures)}
 
 
-def _shown(table: Table) -> dict[str, str]:
-    """What is shown by slot: name and expression."""
+def _expressions(table: Table) -> dict[str, str]:
+    """Return what is shown by slot: name and expression."""
     money = {name: f"sum({name})::double" for name in _MONEY if name in table.columns}
     if table.schema != "efficiency":
         return money
@@ -81,34 +68,33 @@ def _query(table: Table, when: str, names: dict[str, str]) -> str:
 
 
 def _gapless(rows: Sequence[Row], step: timedelta) -> list[Row]:
-    """Every slot from the first to the last; one without rows has nothing but its time."""
-    known = {row["slot"]: row for row in rows}
-    slot, last, found = rows[0]["slot"], rows[-1]["slot"], list[Row]()
+    """Return all slots from the first to the last; without rows a slot has only its time."""
+    by_slot = {row["slot"]: row for row in rows}
+    slot, last, gapless = rows[0]["slot"], rows[-1]["slot"], list[Row]()
     while slot <= last:
-        found.append(known.get(slot, {"slot": slot}))
+        gapless.append(by_slot.get(slot, {"slot": slot}))
         slot += step
-    return found
+    return gapless
 
 
 def _charts(slots: Sequence[Row], currency: str) -> list[Chart]:
-    """One per unit: they share no scale."""
-    ends = _told(slots[0]["slot"]), _told(slots[-1]["slot"])
+    """Draw a chart per unit: units share no scale."""
+    ends = _format_slot(slots[0]["slot"]), _format_slot(slots[-1]["slot"])
     units = {currency: _MONEY, "ratio": tuple(_RATIOS), "rows": ("row_count",)}
-    found = ((unit, _lines(slots, names)) for unit, names in units.items())
-    return [Chart(unit, *ends, lines) for unit, lines in found if lines]
+    by_unit = ((unit, _lines(slots, names)) for unit, names in units.items())
+    return [Chart(unit, *ends, lines) for unit, lines in by_unit if lines]
 
 
 def _lines(slots: Sequence[Row], names: tuple[str, ...]) -> dict[str, Values]:
-    there = [name for name in names if name in slots[-1]]
-    return {name: [slot.get(name) for slot in slots] for name in there}
+    return {name: [slot.get(name) for slot in slots] for name in names if name in slots[-1]}
 
 
-def _told(slot: date) -> str:
+def _format_slot(slot: date) -> str:
     return f"{slot:%Y-%m-%d %H:%M} UTC" if isinstance(slot, datetime) else f"{slot} UTC"
 
 
 def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
-    """Cost of yesterday, its change, and who changed most: of daily tables of cost.
+    """Return the cost of yesterday, its change, and who changed most: of daily tables of cost.
 
     A day of which some cluster lacks windows costs less than it did: it is compared with nothing,
     and ``not_compared`` says why. ``core.window_daily`` has to be up to date.
@@ -117,8 +103,8 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
         return {}
     day = today - DAY
     compared = [day, day - DAY, day - 7 * DAY]
-    named = [str(name) for name in ("team", "namespace") if name in table.columns]
-    owners = named or ["cluster"]
+    owners = [str(name) for name in ("team", "namespace") if name in table.columns]
+    owners = owners or ["cluster"]
     rows = warehouse.rows(
         f"select day, concat_ws(' / ', {', '.join(owners)}) as owner, sum(total_cost) as cost"
         f" from {table.stored} where day in (select unnest($days)) group by all",
@@ -126,32 +112,33 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
     )
     if not rows:
         return {}
-    lacking = _lacking(warehouse, compared)
-    whole = [row for row in rows if row["day"] not in lacking]
+    incomplete = _days_lacking_windows(warehouse, compared)
+    whole = [row for row in rows if row["day"] not in incomplete]
     costs = [{r["owner"]: r["cost"] for r in whole if r["day"] == slot} for slot in compared]
-    reasons = {"not_compared": "; ".join(f"{slot}: {why}" for slot, why in lacking.items())}
-    return _moved(day, costs, " / ".join(owners)) | (reasons if lacking else {})
+    reasons = {"not_compared": "; ".join(f"{slot}: {why}" for slot, why in incomplete.items())}
+    return _changes(day, costs, " / ".join(owners)) | (reasons if incomplete else {})
 
 
-def _lacking(warehouse: Warehouse, days: Sequence[date]) -> dict[date, str]:
-    """What was not read of days that are not whole in every cluster of any of them."""
-    rows = warehouse.rows(_LACKING, {"days": days, "all": DAY // WINDOW})
+def _days_lacking_windows(warehouse: Warehouse, days: Sequence[date]) -> dict[date, str]:
+    """Return which windows days lack that are not whole in every cluster of any of them."""
+    query = files("queries")["days_lacking_windows"].query or ""
+    rows = warehouse.rows(query, {"days": days, "day_windows": DAY // WINDOW})
     return {row["day"]: row["lacks"] for row in rows}
 
 
-def _moved(day: date, costs: Sequence[dict[str, Decimal]], owners: str) -> dict[str, Any]:
+def _changes(day: date, costs: Sequence[dict[str, Decimal]], owners: str) -> dict[str, Any]:
     last, before, week = costs
     if not last:
         return {}
-    shown: dict[str, Any] = {"last_day": day.isoformat(), "last_day_cost": float(_total(last))}
+    metadata: dict[str, Any] = {"last_day": day.isoformat(), "last_day_cost": float(_total(last))}
     if week:
-        shown["change_in_7_days_cost"] = float(_total(last) - _total(week))
+        metadata["change_in_7_days_cost"] = float(_total(last) - _total(week))
     if before:
         largest = _largest(last, before)
-        shown["change_in_1_day_cost"] = float(_total(last) - _total(before))
-        shown |= {f"mover_{n}_cost": float(change) for n, (_, change) in enumerate(largest, 1)}
-        shown["movers"] = dg.MetadataValue.md(_table(largest, last, owners))
-    return shown
+        metadata["change_in_1_day_cost"] = float(_total(last) - _total(before))
+        metadata |= {f"mover_{n}_cost": float(change) for n, (_, change) in enumerate(largest, 1)}
+        metadata["movers"] = dg.MetadataValue.md(_table(largest, last, owners))
+    return metadata
 
 
 def _total(costs: dict[str, Decimal]) -> Decimal:
@@ -159,11 +146,11 @@ def _total(costs: dict[str, Decimal]) -> Decimal:
 
 
 def _largest(last: dict[str, Decimal], before: dict[str, Decimal]) -> list[tuple[str, Decimal]]:
-    """Owner and change of cost; who has no rows of a day cost nothing on it."""
+    """Return owners with the largest changes of cost; one without rows of a day cost nothing."""
     none = Decimal(0)
     changes = {name: last.get(name, none) - before.get(name, none) for name in {**last, **before}}
-    moved = [(name, change) for name, change in changes.items() if change]
-    return sorted(moved, key=lambda it: (-abs(it[1]), it[0]))[:_MOVERS]
+    changed = [(name, change) for name, change in changes.items() if change]
+    return sorted(changed, key=lambda pair: (-abs(pair[1]), pair[0]))[:_MOVERS]
 
 
 def _table(largest: list[tuple[str, Decimal]], last: dict[str, Decimal], owners: str) -> str:

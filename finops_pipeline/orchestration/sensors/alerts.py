@@ -9,7 +9,7 @@ import dagster as dg
 
 from finops_pipeline import settings as configuration
 from finops_pipeline.destinations import webhook
-from finops_pipeline.orchestration.in_process import told
+from finops_pipeline.orchestration.in_process import format_failure
 from finops_pipeline.orchestration.jobs import TICK, tick
 
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
@@ -18,9 +18,9 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 @dg.run_failure_sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def alert_on_failure(context: dg.RunFailureSensorContext) -> None:
     """Say once of each run that failed what failed."""
-    steps = "; ".join(map(told, context.get_step_failure_events()))
+    steps = "; ".join(map(format_failure, context.get_step_failure_events()))
     why = steps or context.failure_event.message or "it does not say why"
-    _tell(context, "failed", f"{_named(context.dagster_run)} failed: {why}")
+    _send_alert(context, "failed", f"{_format_run(context.dagster_run)} failed: {why}")
 
 
 @dg.run_status_sensor(
@@ -34,13 +34,14 @@ def alert_on_recovery(context: dg.RunStatusSensorContext) -> dg.SkipReason | Non
     before = _tick_before(context.instance, context.dagster_run)
     if before is None or before.status != dg.DagsterRunStatus.FAILURE:
         return dg.SkipReason("the tick before did not fail either")
-    run = _named(context.dagster_run)
-    _tell(context, "recovered", f"recovered: {run} succeeded after {_named(before)} had failed")
+    run = _format_run(context.dagster_run)
+    text = f"recovered: {run} succeeded after {_format_run(before)} had failed"
+    _send_alert(context, "recovered", text)
     return None
 
 
 def _tick_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun | None:
-    """The last tick that ended and was created before this one."""
+    """Return the last tick that ended and was created before this one."""
     record = instance.get_run_record_by_id(run.run_id)
     earlier = dg.RunsFilter(
         job_name=TICK,
@@ -50,12 +51,12 @@ def _tick_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.Dagster
     return next(iter(instance.get_runs(earlier, limit=1)), None)
 
 
-def _named(run: dg.DagsterRun) -> str:
+def _format_run(run: dg.DagsterRun) -> str:
     return f"run {run.run_id[:8]} of {run.job_name}"
 
 
-def _tell(context: dg.RunStatusSensorContext, kind: str, text: str) -> None:
-    """To the log first: the settings, or the webhook, may be what is broken."""
+def _send_alert(context: dg.RunStatusSensorContext, kind: str, text: str) -> None:
+    """Log an alert, then post it: the settings, or the webhook, may be what is broken."""
     context.log.log(logging.ERROR if kind == "failed" else logging.INFO, text)
     url = configuration.load().alerts.webhook_url.get_secret_value()
     if url:

@@ -27,16 +27,17 @@ def push_metrics(installation: InstallationResource) -> dg.SkipReason:
             return dg.SkipReason("metrics.pushgateway_url is not set")
         metrics = published_metrics(opened.settings.data_dir, opened.parameters())
         configured = {cluster.name for cluster in opened.settings.clusters}
-    found = groups(metrics)
-    gone = [group for group in found if group.grouping.get("cluster") not in {None, *configured}]
-    push(url, [group for group in found if group not in gone])
-    for group in gone:  # no longer read: what the gateway still says of it would stand for ever
+    all_groups = groups(metrics)
+    current = {None, *configured}
+    stale = [group for group in all_groups if group.grouping.get("cluster") not in current]
+    push(url, [group for group in all_groups if group not in stale])
+    for group in stale:  # no longer read: what the gateway still says of it would stand for ever
         delete(url, group.grouping)
     return dg.SkipReason(f"pushed {sum(len(metric.rows) for metric in metrics)} samples to {url}")
 
 
 def published_metrics(data_dir: Path, settings: Mapping[str, Any]) -> list[Metric]:
-    """Every metric file's answer from the published file."""
+    """Return every metric file's answer from the published file."""
     with open_published(data_dir) as connection:
         return [
             Metric(file.name, file.description, _rows(connection, file, settings))
@@ -47,5 +48,5 @@ def published_metrics(data_dir: Path, settings: Mapping[str, Any]) -> list[Metri
 def _rows(
     connection: duckdb.DuckDBPyConnection, file: SqlFile, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    used = {name: settings[name] for name in file.parameters}
-    return ask(connection, file.query or "", used).dicts()
+    arguments = {name: settings[name] for name in file.parameters}
+    return ask(connection, file.query or "", arguments).dicts()

@@ -1,4 +1,4 @@
-"""Dagster's history of runs is kept short: it grows by 34 MB a day, and nothing reads it."""
+"""Keeps Dagster's history of runs short: it grows by 34 MB a day, and nothing reads it."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,12 +29,12 @@ def trim_history(
 ) -> dg.SkipReason:
     """Forget the oldest runs, a few at a time, once they are older than retention.run_days."""
     with installation.open() as opened:
-        before = kept_since(opened.settings)
+        before = oldest_run(opened.settings)
     return dg.SkipReason(f"{trim(context.instance, before)} runs before {before:%Y-%m-%d} deleted")
 
 
-def kept_since(settings: Settings) -> datetime:
-    """Runs created before this may go; by the machine's clock, as Dagster's records are."""
+def oldest_run(settings: Settings) -> datetime:
+    """Return the instant before which runs may go, by the machine's clock, as Dagster's records."""
     return utc_now() - timedelta(days=settings.retention.run_days)
 
 
@@ -58,7 +58,7 @@ def trim(instance: dg.DagsterInstance, before: datetime) -> int:
 
 
 def _delete_events_file(instance: dg.DagsterInstance, run_id: str) -> None:
-    """On SQLite the events of each run are a file of their own, which stays at its full size."""
+    """Delete the events of a run: on SQLite a file of their own, which stays at its full size."""
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         file = Path(storage.path_for_shard(run_id))

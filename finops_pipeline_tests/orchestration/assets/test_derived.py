@@ -10,7 +10,7 @@ import pytest
 
 from finops_pipeline.catalog.sql_files import SQL_DIR, read_tables
 from finops_pipeline.installation.context import Installation, open_installation
-from finops_pipeline.orchestration.asset_selection import reported
+from finops_pipeline.orchestration.asset_selection import select_assets
 from finops_pipeline.orchestration.assets.derived import derived
 from finops_pipeline.orchestration.jobs import TICK
 from finops_pipeline.orchestration.jobs import tick as tick_job
@@ -19,13 +19,17 @@ from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.warehouse.connect import hold_lock
 from finops_pipeline.warehouse.session import Warehouse, open_warehouse
 from finops_pipeline_tests.installation.homes import Home, Sources, at, home
+from finops_pipeline_tests.operations.test_compaction import (
+    read_again_for_the_last_time,
+    read_quarters,
+)
 
-NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nothing listens
 KEYS = {key.to_user_string() for key in derived.keys}
 
 
 class OtherTables(Installation):
-    """One whose table files lie beside its data."""
+    """An installation whose table files lie beside its data."""
 
     @contextmanager
     def warehouse(self) -> Iterator[Warehouse]:
@@ -41,8 +45,10 @@ class OtherTables(Installation):
 class OtherTablesResource(InstallationResource):
     @contextmanager
     def open(self) -> Iterator[Installation]:
-        with open_installation() as it:
-            yield OtherTables(it.settings, it.lake, it.state, it.clock)
+        with open_installation() as installation:
+            yield OtherTables(
+                installation.settings, installation.lake, installation.state, installation.clock
+            )
 
 
 ONLY_TABLES = dg.Definitions(
@@ -54,29 +60,29 @@ ONLY_TABLES = dg.Definitions(
 def empty_home(tmp_path) -> Iterator[Home]:
     """An installation that has read nothing, with a copy of the table files."""
     shutil.copytree(SQL_DIR / "tables", tmp_path / "tables")
-    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as made:
-        yield made
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as own_home:
+        yield own_home
 
 
-def materialize(made: Home, selection: list[str] | None = None) -> dg.ExecuteInProcessResult:
-    with made.settings():
+def materialize(own_home: Home, selection: list[str] | None = None) -> dg.ExecuteInProcessResult:
+    with own_home.settings():
         return dg.materialize(
             [derived],
-            instance=made.instance,
+            instance=own_home.instance,
             resources={"installation": OtherTablesResource()},
-            selection=selection and [dg.AssetKey(it.split("/")) for it in selection],
+            selection=selection and [dg.AssetKey(name.split("/")) for name in selection],
             raise_on_error=False,
         )
 
 
-def filled(result: dg.ExecuteInProcessResult) -> set[str]:
+def reported_keys(result: dg.ExecuteInProcessResult) -> set[str]:
     events = result.get_asset_materialization_events()
     return {event.asset_key.to_user_string() for event in events if event.asset_key}
 
 
-def break_table(made: Home, name: str) -> Path:
-    """Let any row of a table break a constraint."""
-    file = made.folder / "tables" / f"{name}.sql"
+def break_table(own_home: Home, name: str) -> Path:
+    """Make any row of a table break a constraint."""
+    file = own_home.folder / "tables" / f"{name}.sql"
     file.write_text(
         file.read_text().replace("varchar not null,", "varchar not null check (false),", 1)
     )
@@ -86,7 +92,7 @@ def break_table(made: Home, name: str) -> Path:
 def test_everything_is_filled_checked_and_published(empty_home):
     result = materialize(empty_home)
 
-    assert filled(result) == KEYS
+    assert reported_keys(result) == KEYS
     assert {check.passed for check in result.get_asset_check_evaluations()} == {True}
     assert empty_home.published.exists()
 
@@ -98,21 +104,21 @@ def test_a_broken_table_stops_what_reads_it_and_the_publication(empty_home):
 
     broken = {"core/label_key"}
     assert not result.success
-    assert filled(result) == KEYS - broken - read_through(broken) - {"published"}
+    assert reported_keys(result) == KEYS - broken - read_through(broken) - {"published"}
     (failure,) = result.get_step_failure_events()
     assert "core.label_key: Constraint Error" in str(failure.event_specific_data)
     assert not empty_home.published.exists()
 
     file.write_text((SQL_DIR / "tables" / "core" / "label_key.sql").read_text())
-    assert filled(materialize(empty_home)) == KEYS
+    assert reported_keys(materialize(empty_home)) == KEYS
 
 
 def read_through(keys: set[str]) -> set[str]:
-    """What reads these, directly or through others."""
+    """Return the tables that read these, directly or through others."""
     readers = {
         key.to_user_string()
         for key, upstream in derived.asset_deps.items()
-        if {it.to_user_string() for it in upstream} & keys and key.path[0] != "published"
+        if {parent.to_user_string() for parent in upstream} & keys and key.path[0] != "published"
     }
     return readers | read_through(readers) if readers else set()
 
@@ -120,18 +126,30 @@ def read_through(keys: set[str]) -> set[str]:
 def test_one_table_alone_is_filled_without_a_publication(empty_home):
     result = materialize(empty_home, ["core/window"])
 
-    assert filled(result) == {"core/window"}
+    assert reported_keys(result) == {"core/window"}
     assert not empty_home.published.exists()
 
 
-def tick(made: Home, only: list[str] | None = None) -> set[str]:
-    """What a run of the job of everything reports, or of some of its tables."""
-    with made.settings():
+def test_a_finished_day_is_compacted_before_tables_are_made_of_it(empty_home):
+    with empty_home.settings(), open_installation() as installation:
+        read_quarters(installation.lake, installation.state, 3)
+        read_again_for_the_last_time(installation.lake, installation.state, 3)
+        assert len(installation.state.ledger.current_files()) == 3
+
+    materialize(empty_home, ["core/window"])
+
+    with empty_home.settings(), open_installation() as installation:
+        assert len(installation.state.ledger.current_files()) == 1
+
+
+def tick(own_home: Home, only: list[str] | None = None) -> set[str]:
+    """Return what a run of the job of everything reports, or of some of its tables."""
+    with own_home.settings():
         result = ONLY_TABLES.resolve_job_def(TICK).execute_in_process(
-            instance=made.instance,
-            asset_selection=[dg.AssetKey(it.split("/")) for it in only] if only else None,
+            instance=own_home.instance,
+            asset_selection=[dg.AssetKey(name.split("/")) for name in only] if only else None,
         )
-    return filled(result)
+    return reported_keys(result)
 
 
 def test_a_tick_reports_only_what_changed_since_dagster_heard_of_it(empty_home):
@@ -148,7 +166,7 @@ def test_a_table_chosen_by_hand_is_reported(empty_home):
     tick(empty_home)
 
     assert tick(empty_home, ["core/label_key"]) == {"core/label_key"}
-    assert filled(materialize(empty_home)) == KEYS
+    assert reported_keys(materialize(empty_home)) == KEYS
 
 
 def test_a_new_dagster_beside_an_old_warehouse_hears_of_everything(empty_home):
@@ -160,18 +178,20 @@ def test_a_new_dagster_beside_an_old_warehouse_hears_of_everything(empty_home):
 
 def test_a_tick_between_hours_fills_and_publishes_and_reports_little(empty_home):
     instance = empty_home.instance
-    assert reported(instance, at(10, 20)) is None  # Dagster has heard of no table yet
+    assert select_assets(instance, at(10, 20)) is None  # Dagster has heard of no table yet
     tick(empty_home)
     file = empty_home.folder / "tables" / "core" / "label_key.sql"
     file.write_text(file.read_text().replace("-- ", "-- Another comment. ", 1))
 
-    brief = reported(instance, at(10, 20)) or []
-    told = tick(empty_home, sorted(it.to_user_string() for it in brief if it in derived.keys))
+    brief = select_assets(instance, at(10, 20)) or []
+    reported = tick(
+        empty_home, sorted(key.to_user_string() for key in brief if key in derived.keys)
+    )
     with open_published(empty_home.folder / "data") as connection:
         query = "select description from core.table where table_name = 'core.label_key'"
         ((comment,),) = ask(connection, query).rows
 
-    assert told == {"core/cluster", "core/window", "published"}
+    assert reported == {"core/cluster", "core/window", "published"}
     assert comment.startswith("Another comment.")
-    assert reported(instance, at(10, 5)) is None
-    assert tick(empty_home) == told | {"core/label_key"}
+    assert select_assets(instance, at(10, 5)) is None
+    assert tick(empty_home) == reported | {"core/label_key"}

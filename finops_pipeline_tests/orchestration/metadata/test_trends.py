@@ -69,10 +69,10 @@ def test_what_is_unknown_is_a_gap_and_a_credit_lies_below_zero():
 def test_a_chart_in_markdown_holds_itself():
     chart = Chart("rows", "a", "b", {"row_count": [1.0]})
 
-    found = re.fullmatch(r"!\[row_count\]\(data:image/svg\+xml;base64,([^)]+)\)", chart.markdown())
+    image = re.fullmatch(r"!\[row_count\]\(data:image/svg\+xml;base64,([^)]+)\)", chart.markdown())
 
-    assert found
-    assert b64decode(found[1]).decode() == chart.svg()
+    assert image
+    assert b64decode(image[1]).decode() == chart.svg()
 
 
 def test_the_newest_thirty_days_are_drawn_with_their_gaps(data):
@@ -80,11 +80,11 @@ def test_the_newest_thirty_days_are_drawn_with_their_gaps(data):
     data.given("costs.daily", {**rows[0], "day": "2025-01-01", "total_cost": 99, "cpu_cost": 99},
                *rows, day(31, "search", "0.5"))  # fmt: skip
 
-    shown = trend(data, tables()["costs.daily"], "EUR")
+    metadata = trend(data, tables()["costs.daily"], "EUR")
 
-    money, counts = re.findall(r"base64,([^)]+)", shown["trend"].value)
+    money, counts = re.findall(r"base64,([^)]+)", metadata["trend"].value)
     svg = b64decode(money).decode()
-    assert shown["newest_total_cost"] == 2.5
+    assert metadata["newest_total_cost"] == 2.5
     assert texts(svg) == ["2.5", "0", "EUR", "2026-03-02 UTC", "2026-03-31 UTC", "total_cost"]
     assert lines(svg)[0].count("M") == 2
     assert len(re.findall("[ML]", lines(svg)[0])) == 29
@@ -99,11 +99,11 @@ def test_a_ratio_of_a_slot_is_that_of_its_sums(data):
         {**common, "workload": "b", "cpu_used_core_hours": 2, "cpu_requested_core_hours": 5},
     )
 
-    shown = trend(data, tables()["efficiency.workload_usage_daily"], "EUR")
+    metadata = trend(data, tables()["efficiency.workload_usage_daily"], "EUR")
 
-    assert shown["newest_cpu_usage_ratio"] == 0.5
-    assert "newest_memory_usage_ratio" not in shown
-    assert "newest_cpu_waste_cost" not in shown  # nobody measured it
+    assert metadata["newest_cpu_usage_ratio"] == 0.5
+    assert "newest_memory_usage_ratio" not in metadata
+    assert "newest_cpu_waste_cost" not in metadata  # it was not measured
 
 
 @pytest.mark.parametrize("name", ["core.price_list", "core.window", "costs.daily"])
@@ -123,14 +123,14 @@ def test_movers_are_of_the_last_whole_day(data):
     for number in (2, 8, 9):
         read(data, number)
 
-    shown = movers(data, tables()["costs.daily"], TODAY)
+    metadata = movers(data, tables()["costs.daily"], TODAY)
 
-    assert shown.pop("movers").value.splitlines()[2:] == [
+    assert metadata.pop("movers").value.splitlines()[2:] == [
         "| search / shop | 1.50 | -3.00 |",
         "| retail / shop | 5.00 | +2.00 |",
         "| gone / shop | 0.00 | -0.75 |",
     ]
-    assert shown == {
+    assert metadata == {
         "last_day": "2026-03-09",
         "last_day_cost": 7.75,
         "change_in_7_days_cost": 0.75,
@@ -145,9 +145,9 @@ def test_a_change_from_a_day_that_is_not_there_is_unknown(data):
     data.given("costs.daily", day(9, "retail", "5"))
     read(data, 9)
 
-    shown = movers(data, tables()["costs.daily"], TODAY)
+    metadata = movers(data, tables()["costs.daily"], TODAY)
 
-    assert shown == {
+    assert metadata == {
         "last_day": "2026-03-09",
         "last_day_cost": 5.0,
         "not_compared": "2026-03-08: 0 of 96 windows of prod; 2026-03-02: 0 of 96 windows of prod",
@@ -160,9 +160,9 @@ def test_a_gap_of_yesterday_is_no_saving(data):
         read(data, number)
     read(data, 9, count=32)
 
-    shown = movers(data, tables()["costs.daily"], TODAY)
+    metadata = movers(data, tables()["costs.daily"], TODAY)
 
-    assert shown == {"not_compared": "2026-03-09: 32 of 96 windows of prod"}
+    assert metadata == {"not_compared": "2026-03-09: 32 of 96 windows of prod"}
 
 
 def test_a_cluster_of_which_nothing_was_read_on_a_day_is_a_gap(data):
@@ -171,10 +171,10 @@ def test_a_cluster_of_which_nothing_was_read_on_a_day_is_a_gap(data):
         read(data, number)
     read(data, 9, cluster="other")
 
-    shown = movers(data, tables()["costs.daily"], TODAY)
+    metadata = movers(data, tables()["costs.daily"], TODAY)
 
-    assert "change_in_1_day_cost" not in shown
-    assert "2026-03-08: 0 of 96 windows of other" in shown["not_compared"]
+    assert "change_in_1_day_cost" not in metadata
+    assert "2026-03-08: 0 of 96 windows of other" in metadata["not_compared"]
 
 
 def test_a_gap_of_the_day_before_in_one_of_two_clusters_is_no_growth(data):
@@ -183,9 +183,9 @@ def test_a_gap_of_the_day_before_in_one_of_two_clusters_is_no_growth(data):
         read(data, number)
         read(data, number, cluster="other", count=95 if number == 8 else 96)
 
-    shown = movers(data, tables()["costs.daily"], TODAY)
+    metadata = movers(data, tables()["costs.daily"], TODAY)
 
-    assert shown == {
+    assert metadata == {
         "last_day": "2026-03-09",
         "last_day_cost": 5.0,
         "change_in_7_days_cost": -2.0,

@@ -20,13 +20,13 @@ Messages = list[dict[str, str]]
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
 
 @pytest.fixture
-def heard(monkeypatch) -> Iterator[Messages]:
-    """What the webhook hears."""
+def messages(monkeypatch) -> Iterator[Messages]:
+    """Messages that the webhook gets."""
     messages: Messages = []
 
     def respond(handler: BaseHTTPRequestHandler) -> None:
@@ -41,7 +41,7 @@ def heard(monkeypatch) -> Iterator[Messages]:
 
 
 def run(instance: dg.DagsterInstance, why: str = "", job_name: str = TICK):
-    """A run with one step, which fails if there is a reason to."""
+    """Execute a run with one step, which fails if there is a reason to."""
 
     @dg.op
     def step() -> None:
@@ -56,7 +56,7 @@ def run(instance: dg.DagsterInstance, why: str = "", job_name: str = TICK):
 
 
 def evaluate(instance: dg.DagsterInstance, result):
-    """What the daemon does when it sees that a run has ended."""
+    """Evaluate a sensor as the daemon does when it sees that a run has ended."""
     kind = "RUN_SUCCESS" if result.success else "RUN_FAILURE"
     (ended,) = [
         event for event in result.all_events if event.event_type_value == f"PIPELINE_{kind[4:]}"
@@ -66,12 +66,12 @@ def evaluate(instance: dg.DagsterInstance, result):
     return sensor(context if result.success else context.for_run_failure())
 
 
-def test_what_failed_is_told_in_one_sentence(instance, heard):
+def test_what_failed_is_told_in_one_sentence(instance, messages):
     failed = run(instance, "the disk is full")
 
     evaluate(instance, failed)
 
-    assert heard == [
+    assert messages == [
         {
             "text": f"run {failed.run_id[:8]} of tick failed: step: ValueError: the disk is full",
             "kind": "failed",
@@ -81,33 +81,33 @@ def test_what_failed_is_told_in_one_sentence(instance, heard):
     ]
 
 
-def test_only_the_first_tick_that_succeeds_is_a_recovery(instance, heard):
+def test_only_the_first_tick_that_succeeds_is_a_recovery(instance, messages):
     run(instance)
     failed = run(instance, "no")
     run(instance, job_name="backfill_days")
     recovered, next_one = run(instance), run(instance)
 
     evaluate(instance, recovered)
-    said = evaluate(instance, next_one)
+    outcome = evaluate(instance, next_one)
 
-    (message,) = heard
+    (message,) = messages
     assert (message["kind"], message["run_id"]) == ("recovered", recovered.run_id)
     assert failed.run_id[:8] in message["text"]
-    assert said.skip_message == "the tick before did not fail either"
+    assert outcome.skip_message == "the tick before did not fail either"
 
 
-def test_the_first_tick_of_all_is_no_recovery(instance, heard):
+def test_the_first_tick_of_all_is_no_recovery(instance, messages):
     evaluate(instance, run(instance))
 
-    assert heard == []
+    assert messages == []
 
 
-def test_without_a_webhook_it_is_only_logged(instance, heard, monkeypatch):
+def test_without_a_webhook_it_is_only_logged(instance, messages, monkeypatch):
     monkeypatch.delenv(VARIABLE)
 
     evaluate(instance, run(instance, "no"))
 
-    assert heard == []
+    assert messages == []
 
 
 def test_a_webhook_that_does_not_answer_lets_the_sensor_fail(instance, monkeypatch):
@@ -121,18 +121,18 @@ def test_a_webhook_that_does_not_answer_lets_the_sensor_fail(instance, monkeypat
 
 
 def test_a_webhook_that_is_down_for_a_moment_hears_it_all_the_same(instance, monkeypatch):
-    statuses, heard = [503, 429, 204], []
+    statuses, messages = [503, 429, 204], []
 
     def respond(handler: BaseHTTPRequestHandler) -> None:
-        heard.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
-        send(handler, Recorded(statuses[len(heard) - 1], "text/plain", b""))
+        messages.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
+        send(handler, Recorded(statuses[len(messages) - 1], "text/plain", b""))
 
     with responding(respond) as url:
         monkeypatch.setenv("FINOPS_CLUSTERS", CLUSTERS)
         monkeypatch.setenv(VARIABLE, url)
         evaluate(instance, run(instance, "no"))
 
-    assert [message["kind"] for message in heard] == ["failed"] * 3
+    assert [message["kind"] for message in messages] == ["failed"] * 3
 
 
 @pytest.mark.parametrize("name", ["alert_on_failure", "alert_on_recovery"])

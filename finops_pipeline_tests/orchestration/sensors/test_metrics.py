@@ -35,20 +35,20 @@ PUTS = {"code": "200", "handler": "push", "method": "put"}
 Samples = dict[str, list[tuple[dict[str, str], float]]]  # labels and value, by metric
 
 
-class Evaluated(NamedTuple):
-    """What the daemon learns from the sensor every half minute."""
+class Evaluation(NamedTuple):
+    """Answer of the sensor to the daemon, every half minute."""
 
     message: str
     cursor: str | None
 
 
-class Pushed(NamedTuple):
-    """Two publications pushed, the second without a namespace, and a push to nobody."""
+class Pushes(NamedTuple):
+    """Results of two pushes, the second without a namespace, and of a push in vain."""
 
     home: Home
-    before: Evaluated
-    first: Evaluated
-    again: Evaluated
+    before: Evaluation
+    first: Evaluation
+    again: Evaluation
     first_samples: Samples
     first_cost: float
     second_samples: Samples
@@ -57,7 +57,7 @@ class Pushed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def pushed(tmp_path_factory, prometheus) -> Iterator[Pushed]:
+def pushed(tmp_path_factory, prometheus) -> Iterator[Pushes]:
     with (
         servers.opencost() as opencost,
         servers.pushgateway() as gateway,
@@ -65,39 +65,47 @@ def pushed(tmp_path_factory, prometheus) -> Iterator[Pushed]:
             tmp_path_factory.mktemp("pushed"),
             {CLUSTER: Sources(opencost.url, prometheus)},
             gateway.url,
-        ) as made,
+        ) as own_home,
     ):
-        before = evaluate(made)
-        made.tick(at(0, 20))
-        first, samples = evaluate(made), samples_in(gateway)
-        again = evaluate(made, first.cursor)
-        (row,) = made.ask("select sum(total_cost)::double as cost from costs.quarter_hourly")
+        before = evaluate(own_home)
+        own_home.tick(at(0, 20))
+        first, samples = evaluate(own_home), samples_in(gateway)
+        again = evaluate(own_home, first.cursor)
+        (row,) = own_home.ask("select sum(total_cost)::double as cost from costs.quarter_hourly")
         drop_namespace(opencost, "sandbox")
-        made.tick(at(0, 35))
-        evaluate(made, first.cursor)
+        own_home.tick(at(0, 35))
+        evaluate(own_home, first.cursor)
         second_samples = samples_in(gateway)
         gateway.kill()
-        inode = made.published.stat().st_ino
+        inode = own_home.published.stat().st_ino
         with pytest.raises(DeliveryError) as raised:
-            evaluate(made, first.cursor)
-        yield Pushed(
-            made, before, first, again, samples, row["cost"], second_samples, raised.value, inode
+            evaluate(own_home, first.cursor)
+        yield Pushes(
+            own_home,
+            before,
+            first,
+            again,
+            samples,
+            row["cost"],
+            second_samples,
+            raised.value,
+            inode,
         )
 
 
-def evaluate(made: Home, cursor: str | None = None) -> Evaluated:
+def evaluate(own_home: Home, cursor: str | None = None) -> Evaluation:
     """Evaluate the sensor as Dagster's daemon does."""
     resources = {"installation": InstallationResource()}
     with (
-        made.settings(),
-        dg.build_sensor_context(made.instance, cursor, resources=resources) as context,
+        own_home.settings(),
+        dg.build_sensor_context(own_home.instance, cursor, resources=resources) as context,
     ):
-        said = defs.resolve_sensor_def("push_metrics").evaluate_tick(context)
-    return Evaluated(said.skip_message or "", said.cursor)
+        outcome = defs.resolve_sensor_def("push_metrics").evaluate_tick(context)
+    return Evaluation(outcome.skip_message or "", outcome.cursor)
 
 
 def samples_in(gateway: Process) -> Samples:
-    """What the gateway shows, without the labels that it adds itself or that are empty."""
+    """Return the gateway's samples, without labels that it adds itself or that are empty."""
     families = text_string_to_metric_families(httpx.get(f"{gateway.url}/metrics").text)
     return {
         family.name: [(_own(sample.labels), sample.value) for sample in family.samples]
@@ -110,7 +118,7 @@ def _own(labels: dict[str, str]) -> dict[str, str]:
 
 
 def drop_namespace(opencost: Replay, namespace: str) -> None:
-    """Let the source's answer for the second window lack a namespace."""
+    """Make the source's answer for the second window lack a namespace."""
     start = at(0, 15)
     window = f"{rfc3339(start)},{rfc3339(start + WINDOW)}"
     question = servers.question(f"/allocation?window={window}&includeIdle=true")

@@ -33,16 +33,16 @@ def instance(tmp_path, monkeypatch) -> Iterator[dg.DagsterInstance]:
     """A real instance on disk, with the settings of ours."""
     shutil.copy(programs.ROOT / "dagster.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
-        yield made
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        yield instance
 
 
 def run(instance: dg.DagsterInstance) -> str:
     return talk.execute_in_process(instance=instance).run_id
 
 
-def left_by(folder: Path, run_id: str) -> set[str]:
-    """Every file or folder of a run."""
+def files_of(folder: Path, run_id: str) -> set[str]:
+    """List every file or folder of a run."""
     return {path.name for path in (folder / ".dagster").rglob("*") if run_id in path.name}
 
 
@@ -50,14 +50,14 @@ def test_old_runs_go_with_their_files(instance, tmp_path):
     old = run(instance)
     between = datetime.now(UTC)
     young = run(instance)
-    kept = left_by(tmp_path, young)
-    assert left_by(tmp_path, old) == {name.replace(young, old) for name in kept} != set()
+    young_files = files_of(tmp_path, young)
+    assert files_of(tmp_path, old) == {name.replace(young, old) for name in young_files} != set()
 
     assert trim(instance, between) == 1
 
-    assert [it.dagster_run.run_id for it in instance.get_run_records()] == [young]
-    assert left_by(tmp_path, old) == set()
-    assert left_by(tmp_path, young) == kept
+    assert [record.dagster_run.run_id for record in instance.get_run_records()] == [young]
+    assert files_of(tmp_path, old) == set()
+    assert files_of(tmp_path, young) == young_files
     assert instance.all_logs(young)
     assert trim(instance, between) == 0
 
@@ -67,7 +67,7 @@ def test_a_few_go_at_a_time_the_oldest_first(instance):
 
     assert trim(instance, datetime.now(UTC)) == _AT_ONCE
 
-    assert [it.dagster_run.run_id for it in instance.get_run_records()] == runs[:-3:-1]
+    assert [record.dagster_run.run_id for record in instance.get_run_records()] == runs[:-3:-1]
 
 
 def test_what_has_not_finished_stays(instance):
@@ -90,19 +90,19 @@ def test_old_logs_of_sensors_go(instance, tmp_path):
 
 
 def test_the_sensor_keeps_what_the_settings_say(tmp_path):
-    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as made:
-        run(made.instance)
+    with home(tmp_path, {"prod": Sources(NOWHERE, NOWHERE)}) as own_home:
+        run(own_home.instance)
 
-        assert evaluate(made).startswith("0 runs before ")
+        assert evaluate(own_home).startswith("0 runs before ")
 
     assert defs.resolve_sensor_def("trim_history").default_status == dg.DefaultSensorStatus.RUNNING
 
 
-def evaluate(made: Home) -> str:
+def evaluate(own_home: Home) -> str:
     resources = {"installation": InstallationResource()}
     with (
-        made.settings(),
-        dg.build_sensor_context(made.instance, resources=resources) as context,
+        own_home.settings(),
+        dg.build_sensor_context(own_home.instance, resources=resources) as context,
     ):
-        said = defs.resolve_sensor_def("trim_history").evaluate_tick(context)
-    return said.skip_message or ""
+        outcome = defs.resolve_sensor_def("trim_history").evaluate_tick(context)
+    return outcome.skip_message or ""
