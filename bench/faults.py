@@ -20,7 +20,7 @@ import stamina
 
 from bench.figures import tell
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError
+from finops_pipeline.errors import ServerError
 from finops_pipeline.sources import opencost
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline_tests.faults import HUGE, KINDS, PLACES, faulty_server
@@ -103,7 +103,7 @@ def refusable() -> Iterator[None]:
     """A refusal is as good as an answer here."""
     try:
         yield
-    except SourceError as error:
+    except ServerError as error:
         print(error, file=sys.stderr)
 
 

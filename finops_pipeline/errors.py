@@ -2,12 +2,12 @@
 
 * FinopsError
   x ConfigError            a setting is missing, unknown or wrong
-  x SourceError            an outside system could not be read
-    + SourceUnavailable    no answer in time, 429 or a 5xx: worth a retry
-    + SourceRejected       any other status than 200: our request or its address is wrong
-      - SourceExpired      410: what we hold is too old to go on with
-    + SourceMalformed      an answer we cannot read or do not believe
-    + SourceClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
+  x ServerError            another system could not be read
+    + ServerUnavailable    no answer in time, 429 or a 5xx: worth a retry
+    + ServerRejected       any other status than 200: our request or its address is wrong
+      - ServerExpired      410: what we hold is too old to go on with
+    + ServerMalformed      an answer we cannot read or do not believe
+    + ServerClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
   x LakeError              a lake file cannot be read
     + LakeDamaged          it is missing, or its bytes are not those that were written
   x StateError             the state database is damaged, or does not fit this installation
@@ -33,11 +33,11 @@ class ConfigError(FinopsError):
     """A setting is missing, unknown or wrong."""
 
 
-class SourceError(FinopsError):
-    """An outside system could not be read."""
+class ServerError(FinopsError):
+    """Another system could not be read."""
 
 
-class SourceUnavailable(SourceError):
+class ServerUnavailable(ServerError):
     """No answer in time, 429 or a 5xx: worth a retry.
 
     Args:
@@ -50,19 +50,19 @@ class SourceUnavailable(SourceError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class SourceRejected(SourceError):
+class ServerRejected(ServerError):
     """Any other status than 200: our request or its address is wrong."""
 
 
-class SourceExpired(SourceRejected):
+class ServerExpired(ServerRejected):
     """410: what we hold is too old to go on with."""
 
 
-class SourceMalformed(SourceError):
+class ServerMalformed(ServerError):
     """An answer we cannot read or do not believe."""
 
 
-class SourceClockDiffers(SourceError):
+class ServerClockDiffers(ServerError):
     """Its clock and ours are minutes apart: its windows may be others than ours."""
 
 

@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 
 from finops_pipeline.errors import (
-    SourceExpired,
-    SourceMalformed,
-    SourceRejected,
-    SourceUnavailable,
+    ServerExpired,
+    ServerMalformed,
+    ServerRejected,
+    ServerUnavailable,
 )
 
 DEADLINE_SECONDS = 180.0  # OpenCost answers 3,000 containers in 1.7 s, long windows in minutes
@@ -47,9 +47,9 @@ class Answer:
         """How far the server's clock is ahead of ours, to the second; None when it does not say."""
         return self.sent_at - self.received_at if self.sent_at else None
 
-    def malformed(self, why: object) -> SourceMalformed:
+    def malformed(self, why: object) -> ServerMalformed:
         """The error to raise when the body is not what was asked for."""
-        return SourceMalformed(_told(self.request, 200, self.body, str(why)))
+        return ServerMalformed(_told(self.request, 200, self.body, str(why)))
 
 
 def client(
@@ -106,9 +106,9 @@ def get(
         max_bytes: of the decompressed body.
 
     Raises:
-        SourceUnavailable: no answer in time, 429 or a 5xx.
-        SourceRejected: any other status than 200; SourceExpired if that is 410.
-        SourceMalformed: too large, or not in the encoding it claims.
+        ServerUnavailable: no answer in time, 429 or a 5xx.
+        ServerRejected: any other status than 200; ServerExpired if that is 410.
+        ServerMalformed: too large, or not in the encoding it claims.
     """
     request = client.build_request(
         "GET", path, params=params, timeout=_patience(client, deadline_seconds)
@@ -187,22 +187,22 @@ def _typed_errors(asked: str, until: float) -> Iterator[None]:
     try:
         yield
     except httpx.DecodingError as error:
-        raise SourceMalformed(f"{asked}: status 200: not in its encoding: {error}") from error
+        raise ServerMalformed(f"{asked}: status 200: not in its encoding: {error}") from error
     except httpx.HTTPError as error:
         when = " before its deadline" if time.monotonic() >= until else ""
-        raise SourceUnavailable(
+        raise ServerUnavailable(
             f"{asked}: no answer{when}: {type(error).__name__} {error}"
         ) from error
 
 
 def _refused(
     asked: str, response: httpx.Response, body: bytes, received_at: datetime
-) -> SourceUnavailable | SourceRejected:
+) -> ServerUnavailable | ServerRejected:
     status = response.status_code
     told = _told(asked, status, body, "refused")
     if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        return SourceUnavailable(told, _retry_after_seconds(response, received_at))
-    return SourceExpired(told) if status == httpx.codes.GONE else SourceRejected(told)
+        return ServerUnavailable(told, _retry_after_seconds(response, received_at))
+    return ServerExpired(told) if status == httpx.codes.GONE else ServerRejected(told)
 
 
 def _retry_after_seconds(response: httpx.Response, received_at: datetime) -> float | None:
@@ -249,12 +249,12 @@ def _start(response: httpx.Response, until: float) -> bytes:
 def _body(response: httpx.Response, asked: str, until: float, max_bytes: int) -> bytes:
     if not _is_readable(response):
         encoding = response.headers["Content-Encoding"]
-        raise SourceMalformed(f"{asked}: status 200: in an encoding nobody asked for: {encoding!r}")
+        raise ServerMalformed(f"{asked}: status 200: in an encoding nobody asked for: {encoding!r}")
     body = bytearray()
     for piece in _pieces(response, asked, until):
         body += piece
         if len(body) > max_bytes:
-            raise SourceMalformed(_told(asked, 200, body, f"more than {max_bytes} bytes"))
+            raise ServerMalformed(_told(asked, 200, body, f"more than {max_bytes} bytes"))
     return bytes(body)
 
 
@@ -267,7 +267,7 @@ def _pieces(response: httpx.Response, asked: str, until: float) -> Iterator[byte
 
 def _refuse_late(response: httpx.Response, asked: str, until: float, piece: bytes = b"") -> None:
     if time.monotonic() >= until:
-        raise SourceUnavailable(
+        raise ServerUnavailable(
             _told(asked, response.status_code, piece, "not complete before its deadline")
         )
 

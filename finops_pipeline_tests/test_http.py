@@ -13,10 +13,10 @@ import pytest
 
 from finops_pipeline import http
 from finops_pipeline.errors import (
-    SourceError,
-    SourceMalformed,
-    SourceRejected,
-    SourceUnavailable,
+    ServerError,
+    ServerMalformed,
+    ServerRejected,
+    ServerUnavailable,
 )
 from finops_pipeline_tests.servers import Recorded, Respond, responding, send
 
@@ -91,17 +91,17 @@ def test_posts_a_form():
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (429, SourceUnavailable),
-        (500, SourceUnavailable),
-        (503, SourceUnavailable),
-        (400, SourceRejected),
-        (401, SourceRejected),
-        (404, SourceRejected),
-        (302, SourceRejected),
-        (204, SourceRejected),
+        (429, ServerUnavailable),
+        (500, ServerUnavailable),
+        (503, ServerUnavailable),
+        (400, ServerRejected),
+        (401, ServerRejected),
+        (404, ServerRejected),
+        (302, ServerRejected),
+        (204, ServerRejected),
     ],
 )
-def test_an_error_names_url_status_and_the_start_of_the_body(status: int, error: type[SourceError]):
+def test_an_error_names_url_status_and_the_start_of_the_body(status: int, error: type[ServerError]):
     body = b"" if status == 204 else b"x" * 200 + b"y" * 34_000
     with client_of(answering(status, body, Location="/elsewhere")) as client:
         with pytest.raises(error) as raised:
@@ -117,7 +117,7 @@ def test_an_error_holds_no_secret():
         secret = url.replace("//", "//user:password@")
         with (
             http.client(secret, token="token") as client,
-            pytest.raises(SourceUnavailable) as raised,
+            pytest.raises(ServerUnavailable) as raised,
         ):
             http.get(client, "/allocation", {})
 
@@ -129,24 +129,24 @@ def test_nobody_listening_is_unavailable():
     with responding(echo) as url:
         pass
 
-    with http.client(url) as client, pytest.raises(SourceUnavailable, match="ConnectError"):
+    with http.client(url) as client, pytest.raises(ServerUnavailable, match="ConnectError"):
         http.get(client, "/allocation", {})
 
 
 def test_a_cut_body_is_unavailable():
-    with client_of(cut) as client, pytest.raises(SourceUnavailable, match="RemoteProtocolError"):
+    with client_of(cut) as client, pytest.raises(ServerUnavailable, match="RemoteProtocolError"):
         http.get(client, "/allocation", {})
 
 
 def test_a_dripping_answer_ends_at_its_deadline():
-    with client_of(drip) as client, pytest.raises(SourceUnavailable, match="before its deadline"):
+    with client_of(drip) as client, pytest.raises(ServerUnavailable, match="before its deadline"):
         http.get(client, "/allocation", {}, deadline_seconds=1.0)
 
 
 def test_a_silent_server_ends_at_the_deadline():
     with (
         client_of(lambda handler: time.sleep(1.0)) as client,
-        pytest.raises(SourceUnavailable, match="before its deadline"),
+        pytest.raises(ServerUnavailable, match="before its deadline"),
     ):
         http.get(client, "/allocation", {}, deadline_seconds=0.2)
 
@@ -172,7 +172,7 @@ def stall_late(handler: BaseHTTPRequestHandler) -> None:
 def test_the_deadline_holds_whatever_comes_in_between(respond: Respond):
     with client_of(respond) as client:
         began = time.monotonic()
-        with pytest.raises(SourceUnavailable, match="before its deadline"):
+        with pytest.raises(ServerUnavailable, match="before its deadline"):
             http.get(client, "/allocation", {}, deadline_seconds=0.5)
 
         assert time.monotonic() - began < 2
@@ -200,7 +200,7 @@ def test_a_refusal_says_how_long_to_wait(
     status: int, headers: dict[str, str], seconds: float | None
 ):
     with fake(httpx.Response(status, headers=headers)) as client:
-        with pytest.raises(SourceUnavailable) as raised:
+        with pytest.raises(ServerUnavailable) as raised:
             http.get(client, "/allocation", {})
 
         assert raised.value.retry_after_seconds == seconds
@@ -236,7 +236,7 @@ def test_gzip_within_gzip_is_not_unpacked():
     bomb = gzip.compress(gzip.compress(b" " * 50_000_000))
     with (
         client_of(answering(200, bomb, Content_Encoding="gzip, gzip")) as client,
-        pytest.raises(SourceMalformed, match="an encoding nobody asked for: 'gzip, gzip'"),
+        pytest.raises(ServerMalformed, match="an encoding nobody asked for: 'gzip, gzip'"),
     ):
         http.get(client, "/allocation", {})
 
@@ -245,7 +245,7 @@ def test_gzip_within_gzip_is_not_unpacked():
 def test_an_error_in_a_wrong_encoding_is_the_same_error(encoding: str):
     with (
         client_of(answering(503, b"no gzip", Content_Encoding=encoding)) as client,
-        pytest.raises(SourceUnavailable, match="status 503: refused: b''"),
+        pytest.raises(ServerUnavailable, match="status 503: refused: b''"),
     ):
         http.get(client, "/allocation", {})
 
@@ -257,7 +257,7 @@ def test_an_error_whose_body_stalls_is_the_same_error():
 
     with (
         client_of(stall) as client,
-        pytest.raises(SourceRejected, match="status 404: refused: b'no'"),
+        pytest.raises(ServerRejected, match="status 404: refused: b'no'"),
     ):
         http.get(client, "/allocation", {}, deadline_seconds=0.2)
 
@@ -266,7 +266,7 @@ def test_a_bomb_stops_at_the_cap():
     bomb = gzip.compress(b" " * 50_000_000)
     with (
         client_of(answering(200, bomb, Content_Encoding="gzip")) as client,
-        pytest.raises(SourceMalformed, match="more than 1000000 bytes"),
+        pytest.raises(ServerMalformed, match="more than 1000000 bytes"),
     ):
         http.get(client, "/allocation", {}, max_bytes=1_000_000)
 
@@ -280,6 +280,6 @@ def test_compressed_answers_are_unpacked():
 def test_a_body_that_is_not_in_its_encoding_is_malformed():
     with (
         client_of(answering(200, b"{}", Content_Encoding="gzip")) as client,
-        pytest.raises(SourceMalformed, match="not in its encoding"),
+        pytest.raises(ServerMalformed, match="not in its encoding"),
     ):
         http.get(client, "/allocation", {})

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.errors import SourceMalformed
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
 from finops_pipeline.sources import focus
@@ -82,7 +82,7 @@ def _is_known(file: BillFile, known: Files) -> bool:
 def _examined(folder: Path, file: BillFile, before: BillFile | None, currency: str) -> BillFile:
     try:
         bill = focus.examine(folder / file.path, currency)
-    except SourceMalformed as error:
+    except ServerMalformed as error:
         if before is None:
             return replace(file, failure=str(error))
         return replace(file, failure=str(error), sha256=before.sha256, months=before.months)

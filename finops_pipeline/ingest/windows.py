@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from finops_pipeline.errors import SourceError, SourceMalformed, SourceUnavailable
+from finops_pipeline.errors import ServerError, ServerMalformed, ServerUnavailable
 from finops_pipeline.ingest import inventory
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
@@ -172,7 +172,7 @@ def _read_cluster(
                 if source.heartbeat:
                     progress.failures += inventory.note_failures(ledger, batch)
                     inventory.merge_small_files(installation.lake, ledger, batch)
-    except SourceError as error:  # no connection could even be tried
+    except ServerError as error:  # no connection could even be tried
         progress.failures.append(str(error))
         for window in due[:1]:
             at = installation.clock()
@@ -265,12 +265,12 @@ def _readings(
                 progress.newest_with_rows = max(progress.newest_with_rows, window)
             yield _to_be_stored(source, installation, reading)
             failures_in_a_row = 0
-        except SourceError as error:
+        except ServerError as error:
             name = clients.cluster.name
             ledger.fail(source.in_each_window, name, window, asked_at, str(error))
             progress.failures.append(str(error))
             failures_in_a_row += 1
-            is_gone = isinstance(error, SourceUnavailable) or failures_in_a_row >= _PATIENCE
+            is_gone = isinstance(error, ServerUnavailable) or failures_in_a_row >= _PATIENCE
             progress.is_over = progress.is_over or is_gone
 
 
@@ -319,7 +319,7 @@ def _refuse_sudden_silence(ledger: Ledger, source: Source, reading: Reading, is_
                 counts[at] = counts.get(at, 0) + (window.row_count or 0) * speaks
     newest = max(counts, default=start)
     if counts.get(start) or counts.get(newest):
-        raise SourceMalformed(
+        raise ServerMalformed(
             f"cluster {reading.cluster}: {source.name} has no {'container' if has_rows else 'row'}"
             f" for {rfc3339(start)}, but had {counts.get(start) or counts[newest]} until then"
         )

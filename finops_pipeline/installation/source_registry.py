@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError, SourceRejected
+from finops_pipeline.errors import ServerError, ServerRejected
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import opencost, plausibility, prometheus
 from finops_pipeline.sources.kubernetes import access as kubernetes_access
@@ -37,7 +37,7 @@ class Clients:
     opencost: httpx.Client
     prometheus: httpx.Client
     patience: RetryBudget = field(default_factory=RetryBudget)
-    gone: list[SourceError] = field(default_factory=list)
+    gone: list[ServerError] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ def connected(cluster: Cluster, patience: RetryBudget | None = None) -> Iterator
         patience: of the tick; by default as if there were none.
 
     Raises:
-        SourceRejected: its settings make no connection, such as a ca_file without certificates.
+        ServerRejected: its settings make no connection, such as a ca_file without certificates.
     """
     try:
         costs, measures = _clients(cluster)
     except (OSError, ValueError, httpx.InvalidURL) as error:
-        raise SourceRejected(
+        raise ServerRejected(
             f"cluster {cluster.name}: its settings do not work: {error}"
         ) from error
     with costs, measures:
@@ -134,7 +134,7 @@ def _presence(clients: Clients, window: datetime) -> Presence | None:
     name, matchers = clients.cluster.name, clients.cluster.promql_matchers()
     try:
         return prometheus.presence(clients.prometheus, name, window, matchers, clients.patience)
-    except SourceError as error:
+    except ServerError as error:
         clients.gone.append(error)
         return None
 
@@ -156,7 +156,7 @@ def kubernetes_api(cluster: Cluster) -> AbstractContextManager[httpx.Client]:
     """A connection to the Kubernetes API of a cluster that gives access to it.
 
     Raises:
-        SourceRejected: on entering, when there is no way in.
+        ServerRejected: on entering, when there is no way in.
     """
     if cluster.kubernetes_access == "in-cluster":
         return kubernetes_access.from_service_account(cluster.name)

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from finops_pipeline.errors import SourceMalformed
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline.sources.reading import INSTANT, TEXT
 from finops_pipeline.sql_text import quoted
 
@@ -82,7 +82,7 @@ def examine(path: Path, currency: str) -> Bill:
         currency: of the installation; nothing is converted.
 
     Raises:
-        SourceMalformed: it cannot be read to its end, lacks a column that FOCUS requires, or holds
+        ServerMalformed: it cannot be read to its end, lacks a column that FOCUS requires, or holds
             a row without billing period, without a finite cost, or in another currency.
     """
     try:
@@ -91,11 +91,11 @@ def examine(path: Path, currency: str) -> Bill:
         months, faults = _judged(path, currency)
         after = path.stat()
     except (OSError, EOFError, ValueError, csv.Error, duckdb.Error) as error:
-        raise SourceMalformed(f"cannot be read: {_short(error)}") from error
+        raise ServerMalformed(f"cannot be read: {_short(error)}") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise SourceMalformed("was written to while it was read")
+        raise ServerMalformed("was written to while it was read")
     if faults:
-        raise SourceMalformed("; ".join(faults))
+        raise ServerMalformed("; ".join(faults))
     return Bill(sha256, months)
 
 
@@ -107,7 +107,7 @@ def rows(files: Iterable[tuple[str, Path]], month: date) -> pa.Table:
         month: its first day.
 
     Raises:
-        SourceMalformed: a file cannot be read any more.
+        ServerMalformed: a file cannot be read any more.
     """
     try:
         with closing(_connection()) as connection:
@@ -121,7 +121,7 @@ def rows(files: Iterable[tuple[str, Path]], month: date) -> pa.Table:
             )
             return connection.execute(query, {"month": month}).to_arrow_table().cast(SCHEMA)
     except (OSError, EOFError, ValueError, csv.Error, duckdb.Error) as error:
-        raise SourceMalformed(f"the bill of {month:%Y-%m} cannot be read: {error}") from error
+        raise ServerMalformed(f"the bill of {month:%Y-%m} cannot be read: {error}") from error
 
 
 def _connection() -> duckdb.DuckDBPyConnection:

@@ -292,10 +292,10 @@ def read_window(
         patience: of the tick.
 
     Raises:
-        SourceUnavailable: no answer in time, 429 or a 5xx.
-        SourceRejected: any other status.
-        SourceMalformed: not the JSON we know, or not the window we asked for.
-        SourceClockDiffers: its clock and ours are minutes apart.
+        ServerUnavailable: no answer in time, 429 or a 5xx.
+        ServerRejected: any other status.
+        ServerMalformed: not the JSON we know, or not the window we asked for.
+        ServerClockDiffers: its clock and ours are minutes apart.
     """
     window = {"window": f"{rfc3339(start)},{rfc3339(start + WINDOW)}"}
 
@@ -331,10 +331,10 @@ def read_day(
         patience: of the tick.
 
     Raises:
-        SourceUnavailable: no answer in time, 429 or a 5xx.
-        SourceRejected: any other status.
-        SourceMalformed: not the JSON we know, or not the day we asked for.
-        SourceClockDiffers: its clock and ours are minutes apart.
+        ServerUnavailable: no answer in time, 429 or a 5xx.
+        ServerRejected: any other status.
+        ServerMalformed: not the JSON we know, or not the day we asked for.
+        ServerClockDiffers: its clock and ours are minutes apart.
     """
     span = f"{rfc3339(start)},{rfc3339(start + DAY)}"
     parameters = {"window": span, "includeIdle": "true", "aggregate": _OF_A_DAY}

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.errors import SourceMalformed
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline.sources.prometheus import Presence
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.units import rfc3339
@@ -70,7 +70,7 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
             no better answer will come.
 
     Raises:
-        SourceMalformed: rows, nodes or hours are missing; the message holds both numbers.
+        ServerMalformed: rows, nodes or hours are missing; the message holds both numbers.
     """
     rows, assets = reading.tables["raw.allocation"], reading.tables["raw.asset"]
     containers = _containers(rows)
@@ -83,7 +83,7 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
     ]
     if refused and not is_last:
         window = f"window {rfc3339(reading.window_start)}"
-        raise SourceMalformed(f"cluster {reading.cluster}: {window}: {'; '.join(refused)}")
+        raise ServerMalformed(f"cluster {reading.cluster}: {window}: {'; '.join(refused)}")
     degraded = [
         *refused,
         *_missing_names(containers, presence),

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError
+from finops_pipeline.errors import ServerError
 from finops_pipeline.sources import prometheus
 from finops_pipeline.sources.reading import parse_answer
 from finops_pipeline.units import rfc3339
@@ -81,7 +81,7 @@ def probe_opencost(client: httpx.Client) -> Probe:
     """Version and clock of an OpenCost or Kubecost.
 
     Raises:
-        SourceError: it does not answer as one.
+        ServerError: it does not answer as one.
     """
     answer = http.get(client, "/installInfo", {}, deadline_seconds=_SECONDS)
     info = parse_answer(answer, msgspec.json.Decoder(_InstallInfo).decode)
@@ -97,7 +97,7 @@ def probe_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Prob
         matchers: labels of one cluster's series, as in :func:`prometheus.read_window`.
 
     Raises:
-        SourceError: it does not answer queries.
+        ServerError: it does not answer queries.
     """
     form = {"query": prometheus.query(QUERY, matchers), "time": rfc3339(now)}
     answer = http.post(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
@@ -109,7 +109,7 @@ def probe_kubernetes(client: httpx.Client) -> Probe:
     """Version and clock of a Kubernetes API.
 
     Raises:
-        SourceError: it does not answer as one.
+        ServerError: it does not answer as one.
     """
     answer = http.get(client, "/version", {}, deadline_seconds=_SECONDS)
     version = parse_answer(answer, msgspec.json.Decoder(_Version).decode)
@@ -128,5 +128,5 @@ def _prometheus_version(client: httpx.Client) -> str | None:
     try:
         answer = http.get(client, "/api/v1/status/buildinfo", {}, deadline_seconds=_SECONDS)
         return parse_answer(answer, msgspec.json.Decoder(_BuildInfo).decode).data.version
-    except SourceError:  # Thanos and proxies have no such page
+    except ServerError:  # Thanos and proxies have no such page
         return None

@@ -353,10 +353,10 @@ def read_window(
         patience: of the tick.
 
     Raises:
-        SourceUnavailable: no answer in time, 429 or a 5xx.
-        SourceRejected: any other status.
-        SourceMalformed: not the JSON we know, or of another time.
-        SourceClockDiffers: its clock and ours are minutes apart.
+        ServerUnavailable: no answer in time, 429 or a 5xx.
+        ServerRejected: any other status.
+        ServerMalformed: not the JSON we know, or of another time.
+        ServerClockDiffers: its clock and ours are minutes apart.
     """
 
     def ask(seconds_left: Callable[[], float]) -> list[_Read]:
@@ -392,7 +392,7 @@ def presence(
         patience: of the tick.
 
     Raises:
-        SourceError: as in :func:`read_window`.
+        ServerError: as in :func:`read_window`.
     """
 
     def ask(seconds_left: Callable[[], float]) -> _Told:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceClockDiffers, SourceError
+from finops_pipeline.errors import ServerClockDiffers, ServerError
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import rfc3339
 
@@ -74,11 +74,11 @@ def ask_with_retries(
         patience: of the tick; by default as if there were none.
 
     Raises:
-        SourceError: of the last attempt.
+        ServerError: of the last attempt.
     """
     try:
         return (patience or RetryBudget()).ask(ask)
-    except SourceError as error:
+    except ServerError as error:
         raise type(error)(f"cluster {cluster}: {error}") from error
 
 
@@ -86,11 +86,11 @@ def check_clock(answer: http.Answer) -> http.Answer:
     """The answer, if the clock of its server and ours agree.
 
     Raises:
-        SourceClockDiffers: by more than 300 s.
+        ServerClockDiffers: by more than 300 s.
     """
     ahead = answer.clock_difference
     if ahead is not None and answer.sent_at and abs(ahead) > REFUSED_CLOCK_DIFFERENCE:
-        raise SourceClockDiffers(
+        raise ServerClockDiffers(
             f"{answer.request}: its clock says {rfc3339(answer.sent_at)}, ours"
             f" {rfc3339(answer.received_at)}: synchronise both machines (NTP)"
         )
@@ -105,7 +105,7 @@ def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
         parse: raises ``ValueError`` or msgspec's errors for what it cannot read or believe.
 
     Raises:
-        SourceMalformed: naming the request, the reason and the first 200 bytes.
+        ServerMalformed: naming the request, the reason and the first 200 bytes.
     """
     try:
         return parse(answer.body)

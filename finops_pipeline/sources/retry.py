@@ -9,7 +9,7 @@ from typing import TypeVar
 import stamina
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceMalformed, SourceUnavailable
+from finops_pipeline.errors import ServerMalformed, ServerUnavailable
 
 TOTAL_SECONDS = 240.0  # a tick has 480 for everything
 _LONGEST_BACKOFF_SECONDS = 2.0  # between attempts, where the server does not say how long
@@ -51,7 +51,7 @@ class RetryBudget:
             ask: fetches and parses; is given a function that tells the seconds left for it.
 
         Raises:
-            SourceError: of the last attempt.
+            ServerError: of the last attempt.
         """
         end = min(self.until, self.clock() + self.total_seconds)
         retrying = stamina.RetryingCaller(
@@ -70,13 +70,13 @@ class RetryBudget:
 
         A wait longer than what is left ends the attempts: the window stays due.
         """
-        if isinstance(error, SourceUnavailable):
+        if isinstance(error, ServerUnavailable):
             doubled = max(_FIRST_PAUSE_SECONDS, 2 * self.pause_seconds)
             self.pause_seconds = min(doubled, _LONGEST_PAUSE_SECONDS)
             if error.retry_after_seconds is not None:
                 wait = error.retry_after_seconds
                 return wait if wait < seconds_left else False
-        is_worth_it = isinstance(error, SourceUnavailable | SourceMalformed)
+        is_worth_it = isinstance(error, ServerUnavailable | ServerMalformed)
         return is_worth_it and seconds_left > _LONGEST_BACKOFF_SECONDS
 
     def goes_on(self) -> bool:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from finops_pipeline import settings as configuration
-from finops_pipeline.errors import SourceUnavailable
+from finops_pipeline.errors import ServerUnavailable
 from finops_pipeline.ingest.windows import Progress, read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import Clients, Source
@@ -128,4 +128,4 @@ def world(now: datetime, lookback_days: int = 14) -> Iterator[World]:
 
 def down(_window: datetime, _at: datetime) -> Costs:
     """A source that does not answer."""
-    raise SourceUnavailable("down")
+    raise ServerUnavailable("down")

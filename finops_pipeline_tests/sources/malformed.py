@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from finops_pipeline.errors import SourceError
+from finops_pipeline.errors import ServerError
 from finops_pipeline.simulation.cluster import Cluster
 from finops_pipeline.simulation.server import DEFAULT_SEED, Request, Service
 from finops_pipeline.sources import opencost, prometheus
@@ -123,7 +123,7 @@ class Question:
         """What is wrong with what becomes of a body; other errors than ours are raised."""
         try:
             rows = self.read(body).tables[self.table_name]
-        except SourceError as error:
+        except ServerError as error:
             told = str(error)
             whole = "cluster prod: " in told and "http://it/" in told and "status 200: " in told
             return [] if whole else [f"an error that does not say what it is of: {told}"]

@@ -9,7 +9,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from finops_pipeline.errors import SourceMalformed
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline.sources.focus import SCHEMA, examine, rows
 
 OCTOBER = date(2026, 10, 1)
@@ -176,12 +176,12 @@ def test_a_name_is_no_pattern(file):
     ],
 )
 def test_a_row_that_cannot_be_believed_refuses_the_file(file, changes, message):
-    with pytest.raises(SourceMalformed, match=message):
+    with pytest.raises(ServerMalformed, match=message):
         examine(file(charges({}, changes)), "USD")
 
 
 def test_columns_that_focus_requires_are_named(file):
-    with pytest.raises(SourceMalformed, match="lacks the columns BillingCurrency, BilledCost"):
+    with pytest.raises(ServerMalformed, match="lacks the columns BillingCurrency, BilledCost"):
         examine(file(charges({"BilledCost": None, "BillingCurrency": None})), "USD")
 
 
@@ -205,7 +205,7 @@ WHOLE = charges({}, {"BilledCost": "2"}).encode()
     ],
 )
 def test_a_file_that_is_not_whole_is_refused(file, content, name):
-    with pytest.raises(SourceMalformed, match=r"cannot be read|lacks the columns"):
+    with pytest.raises(ServerMalformed, match=r"cannot be read|lacks the columns"):
         examine(file(content, name), "USD")
 
 
@@ -225,5 +225,5 @@ def test_rows_of_several_files_are_in_one_order(file):
 def test_a_month_that_no_bill_is_of_is_refused(file, start):
     content = charges({"BillingPeriodStart": f"{start}T00:00:00Z" if "-" in start else start})
 
-    with pytest.raises(SourceMalformed, match="BillingPeriodStart"):
+    with pytest.raises(ServerMalformed, match="BillingPeriodStart"):
         examine(file(content), "USD")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finops_pipeline.errors import SourceMalformed
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline_tests.sources.malformed import Question, mutated, questions
 
 QUESTIONS = questions()
@@ -45,7 +45,7 @@ def with_value(text: str) -> bytes:
     ],
 )
 def test_a_measurement_that_cannot_be_is_refused(text: str, why: str):
-    with pytest.raises(SourceMalformed, match=why):
+    with pytest.raises(ServerMalformed, match=why):
         QUESTIONS["raw.volume_usage"].read(with_value(text))
 
 
@@ -63,7 +63,7 @@ def test_a_measurement_told_twice_is_refused():
     again["value"][1] = "7"
     document["data"]["result"].append(again)
 
-    with pytest.raises(SourceMalformed, match="is told twice"):
+    with pytest.raises(ServerMalformed, match="is told twice"):
         question.read(json.dumps(document).encode())
 
 
@@ -74,5 +74,5 @@ def test_containers_without_a_sample_are_refused():
         if sample["metric"]["quantity"] == "sample_count":
             sample["value"][1] = "0"
 
-    with pytest.raises(SourceMalformed, match="containers without a sample"):
+    with pytest.raises(ServerMalformed, match="containers without a sample"):
         question.read(json.dumps(document).encode())

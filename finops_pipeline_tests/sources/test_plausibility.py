@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pytest
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.errors import ServerMalformed, ServerRejected, ServerUnavailable
 from finops_pipeline.simulation.server import serve
 from finops_pipeline.sources import opencost, prometheus
 from finops_pipeline.sources.plausibility import judge
@@ -99,7 +99,7 @@ def test_an_answer_with_rows_or_hours_missing_is_refused(
 ):
     presence = prometheus.presence(recorded_prometheus, CLUSTER, FAULTY_WINDOW)
     with pytest.raises(
-        SourceMalformed, match=f"cluster prod: window 2026-11-23T21:30:00Z: {reason}"
+        ServerMalformed, match=f"cluster prod: window 2026-11-23T21:30:00Z: {reason}"
     ):
         judge(reading("failing_queries", FAULTY_WINDOW, f"{fault}_"), presence)
 
@@ -198,11 +198,11 @@ def verdict(folder: str, entry: dict[str, Any], seen_by: httpx.Client | None) ->
         told = opencost.read_window(client(respond), CLUSTER, start, start + 2 * WINDOW)
         presence = prometheus.presence(seen_by, CLUSTER, start) if seen_by else None
         judged = judge(told, presence)
-    except SourceMalformed:
+    except ServerMalformed:
         return "refused"
-    except SourceUnavailable:
+    except ServerUnavailable:
         return "unavailable"
-    except SourceRejected:
+    except ServerRejected:
         return "rejected"
     if judged.is_degraded:
         return "degraded"
@@ -247,7 +247,7 @@ def test_lost_names_are_noticed_without_prometheus(fault: str):
 @pytest.mark.parametrize("quarters", range(8))
 def test_a_container_without_node_is_refused(quarters: int):
     start = FAULTY_WINDOW + (2 + quarters) * WINDOW
-    with pytest.raises(SourceMalformed, match=r"1 of 1[34] containers name no node"):
+    with pytest.raises(ServerMalformed, match=r"1 of 1[34] containers name no node"):
         judge(reading("edge", start), None)
 
 
@@ -292,7 +292,7 @@ def test_a_tenth_of_the_containers_may_be_missing_and_no_more():
 
     assert judge(healthy(), replace(presence, running_sample_count=few)).is_verified
     assert judge(healthy(), replace(presence, running_sample_count=short)).is_verified
-    with pytest.raises(SourceMalformed, match="rows of 40 containers, but Prometheus saw 45 run"):
+    with pytest.raises(ServerMalformed, match="rows of 40 containers, but Prometheus saw 45 run"):
         judge(healthy(), replace(presence, running_sample_count=many))
 
 
@@ -455,7 +455,7 @@ def test_hours_beyond_request_and_usage_together_are_refused(hours: str):
     once, twice = (scaled(healthy(), factor, hours) for factor in (1.4, 2.1))
 
     assert judge(once, seen(healthy())).is_verified
-    with pytest.raises(SourceMalformed, match=f"{hours} add up to .*, request and usage together"):
+    with pytest.raises(ServerMalformed, match=f"{hours} add up to .*, request and usage together"):
         judge(twice, seen(healthy()))
 
 

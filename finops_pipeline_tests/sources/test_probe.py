@@ -7,7 +7,7 @@ from email.utils import formatdate
 import httpx
 import pytest
 
-from finops_pipeline.errors import SourceMalformed, SourceRejected
+from finops_pipeline.errors import ServerMalformed, ServerRejected
 from finops_pipeline.sources import probe
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -39,9 +39,9 @@ def test_a_server_need_not_tell_version_or_time(date):
 
 
 def test_a_page_that_is_no_opencost_is_refused():
-    with pytest.raises(SourceMalformed, match="<html>"):
+    with pytest.raises(ServerMalformed, match="<html>"):
         probe.probe_opencost(server(httpx.Response(200, content=b"<html>")))
-    with pytest.raises(SourceRejected, match="status 404"):
+    with pytest.raises(ServerRejected, match="status 404"):
         probe.probe_opencost(server(httpx.Response(404)))
 
 
@@ -56,7 +56,7 @@ def test_a_page_that_is_no_opencost_is_refused():
 def test_an_answer_to_another_question_is_no_count(sample):
     answer = {"status": "success", "data": {"resultType": "vector", "result": [sample]}}
 
-    with pytest.raises(SourceMalformed):
+    with pytest.raises(ServerMalformed):
         probe.probe_prometheus(server(httpx.Response(200, json=answer)), NOW, "")
 
 

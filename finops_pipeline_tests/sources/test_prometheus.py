@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError, SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.errors import ServerError, ServerMalformed, ServerRejected, ServerUnavailable
 from finops_pipeline.sources import prometheus
 from finops_pipeline.units import GIB, WINDOW, windows
 from finops_pipeline_tests import servers
@@ -452,22 +452,22 @@ def test_a_partial_answer_degrades_the_reading(warnings: list[str], reason: str 
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (200, b"", SourceMalformed),
-        (200, b"<html>sign in</html>", SourceMalformed),
-        (200, answer()[:-1], SourceMalformed),
-        (200, answer() + answer(), SourceMalformed),
-        (200, answer((RATIO, "many")), SourceMalformed),
-        (200, answer(({}, "1")), SourceMalformed),
-        (200, answer(({"quantity": "other"}, "1")), SourceMalformed),
-        (200, answer((RATIO, "1")).replace(b"[17", b"[16"), SourceMalformed),
-        (200, b'{"status":"error","errorType":"timeout","error":"too slow"}', SourceMalformed),
-        (200, b'{"status":"success","data":null}', SourceMalformed),
-        (400, b'{"status":"error","errorType":"bad_data"}', SourceRejected),
-        (422, b'{"status":"error","errorType":"execution"}', SourceRejected),
-        (503, b"", SourceUnavailable),
+        (200, b"", ServerMalformed),
+        (200, b"<html>sign in</html>", ServerMalformed),
+        (200, answer()[:-1], ServerMalformed),
+        (200, answer() + answer(), ServerMalformed),
+        (200, answer((RATIO, "many")), ServerMalformed),
+        (200, answer(({}, "1")), ServerMalformed),
+        (200, answer(({"quantity": "other"}, "1")), ServerMalformed),
+        (200, answer((RATIO, "1")).replace(b"[17", b"[16"), ServerMalformed),
+        (200, b'{"status":"error","errorType":"timeout","error":"too slow"}', ServerMalformed),
+        (200, b'{"status":"success","data":null}', ServerMalformed),
+        (400, b'{"status":"error","errorType":"bad_data"}', ServerRejected),
+        (422, b'{"status":"error","errorType":"execution"}', ServerRejected),
+        (503, b"", ServerUnavailable),
     ],
 )
-def test_what_is_not_an_answer_is_one_error(status: int, body: bytes, error: type[SourceError]):
+def test_what_is_not_an_answer_is_one_error(status: int, body: bytes, error: type[ServerError]):
     with pytest.raises(error) as raised:
         prometheus.presence(answering(status, body), "prod", TEN)
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.errors import ServerMalformed, ServerRejected, ServerUnavailable
 from finops_pipeline.sources.retry import RetryBudget
 
-BUSY = SourceUnavailable("503", 7.0)
-DOWN = SourceUnavailable("502")
-CUT = SourceMalformed("cut")
-WRONG = SourceRejected("404")
+BUSY = ServerUnavailable("503", 7.0)
+DOWN = ServerUnavailable("502")
+CUT = ServerMalformed("cut")
+WRONG = ServerRejected("404")
 
 
 @dataclass
@@ -50,8 +50,8 @@ def failing(*errors: Exception, asked: list[float]) -> Callable[[Callable[[], fl
         (BUSY, 60, 7.0),
         (BUSY, 8, 7.0),
         (BUSY, 7, False),  # nothing would be left to answer in
-        (SourceUnavailable("429", 0.0), 60, 0.0),
-        (SourceUnavailable("429", math.inf), 60, False),
+        (ServerUnavailable("429", 0.0), 60, 0.0),
+        (ServerUnavailable("429", math.inf), 60, False),
         (DOWN, 60, True),
         (DOWN, 2, False),  # its backoff may take those
         (CUT, 60, True),
@@ -85,7 +85,7 @@ def test_asks_until_there_is_an_answer(errors: list[Exception], attempts: int):
         ([DOWN] * 9, 4),
         ([CUT] * 9, 4),
         ([WRONG], 1),
-        ([SourceUnavailable("429", 3600.0)], 1),
+        ([ServerUnavailable("429", 3600.0)], 1),
         ([ValueError()], 1),
     ],
 )

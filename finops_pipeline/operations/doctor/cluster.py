@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from finops_pipeline.errors import SourceError, SourceMalformed
+from finops_pipeline.errors import ServerError, ServerMalformed
 from finops_pipeline.installation.source_registry import (
     KUBERNETES,
     OPENCOST,
@@ -62,7 +62,7 @@ def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterat
             yield from patient.prometheus()
             if KUBERNETES.is_asked(cluster):
                 yield from patient.kubernetes()
-    except SourceError as error:
+    except ServerError as error:
         yield Finding(cluster.name, "connection", FAILED, str(error), _ADDRESS)
 
 
@@ -76,7 +76,7 @@ class _Patient:
         """Whether OpenCost answers, and what its newest answer is worth."""
         try:
             told = probe.probe_opencost(self.clients.opencost)
-        except SourceError as error:
+        except ServerError as error:
             lost = ("opencost_clock", "opencost_answer", "opencost_minutes")
             yield from self._silent("opencost", error, lost)
         else:
@@ -88,7 +88,7 @@ class _Patient:
         matchers = self.clients.cluster.promql_matchers()
         try:
             told = probe.probe_prometheus(self.clients.prometheus, self.now, matchers)
-        except SourceError as error:
+        except ServerError as error:
             lost = ("prometheus_clock", *_NEEDED, "duplicated_series")
             yield from self._silent("prometheus", error, lost)
         else:
@@ -100,7 +100,7 @@ class _Patient:
         try:
             with kubernetes_api(self.clients.cluster) as api:
                 told = probe.probe_kubernetes(api)
-        except SourceError as error:
+        except ServerError as error:
             lost = ("kubernetes_clock", "kubernetes_rights")
             yield from self._silent("kubernetes", error, lost, _WAY_IN)
         else:
@@ -111,7 +111,7 @@ class _Patient:
         fix = "grant list as in deploy/kubernetes/reader; objects stay unknown until then"
         try:
             reading = KUBERNETES.read(self.clients, self.window, self.now, True)
-        except SourceError as error:
+        except ServerError as error:
             return self._finding("kubernetes_rights", FAILED, str(error), fix)
         kinds = reading.tables[INVENTORY].select(["kind", "failure"]).to_pylist()
         failures = {kind["kind"]: kind["failure"] for kind in kinds if kind["failure"]}
@@ -121,7 +121,7 @@ class _Patient:
         return self._finding("kubernetes_rights", FAILED, seen, fix)
 
     def _silent(
-        self, name: str, error: SourceError, lost: Iterable[str], fix: str = _ADDRESS
+        self, name: str, error: ServerError, lost: Iterable[str], fix: str = _ADDRESS
     ) -> Iterator[Finding]:
         yield self._finding(name, FAILED, str(error), fix)
         for check in lost:
@@ -147,8 +147,8 @@ class _Patient:
     def _answer(self) -> Iterator[Finding]:
         try:
             reading = OPENCOST.read(self.clients, self.window, self.now, True)
-        except SourceError as error:
-            fix = _LOG if isinstance(error, SourceMalformed) else _ADDRESS
+        except ServerError as error:
+            fix = _LOG if isinstance(error, ServerMalformed) else _ADDRESS
             yield self._finding("opencost_answer", FAILED, str(error), fix)
             yield self._finding("opencost_minutes", UNKNOWN, "there is no answer to judge")
             return

@@ -16,7 +16,7 @@ import httpx
 import yaml
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceRejected
+from finops_pipeline.errors import ServerRejected
 from finops_pipeline.settings import http_url
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def from_service_account(
         environ: variables with the address.
 
     Raises:
-        SourceRejected: this is no pod, or it has no service account.
+        ServerRejected: this is no pod, or it has no service account.
     """
     from kubernetes.client import Configuration
     from kubernetes.config.incluster_config import InClusterConfigLoader
@@ -66,7 +66,7 @@ def from_kubeconfig(cluster: str, file: Path | None, context: str) -> Iterator[h
         context: by default the current one.
 
     Raises:
-        SourceRejected: the file or the context is missing or wrong, or its plugin fails.
+        ServerRejected: the file or the context is missing or wrong, or its plugin fails.
     """
     from finops_pipeline.sources.kubernetes.kubeconfig import read_context
 
@@ -96,7 +96,7 @@ def _translate_errors(cluster: str) -> Iterator[None]:
         ImportError,  # a proxy of a kind that httpx needs another package for
         httpx.InvalidURL,
     ) as error:
-        raise SourceRejected(
+        raise ServerRejected(
             f"cluster {cluster}: its Kubernetes access does not work: {error}"
         ) from error
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError, SourceExpired, SourceMalformed, SourceUnavailable
+from finops_pipeline.errors import ServerError, ServerExpired, ServerMalformed, ServerUnavailable
 from finops_pipeline.sources.kubernetes import objects
 from finops_pipeline.sources.kubernetes.tables import (
     INVENTORY,
@@ -118,7 +118,7 @@ class _Found:
 
     tables: dict[str, list[pa.Table]] = field(default_factory=lambda: defaultdict(list))
     counts: dict[str, int] = field(default_factory=dict)  # objects by kind
-    failures: dict[str, SourceError] = field(default_factory=dict)  # by kind
+    failures: dict[str, ServerError] = field(default_factory=dict)  # by kind
 
     def add(self, kind: str, pages: list[_Rows]) -> None:
         """All objects of a kind."""
@@ -146,21 +146,21 @@ def read_window(
         fetched_at: now, UTC.
 
     Raises:
-        SourceError: no kind could be listed.
-        SourceMalformed: an API without a single namespace is not one of a cluster.
+        ServerError: no kind could be listed.
+        ServerMalformed: an API without a single namespace is not one of a cluster.
     """
     api, found = _Api(client, cluster, start, time.monotonic() + TOTAL_SECONDS), _Found()
     for kind in _KINDS:
         try:
             found.add(kind.name, api.list(kind))
-        except SourceError as error:
+        except ServerError as error:
             found.failures[kind.name] = error
-            if isinstance(error, SourceUnavailable):  # asking on would take as long each time
+            if isinstance(error, ServerUnavailable):  # asking on would take as long each time
                 break
     if not found.counts:
         raise next(iter(found.failures.values()))
     if found.counts.get("Namespace") == 0:
-        raise SourceMalformed(f"cluster {cluster}: {client.base_url} has no namespace at all")
+        raise ServerMalformed(f"cluster {cluster}: {client.base_url} has no namespace at all")
     tables = {name: together(name, found.tables[name]) for name in STATES}
     tables[INVENTORY] = _inventory(cluster, start, found)
     return Reading(cluster, start, fetched_at, tables, is_final=True)
@@ -191,11 +191,11 @@ class _Api:
         for _ in range(_BEGINNINGS):
             try:
                 pages = [*self._pages(kind)]
-            except SourceExpired:
+            except ServerExpired:
                 continue
             self._refuse_twins(kind, pages)
             return pages
-        raise SourceUnavailable(
+        raise ServerUnavailable(
             f"cluster {self.cluster}: {kind.path}: its pages expire before the last one is read"
         )
 
@@ -207,7 +207,7 @@ class _Api:
                 return
             page = self._page(kind, {"continue": page.token})
             yield page
-        raise SourceMalformed(
+        raise ServerMalformed(
             f"cluster {self.cluster}: {kind.path}: no end after {_MOST_PAGES} pages"
         )
 
@@ -215,7 +215,7 @@ class _Api:
         """Whoever joins states would count an object twice."""
         listed = pa.concat_tables(page.tables[kind.tables[0]].select(["uid"]) for page in pages)
         if pc.count_distinct(listed["uid"]).as_py() < listed.num_rows:
-            raise SourceMalformed(f"cluster {self.cluster}: {kind.path}: an object is listed twice")
+            raise ServerMalformed(f"cluster {self.cluster}: {kind.path}: an object is listed twice")
 
     def _page(self, kind: _Kind, place: Mapping[str, str]) -> _Rows:
         parameters = {"limit": str(_PAGE_OBJECTS), **place}
@@ -223,7 +223,7 @@ class _Api:
         def ask(seconds_left: Callable[[], float]) -> _Rows:
             seconds = min(seconds_left(), self.until - time.monotonic())
             if seconds <= 0:
-                raise SourceUnavailable(f"{kind.path}: not complete in {TOTAL_SECONDS:.0f} s")
+                raise ServerUnavailable(f"{kind.path}: not complete in {TOTAL_SECONDS:.0f} s")
             answer = http.get(self.client, kind.path, parameters, deadline_seconds=seconds)
             return parse_answer(answer, lambda body: self._rows(kind, body))
 
