@@ -2,9 +2,9 @@
 
 * FinopsError
   x ConfigError            a setting is missing, unknown or wrong
-  x ServerError            another system could not be read
+  x ServerError            another system could not be read, or did not take what was sent
     + ServerUnavailable    no answer in time, 429 or a 5xx: worth a retry
-    + ServerRejected       any other status than 200: our request or its address is wrong
+    + ServerRejected       any other refusal: our request or its address is wrong
       - ServerExpired      410: what we hold is too old to go on with
     + ServerMalformed      an answer we cannot read or do not believe
     + ServerClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
@@ -20,8 +20,7 @@
   x CloseRefused           a month cannot be closed yet, or is closed already
   x NotPublished           nobody has published anything here yet
   x QueryError             a question to the published file that it cannot answer
-  x DeliveryError          a destination did not take what was sent
-    + DeliveryUnavailable    no answer, 429 or a 5xx: worth a retry
+  x DeliveryError          rows cannot be written where they are to go: to a file, or as a number
 """
 
 
@@ -34,7 +33,7 @@ class ConfigError(FinopsError):
 
 
 class ServerError(FinopsError):
-    """Another system could not be read."""
+    """Another system could not be read, or did not take what was sent."""
 
 
 class ServerUnavailable(ServerError):
@@ -51,7 +50,7 @@ class ServerUnavailable(ServerError):
 
 
 class ServerRejected(ServerError):
-    """Any other status than 200: our request or its address is wrong."""
+    """Refusal with any other status: our request or its address is wrong."""
 
 
 class ServerExpired(ServerRejected):
@@ -120,8 +119,4 @@ class QueryError(FinopsError):
 
 
 class DeliveryError(FinopsError):
-    """A destination did not take what was sent."""
-
-
-class DeliveryUnavailable(DeliveryError):
-    """No answer, 429 or a 5xx: worth a retry."""
+    """Rows cannot be written where they are to go: to a file, or as a number."""

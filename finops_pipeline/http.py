@@ -1,13 +1,14 @@
-"""The only user of httpx: one bounded request, one answer or one typed error.
+"""The one HTTP client of sources and destinations: a bounded request, its answer or a typed error.
 
-Every error names URL, status and the first 200 bytes; no error holds a header or a password.
+Every error names URL, status and the first 200 bytes; no error holds a header or a password. Of a
+URL that may hold a token itself only the host is named.
 """
 
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -53,7 +54,7 @@ class Answer:
 
 
 def client(
-    base_url: str,
+    base_url: str = "",
     *,
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -64,7 +65,8 @@ def client(
     """A client for one server; redirects are not followed.
 
     Args:
-        base_url: kept as written; a path such as ``/model`` stays in front of every path.
+        base_url: kept as written; a path such as ``/model`` stays in front of every path. Without
+            one each request names its whole URL.
         token: sent as bearer token.
         headers: sent with every request, such as ``X-Scope-OrgID``.
         verify: whether certificates are checked, or how.
@@ -116,7 +118,7 @@ def get(
     return _answer(client, request, time.monotonic() + deadline_seconds, max_bytes)
 
 
-def post(
+def post_form(
     client: httpx.Client,
     path: str,
     form: Mapping[str, str],
@@ -131,6 +133,39 @@ def post(
     return _answer(client, request, time.monotonic() + deadline_seconds, max_bytes)
 
 
+def post_json(
+    client: httpx.Client,
+    url: str,
+    document: object,
+    *,
+    name: str,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> None:
+    """Send one JSON document to a URL that may hold a token; any 2xx will do.
+
+    What follows the headers of a 2xx is not read: a document that was taken must not be sent again
+    because its answer breaks off. A redirect is a refusal: followed, the document would be left
+    behind.
+
+    Args:
+        client: from :func:`client`.
+        url: below its base URL, or a whole one; errors show its host alone.
+        document: sent as JSON.
+        name: of what is there, for errors: ``webhook``.
+        deadline_seconds: for the answer, from the first attempt to connect.
+
+    Raises:
+        ServerUnavailable: no answer in time, 429 or a 5xx.
+        ServerRejected: any other status than a 2xx.
+    """
+    request = client.build_request(
+        "POST", url, json=document, timeout=_patience(client, deadline_seconds)
+    )
+    shown, until = f"{name} at {request.url.host}", time.monotonic() + deadline_seconds
+    with _accepted(client, request, shown, until, httpx.codes.is_success):
+        pass
+
+
 def _patience(client: httpx.Client, deadline_seconds: float) -> httpx.Timeout:
     seconds = max(0.001, min(client.timeout.read or deadline_seconds, deadline_seconds))
     return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
@@ -138,18 +173,35 @@ def _patience(client: httpx.Client, deadline_seconds: float) -> httpx.Timeout:
 
 def _answer(client: httpx.Client, request: httpx.Request, until: float, max_bytes: int) -> Answer:
     asked = f"{request.method} {_without_secrets(request.url)}"
-    with _typed_errors(asked, until), cut_off(request, until):
-        response = client.send(request, stream=True)
-        with closing(response):
-            received_at = datetime.now(UTC)
-            if response.status_code != httpx.codes.OK:
-                raise _refused(asked, response, _start(response, until), received_at)
-            body = _body(response, asked, until, max_bytes)
-            return Answer(asked, body, received_at, _sent_at(response))
+    with _accepted(client, request, asked, until, _is_ok) as (response, received_at):
+        body = _body(response, asked, until, max_bytes)
+        return Answer(asked, body, received_at, _sent_at(response))
+
+
+def _is_ok(status: int) -> bool:
+    return status == httpx.codes.OK
 
 
 @contextmanager
-def cut_off(request: httpx.Request, until: float) -> Iterator[None]:
+def _accepted(
+    client: httpx.Client,
+    request: httpx.Request,
+    asked: str,
+    until: float,
+    is_accepted: Callable[[int], bool],
+) -> Iterator[tuple[httpx.Response, datetime]]:
+    """Send a request and yield the response, whose body is not read yet, and when it came."""
+    with _typed_errors(asked, until), _cut_off(request, until):
+        response = client.send(request, stream=True)
+        with closing(response):
+            received_at = datetime.now(UTC)
+            if not is_accepted(response.status_code):
+                raise _refused(asked, response, _start(response, until), received_at)
+            yield response, received_at
+
+
+@contextmanager
+def _cut_off(request: httpx.Request, until: float) -> Iterator[None]:
     """Closes the connection at the deadline.
 
     The timeouts of httpx are those of a single read: one byte now and then, in headers as in the
@@ -195,14 +247,26 @@ def _typed_errors(asked: str, until: float) -> Iterator[None]:
         ) from error
 
 
+def refusal(
+    status: int, message: str, retry_after_seconds: float | None = None
+) -> ServerUnavailable | ServerRejected:
+    """The error to raise for a status that is none of success.
+
+    Args:
+        status: of the answer.
+        message: what was asked and what came.
+        retry_after_seconds: how long the server wants to be left alone.
+    """
+    if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
+        return ServerUnavailable(message, retry_after_seconds)
+    return ServerExpired(message) if status == httpx.codes.GONE else ServerRejected(message)
+
+
 def _refused(
     asked: str, response: httpx.Response, body: bytes, received_at: datetime
 ) -> ServerUnavailable | ServerRejected:
-    status = response.status_code
-    told = _told(asked, status, body, "refused")
-    if status == httpx.codes.TOO_MANY_REQUESTS or status >= 500:
-        return ServerUnavailable(told, _retry_after_seconds(response, received_at))
-    return ServerExpired(told) if status == httpx.codes.GONE else ServerRejected(told)
+    message = _told(asked, response.status_code, body, "refused")
+    return refusal(response.status_code, message, _retry_after_seconds(response, received_at))
 
 
 def _retry_after_seconds(response: httpx.Response, received_at: datetime) -> float | None:

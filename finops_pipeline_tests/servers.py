@@ -153,7 +153,7 @@ def responding(respond: Respond) -> Iterator[str]:
             with suppress(ConnectionError):  # the client has heard enough
                 respond(self)
 
-        do_POST = do_GET
+        do_POST = do_PUT = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None:
             pass

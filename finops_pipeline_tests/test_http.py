@@ -14,6 +14,7 @@ import pytest
 from finops_pipeline import http
 from finops_pipeline.errors import (
     ServerError,
+    ServerExpired,
     ServerMalformed,
     ServerRejected,
     ServerUnavailable,
@@ -79,13 +80,47 @@ def test_keeps_the_path_of_the_base_url_and_sends_the_token():
 
 def test_posts_a_form():
     with client_of(echo) as client:
-        answer = http.post(client, "/api/v1/query", {"query": 'up{job="x"}'})
+        answer = http.post_form(client, "/api/v1/query", {"query": 'up{job="x"}'})
 
     assert answer.body.decode().split("\n")[:3] == [
         "POST",
         "/api/v1/query",
         "query=up%7Bjob%3D%22x%22%7D",
     ]
+
+
+def post_hook(client: httpx.Client) -> None:
+    http.post_json(client, "/s3cret?token=y", {"text": "a"}, name="hook", deadline_seconds=1.0)
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_document_is_taken_with_any_2xx_and_its_answer_left_unread(status: int):
+    with client_of(answering(status, b"", Content_Encoding="gzip, gzip")) as client:
+        post_hook(client)
+    with client_of(cut) as client:
+        post_hook(client)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(302, ServerRejected), (410, ServerExpired), (429, ServerUnavailable)]
+)
+def test_a_refused_document_names_the_host_alone(status: int, error: type[ServerError]):
+    refusing = answering(status, b"no", Location="/elsewhere")
+    with client_of(refusing) as client, pytest.raises(error) as raised:
+        post_hook(client)
+
+    assert str(raised.value) == f"hook at 127.0.0.1: status {status}: refused: b'no'"
+
+
+def test_an_unanswered_document_names_the_host_alone():
+    with responding(echo) as url:
+        pass
+
+    with http.client() as client, pytest.raises(ServerUnavailable) as raised:
+        http.post_json(client, f"{url}/s3cret", {}, name="hook")
+
+    assert str(raised.value).startswith("hook at 127.0.0.1: no answer: ConnectError")
+    assert "s3cret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

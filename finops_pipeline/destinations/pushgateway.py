@@ -15,7 +15,8 @@ from prometheus_client import delete_from_gateway, push_to_gateway
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from finops_pipeline.errors import DeliveryError
+from finops_pipeline import http
+from finops_pipeline.errors import DeliveryError, ServerError, ServerUnavailable
 
 JOB = "finops_pipeline"
 _VALUE = "value"
@@ -69,38 +70,44 @@ def push(url: str, groups: Sequence[Group], timeout_seconds: float = 10.0) -> No
         timeout_seconds: for each group.
 
     Raises:
-        DeliveryError: a value is no finite number (then nothing was sent), the gateway does not
-            answer, or it refused a group (then the others were sent all the same).
+        DeliveryError: a value is no finite number; nothing was sent.
+        ServerUnavailable: the gateway does not answer.
+        ServerError: it refused a group; the others were sent all the same.
     """
     for group in groups:
         group.collect()
-    refused = [reason for group in groups if (reason := _put(url, group, timeout_seconds))]
-    if refused:
-        raise DeliveryError("\n".join(refused))
+    refusals = [refusal for group in groups if (refusal := _put(url, group, timeout_seconds))]
+    if refusals:
+        raise type(refusals[0])("\n".join(map(str, refusals)))
 
 
 def delete(url: str, grouping: Mapping[str, str], timeout_seconds: float = 10.0) -> None:
     """Remove a group; one that does not exist is fine.
 
     Raises:
-        DeliveryError: the gateway does not answer, or refused.
+        ServerError: the gateway does not answer, or refused.
     """
+    message = f"{url}: could not delete group {dict(grouping)}"
     try:
         delete_from_gateway(url, JOB, dict(grouping), timeout_seconds)
+    except HTTPError as error:
+        with error:
+            raise http.refusal(error.code, f"{message}: {error}") from error
     except (OSError, HTTPException) as error:
-        raise DeliveryError(f"{url}: could not delete group {dict(grouping)}: {error}") from error
+        raise ServerUnavailable(f"{message}: {error}") from error
 
 
-def _put(url: str, group: Group, timeout_seconds: float) -> str | None:
-    """Why the gateway refused the group, if it did."""
+def _put(url: str, group: Group, timeout_seconds: float) -> ServerError | None:
+    """Send a group; return why the gateway refused it, if it did."""
     try:
         push_to_gateway(url, JOB, group, dict(group.grouping), timeout_seconds)
     except HTTPError as error:
         with error:
-            said = error.read(200).decode(errors="replace").strip()
-        return f"{url}: refused group {dict(group.grouping)}: status {error.code}: {said}"
+            reason = error.read(200).decode(errors="replace").strip()
+        message = f"{url}: refused group {dict(group.grouping)}: status {error.code}: {reason}"
+        return http.refusal(error.code, message)
     except (OSError, HTTPException) as error:
-        raise DeliveryError(f"{url}: no answer: {error}") from error
+        raise ServerUnavailable(f"{url}: no answer: {error}") from error
     return None
 
 

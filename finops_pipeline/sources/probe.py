@@ -100,7 +100,7 @@ def probe_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Prob
         ServerError: it does not answer queries.
     """
     form = {"query": prometheus.query(QUERY, matchers), "time": rfc3339(now)}
-    answer = http.post(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
+    answer = http.post_form(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
     counts = parse_answer(answer, _counts)
     return Probe(_prometheus_version(client), answer.clock_difference, counts)
 

@@ -448,7 +448,7 @@ def _fetch(
     seconds_left: float,
 ) -> http.Answer:
     form = {"query": query(quantities, matchers), "time": rfc3339(start + WINDOW)}
-    send = http.get if len(form["query"]) < _LONGEST_URL else http.post
+    send = http.get if len(form["query"]) < _LONGEST_URL else http.post_form
     return check_clock(send(client, "/api/v1/query", form, deadline_seconds=seconds_left))
 
 

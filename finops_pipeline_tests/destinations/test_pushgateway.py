@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from finops_pipeline.destinations.pushgateway import Metric, delete, groups, push
-from finops_pipeline.errors import DeliveryError
+from finops_pipeline.errors import DeliveryError, ServerRejected, ServerUnavailable
 from finops_pipeline_tests import servers
 
 NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
@@ -110,7 +110,7 @@ def test_promtool_finds_nothing_to_say(gateway):
 def test_a_refused_group_is_named_and_the_others_arrive(gateway):
     twice = cost(row("a", "shop"), row("a", "shop"))
 
-    with pytest.raises(DeliveryError, match=rf"{gateway}: refused group .*'a'.*: status 400: "):
+    with pytest.raises(ServerRejected, match=rf"{gateway}: refused group .*'a'.*: status 400: "):
         push(gateway, groups([twice, cost(row("b", "shop"))]))
 
     assert pushed(gateway).keys() == {("b", "shop")}
@@ -129,10 +129,20 @@ def test_a_gateway_that_is_down_is_named():
     with servers.pushgateway() as gateway:
         gateway.kill()
 
-        with pytest.raises(DeliveryError, match=f"{gateway.url}: no answer: .*refused"):
+        with pytest.raises(ServerUnavailable, match=f"{gateway.url}: no answer: .*refused"):
             push(gateway.url, groups([cost(row("a", "shop"))]))
-        with pytest.raises(DeliveryError, match=f"{gateway.url}: could not delete .*refused"):
+        with pytest.raises(ServerUnavailable, match=f"{gateway.url}: could not delete .*refused"):
             delete(gateway.url, {"cluster": "a"})
+
+
+@pytest.mark.parametrize(("status", "error"), [(503, ServerUnavailable), (403, ServerRejected)])
+def test_a_refusal_says_whether_to_try_again(status, error):
+    refusal = servers.Recorded(status, "text/plain", b"not now")
+    with servers.responding(lambda handler: servers.send(handler, refusal)) as url:
+        with pytest.raises(error, match=f"refused group .*'a'.*: status {status}: not now"):
+            push(url, groups([cost(row("a", "shop"))]))
+        with pytest.raises(error, match=f"could not delete group .*'a'.*{status}"):
+            delete(url, {"cluster": "a"})
 
 
 def test_a_group_holds_the_rows_of_one_cluster_of_every_metric():
