@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import ServerMalformed
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
@@ -111,7 +112,7 @@ def _record_month(
         return
     files = [(it.path, folder / it.path) for it in counted if not it.failure]
     kept = [it.path for it in counted if it.failure]
-    rows = focus.rows(files, month) if files else focus.SCHEMA.empty_table()
+    rows = focus.rows(files, month) if files else raw_schema(BILL).empty_table()
     if kept:
         rows = _sorted(pa.concat_tables([rows, _stored(installation, month, kept)]))
     reading = Reading(ALL_CLUSTERS, day_start(month), at, {BILL: rows}, is_final=True)
@@ -132,9 +133,10 @@ def _stored(installation: Installation, month: date, paths: list[str]) -> pa.Tab
     ledger = installation.state.ledger
     window = ledger.day([BILL], ALL_CLUSTERS, month).get((BILL, day_start(month)))
     if window is None or window.file is None:
-        return focus.SCHEMA.empty_table()
+        return raw_schema(BILL).empty_table()
     rows = installation.lake.read(window.file, ledger.file_sha256(window.file))
-    return rows.filter(pc.is_in(rows["source_file"], value_set=pa.array(paths))).cast(focus.SCHEMA)
+    rows = rows.filter(pc.is_in(rows["source_file"], value_set=pa.array(paths)))
+    return rows.cast(raw_schema(BILL))
 
 
 def _sorted(rows: pa.Table) -> pa.Table:

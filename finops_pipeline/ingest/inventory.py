@@ -12,11 +12,12 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.installation.recording import merge_day
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources.kubernetes import states
 from finops_pipeline.sources.kubernetes.listing import KINDS
-from finops_pipeline.sources.kubernetes.tables import INVENTORY, SCHEMAS, STATES
+from finops_pipeline.sources.kubernetes.tables import INVENTORY, STATES, TABLES
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.units import WINDOW
@@ -79,7 +80,7 @@ def merge_small_files(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -
     for reading in readings:
         cluster, day = reading.cluster, reading.window_start.date()
         files: dict[str, set[str]] = defaultdict(set)
-        for (name, _), window in ledger.day(SCHEMAS, cluster, day).items():
+        for (name, _), window in ledger.day(TABLES, cluster, day).items():
             files[name] |= {window.file} if window.file else set()
         for name in (name for name, paths in files.items() if len(paths) > _MOST_FILES):
             merge_day(lake, ledger, name, cluster, day, reading.fetched_at)
@@ -113,7 +114,7 @@ def _known(
         for name, files in paths.items()
     }
     return {
-        name: states.known(SCHEMAS[name], stored[name], before=reading.window_start)
+        name: states.known(raw_schema(name), stored[name], before=reading.window_start)
         for name in STATES
     }
 

@@ -165,12 +165,10 @@ def kubernetes_api(cluster: Cluster) -> AbstractContextManager[httpx.Client]:
 
 
 OPENCOST = Source("opencost", ("raw.allocation", "raw.asset"), _read_opencost)
-PROMETHEUS = Source(
-    "prometheus", ("raw.container_usage", "raw.volume_usage", "raw.price"), _read_prometheus
-)
+PROMETHEUS = Source("prometheus", prometheus.TABLES, _read_prometheus)
 KUBERNETES = Source(
     "kubernetes",
-    tuple(kubernetes_tables.SCHEMAS),
+    kubernetes_tables.TABLES,
     _read_kubernetes,
     heartbeat=kubernetes_tables.INVENTORY,
     is_asked=lambda cluster: cluster.kubernetes_access != "none",

@@ -19,14 +19,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import ServerMalformed
-from finops_pipeline.sources.reading import INSTANT, TEXT
 from finops_pipeline.sql_text import quoted
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 TABLE = "raw.bill"
-COST = pa.decimal128(28, 10)
 
 # Ours, FOCUS', whether a file without it is refused. Those that are not required are null in FOCUS
 # where a provider has no such thing.
@@ -44,16 +43,6 @@ _COLUMNS = (
     ("currency", "BillingCurrency", True),
     ("billed_cost", "BilledCost", True),
     ("effective_cost", "EffectiveCost", True),
-)
-_COSTS = ("billed_cost", "effective_cost")
-_INSTANTS = ("billing_period_start", "charge_period_start", "charge_period_until")
-SCHEMA = pa.schema(
-    [
-        ("window_start", INSTANT),
-        ("source_file", TEXT),
-        *((ours, INSTANT if ours in _INSTANTS else TEXT) for ours, _, _ in _COLUMNS[:-2]),
-        *((ours, COST) for ours in _COSTS),
-    ]
 )
 _PATTERN = re.compile(r"[*?\[]")
 _MONTH = "cast(window_start as date)"
@@ -109,6 +98,7 @@ def rows(files: Iterable[tuple[str, Path]], month: date) -> pa.Table:
     Raises:
         ServerMalformed: a file cannot be read any more.
     """
+    schema = raw_schema(TABLE)
     try:
         with closing(_connection()) as connection:
             named = (
@@ -116,10 +106,10 @@ def rows(files: Iterable[tuple[str, Path]], month: date) -> pa.Table:
                 for name, path in files
             )
             query = (
-                f"select {', '.join(SCHEMA.names)} from ({' union all '.join(named)})"
+                f"select {', '.join(schema.names)} from ({' union all '.join(named)})"
                 f" where {_MONTH} = $month order by all"
             )
-            return connection.execute(query, {"month": month}).to_arrow_table().cast(SCHEMA)
+            return connection.execute(query, {"month": month}).to_arrow_table().cast(schema)
     except (OSError, EOFError, ValueError, csv.Error, duckdb.Error) as error:
         raise ServerMalformed(f"the bill of {month:%Y-%m} cannot be read: {error}") from error
 
@@ -196,9 +186,10 @@ def _typed(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
 def _cast(ours: str, focus: str, kind: str | None) -> str:
     if kind is None:
         return "null::varchar"
-    if ours in _COSTS:
-        return f'try_cast("{focus}" as decimal(28, 10))'
-    if ours in _INSTANTS:  # some clouds leave out the seconds
+    wanted = raw_schema(TABLE).field(ours).type
+    if pa.types.is_decimal(wanted):
+        return f'try_cast("{focus}" as decimal({wanted.precision}, {wanted.scale}))'
+    if pa.types.is_timestamp(wanted):  # some clouds leave out the seconds
         short = f"try_strptime(cast(\"{focus}\" as varchar), '%Y-%m-%dT%H:%MZ')"
         return f'coalesce(try_cast("{focus}" as timestamptz), cast({short} as timestamptz))'
     is_plain = not kind.startswith(("MAP", "STRUCT"))  # tags of Parquet files

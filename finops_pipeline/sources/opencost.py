@@ -19,125 +19,18 @@ import pyarrow.compute as pc
 from msgspec import Raw, Struct, field
 
 from finops_pipeline import http
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.sources.reading import (
-    BOOLEAN,
     NULL,
-    NUMBER,
-    TEXT,
     Reading,
     ask_with_retries,
     check_clock,
     parse_answer,
     raw_json,
-    schema,
-    table,
+    raw_table,
 )
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import DAY, WINDOW, rfc3339
-
-SCHEMAS = {
-    "raw.allocation": schema(
-        {
-            "allocation": TEXT,
-            "node": TEXT,
-            "namespace": TEXT,
-            "workload_kind": TEXT,
-            "workload": TEXT,
-            "pod": TEXT,
-            "container": TEXT,
-            "labels": TEXT,
-            "annotations": TEXT,
-            "namespace_labels": TEXT,
-            "namespace_annotations": TEXT,
-            "volumes": TEXT,
-            "load_balancers": TEXT,
-            "minutes": NUMBER,
-            "cpu_core_hours": NUMBER,
-            "cpu_request_cores": NUMBER,
-            "cpu_usage_cores": NUMBER,
-            "cpu_usage_max_cores": NUMBER,
-            "memory_byte_hours": NUMBER,
-            "memory_request_bytes": NUMBER,
-            "memory_usage_bytes": NUMBER,
-            "memory_usage_max_bytes": NUMBER,
-            "gpu_hours": NUMBER,
-            "storage_byte_hours": NUMBER,
-            "network_transmit_bytes": NUMBER,
-            "network_receive_bytes": NUMBER,
-            "source_cpu_cost": NUMBER,
-            "source_memory_cost": NUMBER,
-            "source_gpu_cost": NUMBER,
-            "source_storage_cost": NUMBER,
-            "source_network_cost": NUMBER,
-            "source_load_balancer_cost": NUMBER,
-            "source_shared_cost": NUMBER,
-            "source_external_cost": NUMBER,
-            "source_total_cost": NUMBER,
-            "cpu_adjustment_cost": NUMBER,
-            "memory_adjustment_cost": NUMBER,
-            "gpu_adjustment_cost": NUMBER,
-            "storage_adjustment_cost": NUMBER,
-            "network_adjustment_cost": NUMBER,
-            "load_balancer_adjustment_cost": NUMBER,
-        },
-        required=("allocation", "minutes"),
-    ),
-    "raw.asset": schema(
-        {
-            "asset": TEXT,
-            "asset_kind": TEXT,
-            "name": TEXT,
-            "provider_id": TEXT,
-            "node_type": TEXT,
-            "is_spot": BOOLEAN,
-            "labels": TEXT,
-            "minutes": NUMBER,
-            "cpu_cores": NUMBER,
-            "memory_bytes": NUMBER,
-            "cpu_core_hours": NUMBER,
-            "memory_byte_hours": NUMBER,
-            "gpu_hours": NUMBER,
-            "storage_bytes": NUMBER,
-            "storage_byte_hours": NUMBER,
-            "storage_used_byte_hours": NUMBER,
-            "storage_class": TEXT,
-            "volume": TEXT,
-            "volume_claim": TEXT,
-            "volume_claim_namespace": TEXT,
-            "discount_ratio": NUMBER,
-            "source_cpu_cost": NUMBER,
-            "source_memory_cost": NUMBER,
-            "source_gpu_cost": NUMBER,
-            "source_total_cost": NUMBER,
-            "adjustment_cost": NUMBER,
-        },
-        required=("asset", "asset_kind", "minutes"),
-    ),
-    "raw.source_daily": schema(
-        {
-            "allocation": TEXT,
-            "namespace": TEXT,
-            "workload_kind": TEXT,
-            "workload": TEXT,
-            "source_cpu_cost": NUMBER,
-            "source_memory_cost": NUMBER,
-            "source_gpu_cost": NUMBER,
-            "source_storage_cost": NUMBER,
-            "source_network_cost": NUMBER,
-            "source_load_balancer_cost": NUMBER,
-            "source_shared_cost": NUMBER,
-            "source_external_cost": NUMBER,
-            "source_total_cost": NUMBER,
-            "cpu_adjustment_cost": NUMBER,
-            "memory_adjustment_cost": NUMBER,
-            "gpu_adjustment_cost": NUMBER,
-            "storage_adjustment_cost": NUMBER,
-            "network_adjustment_cost": NUMBER,
-            "load_balancer_adjustment_cost": NUMBER,
-        },
-        required=("allocation",),
-    ),
-}
 
 # Enough to tell which workload differs; a row per container of a day would be 100 MB.
 _OF_A_DAY = "namespace,controller"
@@ -367,7 +260,7 @@ def day_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         **_columns("raw.source_daily", _Allocation, items),
         **_columns("raw.source_daily", _Properties, [item.properties for item in items]),
     }
-    return table(SCHEMAS["raw.source_daily"], cluster, start, columns)
+    return raw_table("raw.source_daily", cluster, start, columns)
 
 
 def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
@@ -387,7 +280,7 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         **_columns("raw.allocation", _Properties, [item.properties for item in items]),
         **_columns("raw.allocation", _Maxima, [item.maxima or _NO_MAXIMA for item in items]),
     }
-    return _possible(table(SCHEMAS["raw.allocation"], cluster, start, columns))
+    return _possible(raw_table("raw.allocation", cluster, start, columns))
 
 
 def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
@@ -408,7 +301,7 @@ def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         **_columns("raw.asset", _Asset, items),
         **_columns("raw.asset", _AssetProperties, [item.properties for item in items]),
     }
-    return _possible(table(SCHEMAS["raw.asset"], cluster, start, columns))
+    return _possible(raw_table("raw.asset", cluster, start, columns))
 
 
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
@@ -461,13 +354,11 @@ def _columns(table_name: str, kind: type[Struct], items: list[Any]) -> dict[str,
 
     No dict or tuple is kept per row: that would cost as much as the decode.
     """
-    own = [column for column in SCHEMAS[table_name] if column.name in kind.__struct_fields__]
-    texts = {
-        column.name: _text(column.name, list(map(attrgetter(column.name), items)))
-        for column in own
-        if column.type == TEXT
-    }
-    return texts | _numbers([column.name for column in own if column.type == NUMBER], items)
+    own = [column for column in raw_schema(table_name) if column.name in kind.__struct_fields__]
+    texts = [column.name for column in own if pa.types.is_string(column.type)]
+    numbers = [column.name for column in own if pa.types.is_floating(column.type)]
+    columns = {name: _text(name, list(map(attrgetter(name), items))) for name in texts}
+    return columns | _numbers(numbers, items)
 
 
 def _numbers(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
@@ -479,7 +370,7 @@ def _numbers(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
     _refuse_absurd(names, rows)
     columns = rows.T
     return {
-        name: pa.array(np.ascontiguousarray(column), NUMBER, from_pandas=True)
+        name: pa.array(np.ascontiguousarray(column), from_pandas=True)
         for name, column in zip(names, columns, strict=True)
     }
 

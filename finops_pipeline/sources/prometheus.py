@@ -20,67 +20,14 @@ from msgspec import Struct, field
 
 from finops_pipeline import http
 from finops_pipeline.sources.reading import (
-    NUMBER,
-    TEXT,
     Reading,
     ask_with_retries,
     check_clock,
     parse_answer,
-    schema,
-    table,
+    raw_table,
 )
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import HOUR, WINDOW, rfc3339
-
-SCHEMAS = {
-    "raw.container_usage": schema(
-        {
-            "namespace": TEXT,
-            "pod": TEXT,
-            "container": TEXT,
-            "observed_hours": NUMBER,
-            "cpu_used_core_hours": NUMBER,
-            "cpu_mean_cores": NUMBER,
-            "cpu_max_cores": NUMBER,
-            "memory_used_byte_hours": NUMBER,
-            "memory_mean_bytes": NUMBER,
-            "memory_max_bytes": NUMBER,
-            "gpu_used_hours": NUMBER,
-            "cpu_request_cores": NUMBER,
-            "memory_request_bytes": NUMBER,
-            "cpu_limit_cores": NUMBER,
-            "memory_limit_bytes": NUMBER,
-            "cpu_throttled_ratio": NUMBER,
-            "restart_count": NUMBER,
-            "oom_kill_count": NUMBER,
-            "network_transmit_bytes": NUMBER,
-            "network_receive_bytes": NUMBER,
-        },
-        required=("namespace", "pod", "container"),
-    ),
-    "raw.volume_usage": schema(
-        {
-            "namespace": TEXT,
-            "volume_claim": TEXT,
-            "used_bytes": NUMBER,
-            "capacity_bytes": NUMBER,
-        },
-        required=("namespace", "volume_claim"),
-    ),
-    "raw.price": schema(
-        {
-            "price_kind": TEXT,
-            "name": TEXT,
-            "cpu_core_hour_price": NUMBER,
-            "memory_gib_hour_price": NUMBER,
-            "gpu_hour_price": NUMBER,
-            "node_hour_price": NUMBER,
-            "storage_gib_hour_price": NUMBER,
-            "load_balancer_hour_price": NUMBER,
-        },
-        required=("price_kind", "name"),
-    ),
-}
 
 _FEW = 10  # containers that ran throughout: one is enough, and OpenCost may lack some
 
@@ -434,9 +381,7 @@ def _read(
 ) -> _Read:
     answer = _fetch(client, QUERIES[name], start, matchers, seconds_left)
     told = parse_answer(answer, lambda body: _values(body, QUERIES[name], _KEYS[name], start))
-    rows = parse_answer(
-        answer, lambda _: table(SCHEMAS[name], cluster, start, _ROWS[name](told.found))
-    )
+    rows = parse_answer(answer, lambda _: raw_table(name, cluster, start, _ROWS[name](told.found)))
     return _Read(rows, told.warnings, answer.clock_difference)
 
 
@@ -500,23 +445,24 @@ def _columns(found: _Found, key_names: tuple[str, ...]) -> dict[str, Any]:
     keys = sorted(set().union(*found.values()))
     named = zip(*keys, strict=True) if keys else ([] for _ in key_names)
     return dict(zip(key_names, named, strict=True)) | {
-        name: pa.array([values.get(key) for key in keys], NUMBER) for name, values in found.items()
+        name: pa.array([values.get(key) for key in keys], pa.float64())
+        for name, values in found.items()
     }
 
 
 def _container_usage(found: _Found) -> dict[str, Any]:
     columns = _columns(found, ("namespace", "pod", "container"))
-    counts = columns["sample_count"]
+    counts, gpu_ratio = columns.pop("sample_count"), columns.pop("gpu_mean_ratio")
     if pc.max(counts).as_py() == 0:
         raise ValueError("rows of containers without a sample")
     hours = pc.multiply(counts, pc.divide(WINDOW / HOUR, pc.max(counts)))
-    used = pc.divide(columns["cpu_used_core_seconds"], HOUR.total_seconds())
+    used = pc.divide(columns.pop("cpu_used_core_seconds"), HOUR.total_seconds())
     return columns | {
         "observed_hours": hours,
         "cpu_used_core_hours": used,
         "cpu_mean_cores": pc.divide(used, hours),
         "memory_used_byte_hours": pc.multiply(columns["memory_mean_bytes"], hours),
-        "gpu_used_hours": pc.multiply(columns["gpu_mean_ratio"], hours),
+        "gpu_used_hours": pc.multiply(gpu_ratio, hours),
     }
 
 
@@ -538,3 +484,4 @@ _ROWS = {
     "raw.volume_usage": _volume_usage,
     "raw.price": _price,
 }
+TABLES = tuple(_ROWS)

@@ -1,6 +1,6 @@
 """What every source hands on, and what counts as an answer."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finops_pipeline import http
-from finops_pipeline.errors import ServerClockDiffers, ServerError
+from finops_pipeline.catalog.raw_schemas import raw_schema
+from finops_pipeline.errors import ServerClockDiffers, ServerError, TableError
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import rfc3339
 
@@ -19,10 +20,6 @@ from finops_pipeline.units import rfc3339
 REFUSED_CLOCK_DIFFERENCE = timedelta(seconds=300)
 REPORTED_CLOCK_DIFFERENCE = timedelta(seconds=60)
 
-TEXT = pa.string()
-NUMBER = pa.float64()
-BOOLEAN = pa.bool_()
-INSTANT = pa.timestamp("us", "UTC")
 NULL = msgspec.Raw(b"null")
 
 _NOTHING = pa.array(["{}", "[]"])
@@ -113,40 +110,33 @@ def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
         raise answer.malformed(error) from error
 
 
-def schema(columns: Mapping[str, pa.DataType], required: Collection[str]) -> pa.Schema:
-    """Columns of a raw table: the two that all begin with, then its own."""
-    own = [pa.field(name, kind, name not in required) for name, kind in columns.items()]
-    return pa.schema(
-        [
-            pa.field("cluster", TEXT, nullable=False),
-            pa.field("window_start", INSTANT, nullable=False),
-            *own,
-        ]
-    )
-
-
-def table(
-    schema: pa.Schema,
+def raw_table(
+    table_name: str,
     cluster: str,
     start: datetime,
     columns: Mapping[str, Sequence[object] | pa.Array],
 ) -> pa.Table:
-    """Rows of one cluster and window.
+    """Return rows of a raw table, of one cluster and window.
 
     Args:
-        schema: from :func:`schema`.
+        table_name: such as ``raw.allocation``.
         cluster: the same in every row.
         start: the same in every row.
-        columns: values by name, all of one length, in the order of the rows.
+        columns: all others by name, of one length, in the order of the rows.
 
     Raises:
         ValueError: a required value is missing, or of another type.
+        TableError: the columns are not those of the ``create table``.
     """
+    schema, same = raw_schema(table_name), {"cluster": cluster, "window_start": start}
+    if schema.names[:2] != [*same] or columns.keys() != {*schema.names[2:]}:
+        raise TableError(f"{table_name} has the columns {schema.names}, not {[*same, *columns]}")
     count = len(columns[schema.names[2]])
-    same = {"cluster": pa.scalar(cluster, TEXT), "window_start": pa.scalar(start, INSTANT)}
     arrays = [
-        pa.repeat(same[name], count) if name in same else _array(columns[name], schema.field(name))
-        for name in schema.names
+        pa.repeat(pa.scalar(same[column.name], column.type), count)
+        if column.name in same
+        else _array(columns[column.name], column)
+        for column in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -171,7 +161,7 @@ def raw_json(values: Sequence[msgspec.Raw], opening: str = "{") -> pa.Array:
         ValueError: one is neither null nor begins so.
     """
     if values.count(NULL) == len(values):
-        return pa.nulls(len(values), TEXT)
+        return pa.nulls(len(values), pa.string())
     borders = np.zeros(len(values) + 1, np.int32)
     np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), out=borders[1:])
     buffers = (pa.py_buffer(borders), pa.py_buffer(b"".join(values)))

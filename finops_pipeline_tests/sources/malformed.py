@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import ServerError
 from finops_pipeline.simulation.cluster import Cluster
 from finops_pipeline.simulation.server import DEFAULT_SEED, Request, Service
@@ -153,7 +154,7 @@ def questions() -> dict[str, Question]:
     return {
         "raw.allocation": _opencost("raw.allocation", "/allocation", ALLOCATION_NUMBERS, bodies),
         "raw.asset": _opencost("raw.asset", "/assets", ASSET_NUMBERS, bodies),
-        **{name: _prometheus(name, bodies) for name in prometheus.SCHEMAS},
+        **{name: _prometheus(name, bodies) for name in prometheus.TABLES},
     }
 
 
@@ -235,7 +236,7 @@ def _opencost(
 
 
 def _prometheus(table_name: str, bodies: Mapping[str, bytes]) -> Question:
-    columns = tuple(name for name in prometheus.SCHEMAS[table_name].names if name in MEASURED)
+    columns = tuple(name for name in raw_schema(table_name).names if name in MEASURED)
 
     def read(body: bytes) -> Reading:
         with _client({**bodies, table_name: body}) as client:

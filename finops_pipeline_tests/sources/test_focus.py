@@ -9,8 +9,9 @@ from decimal import Decimal
 import duckdb
 import pytest
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import ServerMalformed
-from finops_pipeline.sources.focus import SCHEMA, examine, rows
+from finops_pipeline.sources.focus import TABLE, examine, rows
 
 OCTOBER = date(2026, 10, 1)
 CHARGE = {
@@ -217,7 +218,7 @@ def test_rows_of_several_files_are_in_one_order(file):
     found = rows([("2.csv", other), ("1.csv", one)], OCTOBER)
 
     assert found.equals(rows([("1.csv", one), ("2.csv", other)], OCTOBER))
-    assert found.schema.equals(SCHEMA)
+    assert found.schema.equals(raw_schema(TABLE))
     assert found["source_file"].to_pylist() == ["1.csv", "2.csv"]
 
 

@@ -10,6 +10,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import (
     ServerError,
     ServerMalformed,
@@ -184,7 +185,7 @@ def test_no_rows_are_a_table_without_rows():
         "raw.allocation": 0,
         "raw.asset": 0,
     }
-    schemas = {name: opencost.SCHEMAS[name] for name in empty.tables}
+    schemas = {name: raw_schema(name) for name in empty.tables}
     assert {name: table.schema for name, table in empty.tables.items()} == schemas
 
 

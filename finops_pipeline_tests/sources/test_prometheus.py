@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from finops_pipeline import http
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import ServerError, ServerMalformed, ServerRejected, ServerUnavailable
 from finops_pipeline.sources import prometheus
 from finops_pipeline.units import GIB, WINDOW, windows
@@ -22,6 +23,9 @@ from finops_pipeline_tests.sources.recordings import DAY, reading
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 MATCHERS = 'cluster="prod"'
 ALWAYS = range(-60, 22)
+SCHEMAS = {
+    name: raw_schema(name) for name in ("raw.container_usage", "raw.volume_usage", "raw.price")
+}
 MINUTE = 1 / 60  # of an hour: one scrape
 
 Series = tuple[str, Mapping[str, str], Callable[[float], float], Iterable[int]]
@@ -357,7 +361,7 @@ def test_equal_answers_give_equal_tables(client: httpx.Client):
     )
 
     assert first == second
-    assert {name: table.schema for name, table in first.items()} == prometheus.SCHEMAS
+    assert {name: table.schema for name, table in first.items()} == SCHEMAS
 
 
 def test_a_window_without_anything_is_empty_and_no_error(client: httpx.Client):
@@ -365,7 +369,7 @@ def test_a_window_without_anything_is_empty_and_no_error(client: httpx.Client):
     read = prometheus.read_window(client, "prod", long_ago, TEN, MATCHERS)
 
     assert [table.num_rows for table in read.tables.values()] == [0, 0, 0]
-    assert {name: table.schema for name, table in read.tables.items()} == prometheus.SCHEMAS
+    assert {name: table.schema for name, table in read.tables.items()} == SCHEMAS
 
 
 def test_presence_is_who_ran_and_what_was_scraped(client: httpx.Client):

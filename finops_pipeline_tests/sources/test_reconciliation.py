@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pytest
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.sources import opencost
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.sources.reconciliation import COLUMNS, judge_day
@@ -52,7 +53,7 @@ def whole(dearer: str = "", factor: float = 1.0) -> Reading:
 
 
 def table(*rows: Mapping[str, object]) -> pa.Table:
-    schema = opencost.SCHEMAS["raw.allocation"]
+    schema = raw_schema("raw.allocation")
     columns = {name: [{**TELLING, **row}.get(name) for row in rows] for name in COLUMNS}
     return pa.table(columns, pa.schema([schema.field(name) for name in COLUMNS]))
 
@@ -61,7 +62,7 @@ def day(*costs: float) -> Reading:
     """A day on which one workload costs this, in as many rows."""
     row = {"cluster": CLUSTER, "window_start": DAY, "namespace": "shop", "workload": "web"}
     rows = [{**row, "allocation": "shop/web", "source_cpu_cost": cost} for cost in costs]
-    found = pa.Table.from_pylist(rows, opencost.SCHEMAS["raw.source_daily"])
+    found = pa.Table.from_pylist(rows, raw_schema("raw.source_daily"))
     return Reading(CLUSTER, DAY, DAY + 2 * ONE_DAY, {"raw.source_daily": found}, is_final=True)
 
 

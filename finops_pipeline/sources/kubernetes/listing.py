@@ -24,12 +24,11 @@ from finops_pipeline.sources.kubernetes import objects
 from finops_pipeline.sources.kubernetes.tables import (
     INVENTORY,
     OF_WORKLOADS,
-    SCHEMAS,
     STATES,
     rows,
     together,
 )
-from finops_pipeline.sources.reading import Reading, ask_with_retries, parse_answer, table
+from finops_pipeline.sources.reading import Reading, ask_with_retries, parse_answer, raw_table
 from finops_pipeline.sources.retry import TOTAL_SECONDS
 
 _PAGE_OBJECTS = 500  # what kubectl asks for at once
@@ -174,7 +173,7 @@ def _inventory(cluster: str, start: datetime, found: _Found) -> pa.Table:
         "changed_count": [None] * len(names),  # only who knows the states before can tell
         "failure": [found.failure(name) for name in names],
     }
-    return table(SCHEMAS[INVENTORY], cluster, start, columns)
+    return raw_table(INVENTORY, cluster, start, columns)
 
 
 @dataclass(frozen=True)

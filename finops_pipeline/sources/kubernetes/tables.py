@@ -9,210 +9,14 @@ import msgspec
 import pyarrow as pa
 from msgspec import Raw, Struct
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.sources.kubernetes import objects
 from finops_pipeline.sources.kubernetes.quantity import amount
 from finops_pipeline.sources.kubernetes.states import in_order
-from finops_pipeline.sources.reading import (
-    BOOLEAN,
-    INSTANT,
-    NULL,
-    NUMBER,
-    TEXT,
-    raw_json,
-    schema,
-    table,
-)
+from finops_pipeline.sources.reading import NULL, raw_json, raw_table
 
 INVENTORY = "raw.inventory"  # a row per kind in every reading; the other tables hold changes only
 OF_WORKLOADS = ("raw.workload", "raw.pod_template")
-
-_NAMED = {"uid": TEXT, "namespace": TEXT, "name": TEXT}
-_CLUSTER_WIDE = {"uid": TEXT, "name": TEXT}
-_LABELLED = {"labels": TEXT, "annotations": TEXT}
-_LIFE = {"created_at": INSTANT, "is_deleted": BOOLEAN}
-
-
-def _states(columns: Mapping[str, pa.DataType], *more: str) -> pa.Schema:
-    always = {"uid", "namespace", "name", "created_at", "is_deleted", *more}
-    return schema(columns, required=always & columns.keys())
-
-
-SCHEMAS = {
-    "raw.namespace": _states({**_CLUSTER_WIDE, "phase": TEXT, **_LABELLED, **_LIFE}),
-    "raw.node": _states(
-        {
-            **_CLUSTER_WIDE,
-            "provider_id": TEXT,
-            "node_type": TEXT,
-            "region": TEXT,
-            "zone": TEXT,
-            "architecture": TEXT,
-            "operating_system": TEXT,
-            "kubelet_version": TEXT,
-            "is_spot": BOOLEAN,
-            "is_ready": BOOLEAN,
-            "is_schedulable": BOOLEAN,
-            "cpu_capacity_cores": NUMBER,
-            "cpu_allocatable_cores": NUMBER,
-            "memory_capacity_bytes": NUMBER,
-            "memory_allocatable_bytes": NUMBER,
-            "gpu_capacity_count": NUMBER,
-            "gpu_allocatable_count": NUMBER,
-            "pod_allocatable_count": NUMBER,
-            "taints": TEXT,
-            "labels": TEXT,
-            **_LIFE,
-        }
-    ),
-    "raw.pod": _states(
-        {
-            **_NAMED,
-            "node": TEXT,
-            "owner_kind": TEXT,
-            "owner": TEXT,
-            "phase": TEXT,
-            "qos_class": TEXT,
-            "priority_class": TEXT,
-            "cpu_request_cores": NUMBER,
-            "memory_request_bytes": NUMBER,
-            "gpu_request_count": NUMBER,
-            "container_count": NUMBER,
-            "restart_count": NUMBER,
-            "volume_claims": TEXT,
-            "node_selector": TEXT,
-            "tolerations": TEXT,
-            "affinity": TEXT,
-            **_LABELLED,
-            "started_at": INSTANT,
-            **_LIFE,
-        }
-    ),
-    "raw.workload": _states(
-        {
-            **_NAMED,
-            "workload_kind": TEXT,
-            "owner_kind": TEXT,
-            "owner": TEXT,
-            "replica_count": NUMBER,
-            "schedule": TEXT,
-            "is_suspended": BOOLEAN,
-            "strategy": TEXT,
-            "max_unavailable": TEXT,
-            "max_surge": TEXT,
-            "selector": TEXT,
-            "priority_class": TEXT,
-            "node_selector": TEXT,
-            "tolerations": TEXT,
-            "affinity": TEXT,
-            "template_labels": TEXT,
-            **_LABELLED,
-            "completed_at": INSTANT,
-            **_LIFE,
-        },
-        "workload_kind",
-    ),
-    "raw.pod_template": _states(
-        {
-            **_NAMED,
-            "workload_kind": TEXT,
-            "container": TEXT,
-            "container_kind": TEXT,
-            "image": TEXT,
-            "cpu_request_cores": NUMBER,
-            "cpu_limit_cores": NUMBER,
-            "memory_request_bytes": NUMBER,
-            "memory_limit_bytes": NUMBER,
-            "gpu_request_count": NUMBER,
-            "has_liveness_probe": BOOLEAN,
-            "has_readiness_probe": BOOLEAN,
-            "has_startup_probe": BOOLEAN,
-            **_LIFE,
-        },
-        "workload_kind",
-        "container",
-        "container_kind",
-    ),
-    "raw.service": _states(
-        {
-            **_NAMED,
-            "service_kind": TEXT,
-            "selector": TEXT,
-            "load_balancer_addresses": TEXT,
-            **_LABELLED,
-            **_LIFE,
-        }
-    ),
-    "raw.volume": _states(
-        {
-            **_CLUSTER_WIDE,
-            "phase": TEXT,
-            "storage_class": TEXT,
-            "storage_bytes": NUMBER,
-            "volume_claim_namespace": TEXT,
-            "volume_claim": TEXT,
-            "driver": TEXT,
-            "volume_handle": TEXT,
-            "access_modes": TEXT,
-            "reclaim_policy": TEXT,
-            **_LABELLED,
-            **_LIFE,
-        }
-    ),
-    "raw.volume_claim": _states(
-        {
-            **_NAMED,
-            "phase": TEXT,
-            "storage_class": TEXT,
-            "volume": TEXT,
-            "storage_request_bytes": NUMBER,
-            "storage_bytes": NUMBER,
-            "access_modes": TEXT,
-            **_LABELLED,
-            **_LIFE,
-        }
-    ),
-    "raw.storage_class": _states(
-        {
-            **_CLUSTER_WIDE,
-            "provisioner": TEXT,
-            "reclaim_policy": TEXT,
-            "volume_binding_mode": TEXT,
-            "is_expandable": BOOLEAN,
-            "is_default": BOOLEAN,
-            "parameters": TEXT,
-            **_LIFE,
-        }
-    ),
-    "raw.autoscaler": _states(
-        {
-            **_NAMED,
-            "workload_kind": TEXT,
-            "workload": TEXT,
-            "min_replica_count": NUMBER,
-            "max_replica_count": NUMBER,
-            "replica_count": NUMBER,
-            "desired_replica_count": NUMBER,
-            "cpu_target_ratio": NUMBER,
-            "metrics": TEXT,
-            **_LIFE,
-        }
-    ),
-    "raw.disruption_budget": _states(
-        {
-            **_NAMED,
-            "min_available": TEXT,
-            "max_unavailable": TEXT,
-            "selector": TEXT,
-            "allowed_disruption_count": NUMBER,
-            "expected_pod_count": NUMBER,
-            **_LIFE,
-        }
-    ),
-    INVENTORY: schema(
-        {"kind": TEXT, "object_count": NUMBER, "changed_count": NUMBER, "failure": TEXT},
-        required=("kind",),
-    ),
-}
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _SPOT = {
@@ -501,6 +305,7 @@ _JSON_LISTS = {
     "volume_claims",
 }
 STATES = tuple(_COLUMNS)  # tables of objects
+TABLES = (*STATES, INVENTORY)
 
 
 def rows(name: str, kind: str, items: list[Any], cluster: str, start: datetime) -> pa.Table:
@@ -518,27 +323,23 @@ def rows(name: str, kind: str, items: list[Any], cluster: str, start: datetime) 
         msgspec.DecodeError: labels or metrics that are not what they should be.
     """
     described = _templates(items) if name == "raw.pod_template" else items
-    own = SCHEMAS[name]
-    constant: dict[str, object] = {"is_deleted": False}
+    there = raw_schema(name).names  # not every kind has a namespace, or labels
+    getters = {column: get for column, get in _METADATA.items() if column in there}
+    getters |= _COLUMNS[name]
+    columns = {column: _column(column, get, described) for column, get in getters.items()}
+    columns["is_deleted"] = [False] * len(described)
     if name in OF_WORKLOADS:
-        constant["workload_kind"] = kind
-    getters = {**_METADATA, **_COLUMNS[name]}
-    columns = {
-        column.name: [constant[column.name]] * len(described)
-        if column.name in constant
-        else _column(column, getters[column.name], described)
-        for column in list(own)[2:]
-    }
-    return table(own, cluster, start, columns)
+        columns["workload_kind"] = [kind] * len(described)
+    return raw_table(name, cluster, start, columns)
 
 
-def _column(column: pa.Field, get: _Get, rows: list[Any]) -> pa.Array | list[object]:
+def _column(name: str, get: _Get, rows: list[Any]) -> pa.Array | list[object]:
     values = list(map(attrgetter(get) if isinstance(get, str) else get, rows))
     if values and isinstance(values[0], Raw):
-        return raw_json(values, "[" if column.name in _JSON_LISTS else "{")
+        return raw_json(values, "[" if name in _JSON_LISTS else "{")
     return values
 
 
 def together(name: str, pages: list[pa.Table]) -> pa.Table:
     """Pages of a table as one, in the order of states."""
-    return in_order(pa.concat_tables([SCHEMAS[name].empty_table(), *pages]))
+    return in_order(pa.concat_tables([raw_schema(name).empty_table(), *pages]))

@@ -7,13 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finops_pipeline.sources.kubernetes import states
-from finops_pipeline.sources.reading import BOOLEAN, NUMBER, TEXT, schema
 from finops_pipeline.units import WINDOW
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
-SCHEMA = schema(
-    {"uid": TEXT, "container": TEXT, "size": NUMBER, "is_deleted": BOOLEAN},
-    required=("uid", "container", "is_deleted"),
+SCHEMA = pa.schema(
+    [
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("window_start", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("uid", pa.string(), nullable=False),
+        pa.field("container", pa.string(), nullable=False),
+        pa.field("size", pa.float64()),
+        pa.field("is_deleted", pa.bool_(), nullable=False),
+    ]
 )
 # What exists: objects, each with containers, each with a size that may be unknown.
 SIZES = st.one_of(st.none(), st.sampled_from([1.0, 2.0]))
