@@ -38,14 +38,14 @@ _FORGOTTEN = "opencost has no row for the day: it has forgotten it"
 
 def read_days(
     installation: Installation,
-    patience: Callable[[float], RetryBudget] = RetryBudget,
+    budget: Callable[[float], RetryBudget] = RetryBudget,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Progress]:
     """Read the days that are due, of every cluster, a few at a time.
 
     Args:
         installation: where they are kept.
-        patience: makes that of a cluster, out of the time at which the budget is spent.
+        budget: makes the retry budget of a cluster, out of the time at which it is spent.
         monotonic: seconds since whenever, by which that time is told.
 
     Returns:
@@ -59,7 +59,7 @@ def read_days(
     count = max(1, min(len(settings.clusters), MOST_CLUSTERS_AT_ONCE))
     with ThreadPoolExecutor(count) as threads:
         given = threads.map(
-            lambda cluster: _read_cluster(installation, cluster, patience(until)),
+            lambda cluster: _read_cluster(installation, cluster, budget(until)),
             settings.clusters,
         )
     _finish_requests(installation)
@@ -131,15 +131,15 @@ def _lose(installation: Installation, cluster: Cluster, day: date, reason: str) 
     installation.state.ledger.lose(_TABLES, cluster.name, start, start + WINDOW, at, reason)
 
 
-def _read_cluster(installation: Installation, cluster: Cluster, patience: RetryBudget) -> Progress:
+def _read_cluster(installation: Installation, cluster: Cluster, budget: RetryBudget) -> Progress:
     progress = Progress(cluster.name)
     days = due_days(installation, cluster)[:_MOST_AT_ONCE]
     if not days:
         return progress
     try:
-        with connected(cluster, patience) as clients:
+        with connected(cluster, budget) as clients:
             for day in days:
-                if patience.goes_on():
+                if budget.wait_for_next():
                     _read(installation, clients, day, progress)
     except ServerError as error:
         progress.failures.append(str(error))

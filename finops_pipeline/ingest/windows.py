@@ -24,7 +24,7 @@ from finops_pipeline.state.schedule import FAILED, Due
 from finops_pipeline.units import DAY, WINDOW, day_start, rfc3339, window_start
 
 # A source that gives this many bad answers in a row is broken; asking on would only load it.
-_PATIENCE = 3
+_MOST_FAILURES = 3
 MOST_CLUSTERS_AT_ONCE = 8  # answers of 10,000 containers take 40 MB apiece while they are read
 # People look at the newest window: a gap that is filled does not keep it waiting for longer.
 _MOST_BEFORE_NEWEST = 4
@@ -66,7 +66,7 @@ def read_due(
     installation: Installation,
     start: datetime,
     end: datetime,
-    patience: Callable[[float], RetryBudget] = RetryBudget,
+    budget: Callable[[float], RetryBudget] = RetryBudget,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> list[Progress]:
     """Read the windows of ``[start, end)`` that are due, of every cluster, in the tick's budget.
@@ -76,7 +76,7 @@ def read_due(
         installation: where it is kept.
         start: first instant, on the grid.
         end: first instant after the range.
-        patience: makes that of a cluster, out of the time at which the budget is spent.
+        budget: makes the retry budget of a cluster, out of the time at which it is spent.
         monotonic: seconds since whenever, by which that time is told.
 
     Returns:
@@ -90,7 +90,7 @@ def read_due(
     with ThreadPoolExecutor(max(1, min(len(clusters), MOST_CLUSTERS_AT_ONCE))) as threads:
         given = threads.map(
             lambda cluster: _read_cluster(
-                source, installation, cluster, (start, end), patience(until)
+                source, installation, cluster, (start, end), budget(until)
             ),
             clusters,
         )
@@ -156,14 +156,14 @@ def _read_cluster(
     installation: Installation,
     cluster: Cluster,
     within: tuple[datetime, datetime],
-    patience: RetryBudget,
+    budget: RetryBudget,
 ) -> Progress:
     ledger, progress = installation.state.ledger, Progress(cluster.name)
     _advance_lookback(source, installation, cluster)
     due = _due(source, installation, cluster, installation.clock(), within)
     windows = _with_newest(source, installation, cluster, within, due)
     try:
-        with connected(cluster, patience) as clients:
+        with connected(cluster, budget) as clients:
             readings = _readings(source, installation, clients, windows, progress)
             most_rows = _MOST_ROWS_HELD // len(installation.settings.clusters)
             for batch in _batches(readings, most_rows):
@@ -249,7 +249,7 @@ def _readings(
     ledger = installation.state.ledger
     failures_in_a_row = 0
     for window in windows:
-        progress.is_over = progress.is_over or not clients.patience.goes_on()
+        progress.is_over = progress.is_over or not clients.budget.wait_for_next()
         if progress.is_over:
             return
         asked_at = installation.clock()
@@ -270,7 +270,7 @@ def _readings(
             ledger.fail(source.in_each_window, name, window, asked_at, str(error))
             progress.failures.append(str(error))
             failures_in_a_row += 1
-            is_gone = isinstance(error, ServerUnavailable) or failures_in_a_row >= _PATIENCE
+            is_gone = isinstance(error, ServerUnavailable) or failures_in_a_row >= _MOST_FAILURES
             progress.is_over = progress.is_over or is_gone
 
 

@@ -29,14 +29,14 @@ class Clients:
         cluster: its settings.
         opencost: asked for costs.
         prometheus: asked for usage, and whether to believe the costs.
-        patience: how long, how often and how soon again they are asked.
+        budget: how long, how often and how soon again they are asked.
         gone: errors of servers that are not asked again in this tick.
     """
 
     cluster: Cluster
     opencost: httpx.Client
     prometheus: httpx.Client
-    patience: RetryBudget = field(default_factory=RetryBudget)
+    budget: RetryBudget = field(default_factory=RetryBudget)
     gone: list[ServerError] = field(default_factory=list)
 
 
@@ -67,12 +67,12 @@ class Source:
 
 
 @contextmanager
-def connected(cluster: Cluster, patience: RetryBudget | None = None) -> Iterator[Clients]:
+def connected(cluster: Cluster, budget: RetryBudget | None = None) -> Iterator[Clients]:
     """Connections to the servers of a cluster, closed at the end.
 
     Args:
         cluster: its settings.
-        patience: of the tick; by default as if there were none.
+        budget: of retries in the tick; by default one of its own.
 
     Raises:
         ServerRejected: its settings make no connection, such as a ca_file without certificates.
@@ -84,7 +84,7 @@ def connected(cluster: Cluster, patience: RetryBudget | None = None) -> Iterator
             f"cluster {cluster.name}: its settings do not work: {error}"
         ) from error
     with costs, measures:
-        yield Clients(cluster, costs, measures, patience or RetryBudget())
+        yield Clients(cluster, costs, measures, budget or RetryBudget())
 
 
 def _clients(cluster: Cluster) -> tuple[httpx.Client, httpx.Client]:
@@ -118,14 +118,14 @@ def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bo
     Costs do not wait for Prometheus: when it cannot be asked, they are kept as unverified.
     """
     reading = opencost.read_window(
-        clients.opencost, clients.cluster.name, window, at, clients.patience
+        clients.opencost, clients.cluster.name, window, at, clients.budget
     )
     return plausibility.judge(reading, _presence(clients, window), is_last=is_last)
 
 
 def _read_opencost_day(clients: Clients, day: datetime, at: datetime, _is_last: bool) -> Reading:
     name = clients.cluster.name
-    return opencost.read_day(clients.opencost, name, day, at, clients.patience)
+    return opencost.read_day(clients.opencost, name, day, at, clients.budget)
 
 
 def _presence(clients: Clients, window: datetime) -> Presence | None:
@@ -133,7 +133,7 @@ def _presence(clients: Clients, window: datetime) -> Presence | None:
         return None
     name, matchers = clients.cluster.name, clients.cluster.promql_matchers()
     try:
-        return prometheus.presence(clients.prometheus, name, window, matchers, clients.patience)
+        return prometheus.presence(clients.prometheus, name, window, matchers, clients.budget)
     except ServerError as error:
         clients.gone.append(error)
         return None
@@ -142,7 +142,7 @@ def _presence(clients: Clients, window: datetime) -> Presence | None:
 def _read_prometheus(clients: Clients, window: datetime, at: datetime, _is_last: bool) -> Reading:
     matchers = clients.cluster.promql_matchers()
     return prometheus.read_window(
-        clients.prometheus, clients.cluster.name, window, at, matchers, clients.patience
+        clients.prometheus, clients.cluster.name, window, at, matchers, clients.budget
     )
 
 

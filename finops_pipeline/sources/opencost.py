@@ -23,8 +23,8 @@ from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.sources.reading import (
     NULL,
     Reading,
-    ask_with_retries,
     check_clock,
+    fetch_with_retries,
     parse_answer,
     raw_json,
     raw_table,
@@ -173,7 +173,7 @@ def read_window(
     cluster: str,
     start: datetime,
     fetched_at: datetime,
-    patience: RetryBudget | None = None,
+    budget: RetryBudget | None = None,
 ) -> Reading:
     """``raw.allocation`` and ``raw.asset`` of one window, read together.
 
@@ -182,7 +182,7 @@ def read_window(
         cluster: name in the settings.
         start: first instant of the window, UTC, on the quarter hour.
         fetched_at: now, UTC.
-        patience: of the tick.
+        budget: of retries in the tick.
 
     Raises:
         ServerUnavailable: no answer in time, 429 or a 5xx.
@@ -192,7 +192,7 @@ def read_window(
     """
     window = {"window": f"{rfc3339(start)},{rfc3339(start + WINDOW)}"}
 
-    def ask(seconds_left: Callable[[], float]) -> Reading:
+    def fetch(seconds_left: Callable[[], float]) -> Reading:
         parameters = {**window, "includeIdle": "true"}
         told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
         allocations = parse_answer(
@@ -204,7 +204,7 @@ def read_window(
         tables = {"raw.allocation": allocations, "raw.asset": assets}
         return Reading(cluster, start, fetched_at, tables, clock_difference=clock_difference)
 
-    return ask_with_retries(cluster, ask, patience)
+    return fetch_with_retries(cluster, fetch, budget)
 
 
 def read_day(
@@ -212,7 +212,7 @@ def read_day(
     cluster: str,
     start: datetime,
     fetched_at: datetime,
-    patience: RetryBudget | None = None,
+    budget: RetryBudget | None = None,
 ) -> Reading:
     """``raw.source_daily`` of one UTC day, asked for in one piece; read once, so it is final.
 
@@ -221,7 +221,7 @@ def read_day(
         cluster: name in the settings.
         start: first instant of the day, UTC.
         fetched_at: now, UTC.
-        patience: of the tick.
+        budget: of retries in the tick.
 
     Raises:
         ServerUnavailable: no answer in time, 429 or a 5xx.
@@ -232,14 +232,14 @@ def read_day(
     span = f"{rfc3339(start)},{rfc3339(start + DAY)}"
     parameters = {"window": span, "includeIdle": "true", "aggregate": _OF_A_DAY}
 
-    def ask(seconds_left: Callable[[], float]) -> Reading:
+    def fetch(seconds_left: Callable[[], float]) -> Reading:
         told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
         rows = parse_answer(check_clock(told), lambda body: day_rows(body, cluster, start))
         tables = {"raw.source_daily": rows}
         ahead = told.clock_difference
         return Reading(cluster, start, fetched_at, tables, clock_difference=ahead, is_final=True)
 
-    return ask_with_retries(cluster, ask, patience)
+    return fetch_with_retries(cluster, fetch, budget)
 
 
 def day_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:

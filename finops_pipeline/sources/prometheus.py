@@ -21,8 +21,8 @@ from msgspec import Struct, field
 from finops_pipeline import http
 from finops_pipeline.sources.reading import (
     Reading,
-    ask_with_retries,
     check_clock,
+    fetch_with_retries,
     parse_answer,
     raw_table,
 )
@@ -283,7 +283,7 @@ def read_window(
     start: datetime,
     fetched_at: datetime,
     matchers: str = "",
-    patience: RetryBudget | None = None,
+    budget: RetryBudget | None = None,
 ) -> Reading:
     """``raw.container_usage``, ``raw.volume_usage`` and ``raw.price`` of one window.
 
@@ -297,7 +297,7 @@ def read_window(
         fetched_at: now, UTC.
         matchers: labels of this cluster's series where several share one Prometheus, such as
             ``cluster="prod"``.
-        patience: of the tick.
+        budget: of retries in the tick.
 
     Raises:
         ServerUnavailable: no answer in time, 429 or a 5xx.
@@ -306,10 +306,10 @@ def read_window(
         ServerClockDiffers: its clock and ours are minutes apart.
     """
 
-    def ask(seconds_left: Callable[[], float]) -> list[_Read]:
+    def fetch(seconds_left: Callable[[], float]) -> list[_Read]:
         return [_read(client, name, cluster, start, matchers, seconds_left()) for name in _ROWS]
 
-    read = ask_with_retries(cluster, ask, patience)
+    read = fetch_with_retries(cluster, fetch, budget)
     warnings = [warning for one in read for warning in one.warnings]
     return Reading(
         cluster,
@@ -327,7 +327,7 @@ def presence(
     cluster: str,
     start: datetime,
     matchers: str = "",
-    patience: RetryBudget | None = None,
+    budget: RetryBudget | None = None,
 ) -> Presence:
     """What Prometheus saw of one window, to judge OpenCost's answer by.
 
@@ -336,19 +336,19 @@ def presence(
         cluster: name in the settings.
         start: first instant of the window, UTC, on the quarter hour.
         matchers: as in :func:`read_window`.
-        patience: of the tick.
+        budget: of retries in the tick.
 
     Raises:
         ServerError: as in :func:`read_window`.
     """
 
-    def ask(seconds_left: Callable[[], float]) -> _Told:
+    def fetch(seconds_left: Callable[[], float]) -> _Told:
         answer = _fetch(client, QUERIES["presence"], start, matchers, seconds_left())
         return parse_answer(
             answer, lambda body: _values(body, QUERIES["presence"], _container, start)
         )
 
-    told = ask_with_retries(cluster, ask, patience)
+    told = fetch_with_retries(cluster, fetch, budget)
     found, nobody = told.found, ("", "", "")
     return Presence(
         running_sample_count=found["running_sample_count"],

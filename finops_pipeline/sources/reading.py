@@ -1,4 +1,4 @@
-"""What every source hands on, and what counts as an answer."""
+"""Readings that every source hands on, and what counts as an answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ REPORTED_CLOCK_DIFFERENCE = timedelta(seconds=60)
 
 NULL = msgspec.Raw(b"null")
 
-_NOTHING = pa.array(["{}", "[]"])
+_EMPTY_JSON = pa.array(["{}", "[]"])
 
-_Got = TypeVar("_Got")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one source said of one cluster and window.
+    """Answer of one source about one cluster and window.
 
     Args:
         cluster: name in the settings.
@@ -41,7 +41,7 @@ class Reading:
         is_degraded: kept although something in it is known to be wrong.
         reason: why it is unverified or degraded.
         minutes_ratio: minutes that containers which ran all the time are said to have run, over
-            15; below 1 the source loses time everywhere. None where nobody is known to have.
+            15; below 1 the source loses time everywhere. None where no container is known to have.
         clock_difference: how far the source's clock is ahead of ours; None where it does not say.
         is_final: it can never be read again, however young it is.
     """
@@ -58,29 +58,29 @@ class Reading:
     is_final: bool = False
 
 
-def ask_with_retries(
+def fetch_with_retries(
     cluster: str,
-    ask: Callable[[Callable[[], float]], _Got],
-    patience: RetryBudget | None = None,
-) -> _Got:
-    """Ask until an answer is complete and right, as far as patience goes.
+    fetch: Callable[[Callable[[], float]], _Result],
+    budget: RetryBudget | None = None,
+) -> _Result:
+    """Fetch until an answer is complete and right, as far as the retry budget goes.
 
     Args:
         cluster: named in the error.
-        ask: fetches and parses; is given a function that tells the seconds left for it.
-        patience: of the tick; by default as if there were none.
+        fetch: asks and parses; is given a function that returns the seconds left for it.
+        budget: of the tick; by default one of its own.
 
     Raises:
         ServerError: of the last attempt.
     """
     try:
-        return (patience or RetryBudget()).ask(ask)
+        return (budget or RetryBudget()).call(fetch)
     except ServerError as error:
         raise type(error)(f"cluster {cluster}: {error}") from error
 
 
 def check_clock(answer: http.Answer) -> http.Answer:
-    """The answer, if the clock of its server and ours agree.
+    """Return the answer, if the clock of its server and ours agree.
 
     Raises:
         ServerClockDiffers: by more than 300 s.
@@ -94,8 +94,8 @@ def check_clock(answer: http.Answer) -> http.Answer:
     return answer
 
 
-def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
-    """What an answer says.
+def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Result]) -> _Result:
+    """Parse an answer.
 
     Args:
         answer: what came.
@@ -149,12 +149,12 @@ def _array(values: Sequence[object] | pa.Array, column: pa.Field) -> pa.Array:
 
 
 def raw_json(values: Sequence[msgspec.Raw], opening: str = "{") -> pa.Array:
-    """JSON objects or lists as text, as they came; null where there is none or nothing in it.
+    """Return JSON objects or lists as text, as they came; null for one that is missing or empty.
 
     Their text goes end to end: a copy of each would cost more than all else about them.
 
     Args:
-        values: never decoded.
+        values: as msgspec leaves them, never decoded.
         opening: what each begins with: ``{`` or ``[``.
 
     Raises:
@@ -169,5 +169,5 @@ def raw_json(values: Sequence[msgspec.Raw], opening: str = "{") -> pa.Array:
     is_null = pc.equal(texts, "null")
     if not pc.all(pc.or_(is_null, pc.starts_with(texts, opening)), min_count=0).as_py():
         raise ValueError(f"JSON that is not {'an object' if opening == '{' else 'a list'}")
-    is_nothing = pc.or_(is_null, pc.is_in(texts, value_set=_NOTHING))
-    return pc.if_else(is_nothing, None, texts) if pc.any(is_nothing).as_py() else texts
+    is_empty = pc.or_(is_null, pc.is_in(texts, value_set=_EMPTY_JSON))
+    return pc.if_else(is_empty, None, texts) if pc.any(is_empty).as_py() else texts

@@ -66,9 +66,7 @@ class World:
         """Read what is due; by default of all days."""
         now = self.clock()
         within = start or now - 400 * DAY, end or now + DAY
-        (given,) = read_due(
-            self.source, self.installation, *within, self._patience, self._monotonic
-        )
+        (given,) = read_due(self.source, self.installation, *within, self._budget, self._monotonic)
         return given
 
     def windows(self, start: datetime, end: datetime) -> dict[datetime, Window]:
@@ -93,7 +91,7 @@ class World:
         finally:
             self._in_flight.release()
 
-    def _patience(self, until: float) -> RetryBudget:
+    def _budget(self, until: float) -> RetryBudget:
         return RetryBudget(until, clock=self._monotonic, sleep=self._sleep)
 
     def _sleep(self, seconds: float) -> None:

@@ -240,8 +240,8 @@ def _prometheus(table_name: str, bodies: Mapping[str, bytes]) -> Question:
 
     def read(body: bytes) -> Reading:
         with _client({**bodies, table_name: body}) as client:
-            patience = RetryBudget(attempts=1)
-            return prometheus.read_window(client, "prod", DAY, DAY, patience=patience)
+            budget = RetryBudget(attempts=1)
+            return prometheus.read_window(client, "prod", DAY, DAY, budget=budget)
 
     def said(body: bytes) -> Said:
         found: dict[str, Counter[Any]] = {name: Counter() for name in columns}

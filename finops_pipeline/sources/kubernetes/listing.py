@@ -28,7 +28,7 @@ from finops_pipeline.sources.kubernetes.tables import (
     rows,
     together,
 )
-from finops_pipeline.sources.reading import Reading, ask_with_retries, parse_answer, raw_table
+from finops_pipeline.sources.reading import Reading, fetch_with_retries, parse_answer, raw_table
 from finops_pipeline.sources.retry import TOTAL_SECONDS
 
 _PAGE_OBJECTS = 500  # what kubectl asks for at once
@@ -219,14 +219,14 @@ class _Api:
     def _page(self, kind: _Kind, place: Mapping[str, str]) -> _Rows:
         parameters = {"limit": str(_PAGE_OBJECTS), **place}
 
-        def ask(seconds_left: Callable[[], float]) -> _Rows:
+        def fetch(seconds_left: Callable[[], float]) -> _Rows:
             seconds = min(seconds_left(), self.until - time.monotonic())
             if seconds <= 0:
                 raise ServerUnavailable(f"{kind.path}: not complete in {TOTAL_SECONDS:.0f} s")
             answer = http.get(self.client, kind.path, parameters, deadline_seconds=seconds)
             return parse_answer(answer, lambda body: self._rows(kind, body))
 
-        return ask_with_retries(self.cluster, ask)
+        return fetch_with_retries(self.cluster, fetch)
 
     def _rows(self, kind: _Kind, body: bytes) -> _Rows:
         """Rows of one page.
