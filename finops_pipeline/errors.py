@@ -1,4 +1,4 @@
-"""Every error raised on purpose.
+"""Errors raised on purpose, all of them.
 
 * FinopsError
   x ConfigError            a setting is missing, unknown or wrong
@@ -18,7 +18,7 @@
   x WarehouseDamaged       its file cannot be read: it is made anew from the lake
   x PublicationRefused     a blocking check has rows; readers keep the last publication
   x CloseRefused           a month cannot be closed yet, or is closed already
-  x NotPublished           nobody has published anything here yet
+  x NotPublished           nothing has been published here yet
   x QueryError             a question to the published file that it cannot answer
   x DeliveryError          rows cannot be written where they are to go: to a file, or as a number
 """
@@ -37,7 +37,7 @@ class ServerError(FinopsError):
 
 
 class ServerUnavailable(ServerError):
-    """No answer in time, 429 or a 5xx: worth a retry.
+    """Missing answer, 429 or a 5xx: worth a retry.
 
     Args:
         message: what was asked and what came.
@@ -54,7 +54,7 @@ class ServerRejected(ServerError):
 
 
 class ServerExpired(ServerRejected):
-    """410: what we hold is too old to go on with."""
+    """Status 410: what we hold is too old to go on with."""
 
 
 class ServerMalformed(ServerError):
@@ -62,7 +62,7 @@ class ServerMalformed(ServerError):
 
 
 class ServerClockDiffers(ServerError):
-    """Its clock and ours are minutes apart: its windows may be others than ours."""
+    """Clocks, its and ours, are minutes apart: its windows may be others than ours."""
 
 
 class LakeError(FinopsError):
@@ -83,11 +83,11 @@ class StateError(FinopsError):
 
 
 class DiskFull(FinopsError):
-    """There is no room for what is to be written; nothing that was there is lost."""
+    """Room is missing for what is to be written; nothing that was there is lost."""
 
 
 class DamageRepaired(FinopsError):
-    """What was damaged is out of the way: what met it has to begin again."""
+    """Damage was met and is out of the way: the step that met it has to begin again."""
 
 
 class TableError(FinopsError):
@@ -111,7 +111,7 @@ class CloseRefused(FinopsError):
 
 
 class NotPublished(FinopsError):
-    """Nobody has published anything here yet."""
+    """Publications are missing: nothing has been published here yet."""
 
 
 class QueryError(FinopsError):

@@ -165,7 +165,7 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
     In CSV, text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     # Imported here: Arrow takes longer to import than most commands take altogether.
-    from finops_pipeline.destinations.table_file import KINDS, appearing
+    from finops_pipeline.destinations.table_file import KINDS, replace_file
     from finops_pipeline.queries.export import exported, must_be_whole
 
     days = days_named(window, _today())
@@ -173,7 +173,7 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
         raise click.UsageError("FOCUS has charges of days: leave out --level")
     path = _beside_the_data(out or _default_path(style, level, days))
     kind = KINDS[_kind_of_file(style, path)]
-    with open_published(load_data_dir()) as connection, appearing(path) as temporary:
+    with open_published(load_data_dir()) as connection, replace_file(path) as temporary:
         found = exported(connection, "focus" if style == "focus" else level, days, kind.most_rows)
         kind.write(temporary, found.rows, found.about)
         must_be_whole(connection, found, days)
@@ -192,10 +192,10 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
 )
 def export_database(out: Path, raw_days: int) -> None:
     """Copy every table into one DuckDB file that needs no lake beside it."""
-    from finops_pipeline.destinations.table_file import appearing
+    from finops_pipeline.destinations.table_file import replace_file
     from finops_pipeline.queries.database import copy_database
 
-    with appearing(_beside_the_data(out)) as temporary:
+    with replace_file(_beside_the_data(out)) as temporary:
         copy_database(load_data_dir(), temporary, raw_days)
     click.echo(f"{out} has {out.stat().st_size / MIB:.1f} MiB")
 

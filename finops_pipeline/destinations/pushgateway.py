@@ -24,7 +24,7 @@ _VALUE = "value"
 
 @dataclass(frozen=True)
 class Metric:
-    """One gauge, as its file under ``sql/metrics`` computes it."""
+    """Gauge, as its file under ``sql/metrics`` computes it."""
 
     name: str
     help: str
@@ -33,18 +33,18 @@ class Metric:
 
 @dataclass(frozen=True)
 class Group(Collector):
-    """Everything one PUT carries, and the labels it stands under besides the job."""
+    """Metrics that one PUT carries, and the labels they stand under besides the job."""
 
     grouping: Mapping[str, str]  # {"cluster": name}, or {} for what belongs to no cluster
     metrics: Sequence[Metric]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """One family per metric; the gateway itself adds the labels of the group."""
+        """Return a family per metric; the gateway itself adds the labels of the group."""
         return [_family(metric, self.grouping) for metric in self.metrics]
 
 
 def groups(metrics: Iterable[Metric]) -> list[Group]:
-    """Metrics by cluster, and those without a column ``cluster`` in a group of their own.
+    """Group metrics by cluster, and those without a column ``cluster`` in a group of their own.
 
     Pushed into the group of each cluster, the latter would be there once per cluster.
     """
@@ -53,11 +53,11 @@ def groups(metrics: Iterable[Metric]) -> list[Group]:
         rows: dict[str | None, list[Mapping[str, object]]] = {}
         for row in metric.rows:
             rows.setdefault(_cluster(row), []).append(row)
-        for cluster, own in rows.items():
-            parts.setdefault(cluster, []).append(replace(metric, rows=own))
+        for cluster, cluster_rows in rows.items():
+            parts.setdefault(cluster, []).append(replace(metric, rows=cluster_rows))
     return [
-        Group({} if cluster is None else {"cluster": cluster}, own)
-        for cluster, own in parts.items()
+        Group({} if cluster is None else {"cluster": cluster}, cluster_metrics)
+        for cluster, cluster_metrics in parts.items()
     ]
 
 
@@ -124,7 +124,7 @@ def _cluster(row: Mapping[str, object]) -> str | None:
 
 
 def _label(value: object) -> str:
-    """Text of a label; Prometheus knows no null, an empty label is one that is not there."""
+    """Format a label; Prometheus knows no null, an empty label is one that is not there."""
     return "" if value is None else str(value)
 
 

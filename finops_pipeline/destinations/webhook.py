@@ -1,4 +1,4 @@
-"""A message to whoever operates the pipeline: one JSON object, posted to a URL of their choice.
+"""Messages to the operators of the pipeline: one JSON object, posted to a URL of their choice.
 
 ``text`` is what chats show. The URL may hold a token, so no error shows more of it than its host.
 """
