@@ -160,7 +160,7 @@ def test_an_error_holds_no_secret():
     assert "token" not in str(raised.value)
 
 
-def test_nobody_listening_is_unavailable():
+def test_a_port_without_a_server_is_unavailable():
     with responding(echo) as url:
         pass
 
@@ -195,7 +195,7 @@ def drip_headers(handler: BaseHTTPRequestHandler) -> None:
 
 
 def stall_late(handler: BaseHTTPRequestHandler) -> None:
-    """Without a length: what was cut off looks complete."""
+    """Send no length: what was cut off looks complete."""
     handler.close_connection = True
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
     time.sleep(0.3)
@@ -204,7 +204,7 @@ def stall_late(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.mark.parametrize("respond", [drip, drip_headers, stall_late])
-def test_the_deadline_holds_whatever_comes_in_between(respond: Respond):
+def test_the_deadline_holds_for_headers_and_bodies_that_drip_or_stall(respond: Respond):
     with client_of(respond) as client:
         began = time.monotonic()
         with pytest.raises(ServerUnavailable, match="before its deadline"):

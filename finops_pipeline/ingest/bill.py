@@ -112,7 +112,7 @@ def _record_month(
         return
     files = [(it.path, folder / it.path) for it in counted if not it.failure]
     kept = [it.path for it in counted if it.failure]
-    rows = focus.rows(files, month) if files else raw_schema(BILL).empty_table()
+    rows = focus.read_month(files, month) if files else raw_schema(BILL).empty_table()
     if kept:
         rows = _sorted(pa.concat_tables([rows, _stored(installation, month, kept)]))
     reading = Reading(ALL_CLUSTERS, day_start(month), at, {BILL: rows}, is_final=True)

@@ -43,8 +43,8 @@ def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:
     changed: dict[str, set[str]] = defaultdict(set)
     for name, before in _known(lake, ledger, reading, last).items():
         now = pa.concat_tables([reading.tables[name], _kept(name, before, failed, start)])
-        different = states.changes(before, now, start)
-        stored[name] = states.whole(before, now, start) if is_first_of_day else different
+        different = states.changed_states(before, now, start)
+        stored[name] = states.all_states(before, now, start) if is_first_of_day else different
         for kind, uids in _uids_by_kind(name, different).items():
             changed[kind] |= uids
     tables = {name: rows for name, rows in stored.items() if rows.num_rows}
@@ -114,7 +114,7 @@ def _known(
         for name, files in paths.items()
     }
     return {
-        name: states.known(raw_schema(name), stored[name], before=reading.window_start)
+        name: states.newest_states(raw_schema(name), stored[name], before=reading.window_start)
         for name in STATES
     }
 
@@ -124,8 +124,8 @@ def _kept(name: str, before: pa.Table, failed: Collection[str], start: datetime)
     kinds = _kinds(name)
     if len(kinds) > 1:
         is_kept = pc.is_in(before["workload_kind"], value_set=pa.array(failed, pa.string()))
-        return states.dated(before.filter(is_kept), start)
-    return states.dated(before if kinds[0] in failed else before.slice(0, 0), start)
+        return states.move_to_window(before.filter(is_kept), start)
+    return states.move_to_window(before if kinds[0] in failed else before.slice(0, 0), start)
 
 
 def _uids_by_kind(name: str, rows: pa.Table) -> dict[str, set[str]]:

@@ -133,7 +133,7 @@ def _presence(clients: Clients, window: datetime) -> Presence | None:
         return None
     name, matchers = clients.cluster.name, clients.cluster.promql_matchers()
     try:
-        return prometheus.presence(clients.prometheus, name, window, matchers, clients.budget)
+        return prometheus.read_presence(clients.prometheus, name, window, matchers, clients.budget)
     except ServerError as error:
         clients.gone.append(error)
         return None

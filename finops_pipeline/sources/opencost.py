@@ -1,7 +1,7 @@
 """OpenCost and Kubecost: what was allocated and what it ran on, one window at a time.
 
-A 200 is not believed here, only read: ``belief`` judges it. Of two equal names in one answer the
-last wins, as in every JSON reader; the sums that ``belief`` compares notice the loss.
+A 200 is not believed here, only read: ``plausibility`` judges it. Of two equal names in one answer
+the last wins, as in every JSON reader; the sums that ``plausibility`` compares notice the loss.
 """
 
 import re
@@ -50,7 +50,7 @@ _LABELS = frozenset({"labels", "annotations", "namespace_labels", "namespace_ann
 _PARTS = frozenset({"volumes", "load_balancers"})
 
 # What is not listed in the structs below is skipped unread: fields come and go with versions.
-# Labels stay text (Raw): nobody pays for them before SQL looks into them. Fields stand in the order
+# Labels stay text (Raw): they cost nothing before SQL looks into them. Fields stand in the order
 # of the answer, where msgspec looks for the next one first.
 
 
@@ -175,7 +175,7 @@ def read_window(
     fetched_at: datetime,
     budget: RetryBudget | None = None,
 ) -> Reading:
-    """``raw.allocation`` and ``raw.asset`` of one window, read together.
+    """Read ``raw.allocation`` and ``raw.asset`` of one window together.
 
     Args:
         client: its base URL is the OpenCost server of one cluster.
@@ -194,13 +194,13 @@ def read_window(
 
     def fetch(seconds_left: Callable[[], float]) -> Reading:
         parameters = {**window, "includeIdle": "true"}
-        told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
+        answer = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
         allocations = parse_answer(
-            check_clock(told), lambda body: allocation_rows(body, cluster, start)
+            check_clock(answer), lambda body: parse_allocations(body, cluster, start)
         )
-        clock_difference = told.clock_difference
-        told = http.get(client, "/assets", window, deadline_seconds=seconds_left())
-        assets = parse_answer(check_clock(told), lambda body: asset_rows(body, cluster, start))
+        clock_difference = answer.clock_difference
+        answer = http.get(client, "/assets", window, deadline_seconds=seconds_left())
+        assets = parse_answer(check_clock(answer), lambda body: parse_assets(body, cluster, start))
         tables = {"raw.allocation": allocations, "raw.asset": assets}
         return Reading(cluster, start, fetched_at, tables, clock_difference=clock_difference)
 
@@ -214,7 +214,7 @@ def read_day(
     fetched_at: datetime,
     budget: RetryBudget | None = None,
 ) -> Reading:
-    """``raw.source_daily`` of one UTC day, asked for in one piece; read once, so it is final.
+    """Read ``raw.source_daily`` of one UTC day in one piece; read once, so it is final.
 
     Args:
         client: its base URL is the OpenCost server of one cluster.
@@ -233,17 +233,17 @@ def read_day(
     parameters = {"window": span, "includeIdle": "true", "aggregate": _OF_A_DAY}
 
     def fetch(seconds_left: Callable[[], float]) -> Reading:
-        told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
-        rows = parse_answer(check_clock(told), lambda body: day_rows(body, cluster, start))
+        answer = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
+        rows = parse_answer(check_clock(answer), lambda body: parse_day(body, cluster, start))
         tables = {"raw.source_daily": rows}
-        ahead = told.clock_difference
+        ahead = answer.clock_difference
         return Reading(cluster, start, fetched_at, tables, clock_difference=ahead, is_final=True)
 
     return fetch_with_retries(cluster, fetch, budget)
 
 
-def day_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
-    """Rows of ``raw.source_daily``, by name; a server that adds nothing up gives one per container.
+def parse_day(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Parse rows of ``raw.source_daily``, by name; some servers add nothing up: one per container.
 
     Raises:
         ValueError: not one step for the day asked for, rows of several clusters, or numbers that
@@ -263,8 +263,8 @@ def day_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
     return raw_table("raw.source_daily", cluster, start, columns)
 
 
-def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
-    """Rows of ``raw.allocation``, by name.
+def parse_allocations(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Parse rows of ``raw.allocation``, by name.
 
     Raises:
         ValueError: not one step for the window asked for, rows of several clusters, or numbers that
@@ -280,18 +280,18 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         **_columns("raw.allocation", _Properties, [item.properties for item in items]),
         **_columns("raw.allocation", _Maxima, [item.maxima or _NO_MAXIMA for item in items]),
     }
-    return _possible(raw_table("raw.allocation", cluster, start, columns))
+    return _require_possible(raw_table("raw.allocation", cluster, start, columns))
 
 
-def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
-    """Rows of ``raw.asset``, by name.
+def parse_assets(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Parse rows of ``raw.asset``, by name.
 
     Raises:
         ValueError: not the window asked for, assets of several clusters, or numbers that cannot be.
         msgspec.DecodeError: not the JSON we know.
     """
-    answer = _decoded(body, _ASSETS)
-    names, items = _sorted(answer.data)
+    answer = _decode(body, _ASSETS)
+    names, items = _sort_by_name(answer.data)
     _refuse_other_window(items, start)
     _refuse_other_clusters(items)
     columns = {
@@ -301,10 +301,10 @@ def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         **_columns("raw.asset", _Asset, items),
         **_columns("raw.asset", _AssetProperties, [item.properties for item in items]),
     }
-    return _possible(raw_table("raw.asset", cluster, start, columns))
+    return _require_possible(raw_table("raw.asset", cluster, start, columns))
 
 
-def _decoded(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
+def _decode(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
     body.decode()  # refuses what is not UTF-8: msgspec does not look into what it leaves as text
     answer = decoder.decode(body)
     if answer.code != httpx.codes.OK:
@@ -313,16 +313,16 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
 
 
 def _only_step(body: bytes) -> tuple[list[str], list[Any]]:
-    answer = _decoded(body, _ALLOCATIONS)
+    answer = _decode(body, _ALLOCATIONS)
     if len(answer.data) != 1:
         raise ValueError(f"expected the one step asked for, got {len(answer.data)}")
-    names, items = _sorted(answer.data[0])
+    names, items = _sort_by_name(answer.data[0])
     if names != [item.name for item in items]:
         raise ValueError("rows are not filed under their own names")
     return names, items
 
 
-def _sorted(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
+def _sort_by_name(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
     names = sorted(items)
     return names, [items[name] for name in names]
 
@@ -340,7 +340,7 @@ def _refuse_other_window(items: Iterable[Any], start: datetime, length: timedelt
 
 
 def _refuse_other_clusters(items: Iterable[Any]) -> None:
-    """Nobody could tell which rows are this cluster's: its name there may be any."""
+    """Refuse rows of several clusters: which are this one's no name tells, since it may be any."""
     clusters = set(map(attrgetter("properties.source_cluster"), items)) - {None, ""}
     if len(clusters) > 1:
         raise ValueError(
@@ -350,19 +350,19 @@ def _refuse_other_clusters(items: Iterable[Any]) -> None:
 
 
 def _columns(table_name: str, kind: type[Struct], items: list[Any]) -> dict[str, Any]:
-    """Columns of a table that the fields of one kind of item fill.
+    """Return columns of a table that the fields of one kind of item fill.
 
     No dict or tuple is kept per row: that would cost as much as the decode.
     """
-    own = [column for column in raw_schema(table_name) if column.name in kind.__struct_fields__]
-    texts = [column.name for column in own if pa.types.is_string(column.type)]
-    numbers = [column.name for column in own if pa.types.is_floating(column.type)]
+    fields = [column for column in raw_schema(table_name) if column.name in kind.__struct_fields__]
+    texts = [column.name for column in fields if pa.types.is_string(column.type)]
+    numbers = [column.name for column in fields if pa.types.is_floating(column.type)]
     columns = {name: _text(name, list(map(attrgetter(name), items))) for name in texts}
-    return columns | _numbers(numbers, items)
+    return columns | _number_columns(numbers, items)
 
 
-def _numbers(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
-    """All of them row by row, as they lie in memory; JSON has no NaN, so that it can mean null."""
+def _number_columns(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
+    """Return columns of numbers, taken row by row; JSON has no NaN, so that it can mean null."""
     if not names:
         return {}
     values = list(chain.from_iterable(map(attrgetter(*names), items)))
@@ -392,7 +392,7 @@ def _text(name: str, values: list[Any]) -> pa.Array | list[str | bytes | None]:
     return [value or None for value in values] if "" in values else values
 
 
-def _possible(rows: pa.Table) -> pa.Table:
+def _require_possible(rows: pa.Table) -> pa.Table:
     minutes = pc.min_max(rows["minutes"]).as_py()
     if rows.num_rows and not 0 < minutes["min"] <= minutes["max"] <= _MOST_MINUTES:
         raise ValueError(f"{minutes['min']} to {minutes['max']} minutes in a window of 15")

@@ -9,7 +9,7 @@ from finops_pipeline.destinations.pushgateway import Metric, delete, groups, pus
 from finops_pipeline.errors import DeliveryError, ServerRejected, ServerUnavailable
 from finops_pipeline_tests import servers
 
-NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: no server listens
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def row(cluster: str, namespace: str, value: object = 1.0) -> dict[str, object]:
     return {"cluster": cluster, "namespace": namespace, "value": value}
 
 
-def pushed(gateway: str, name: str = "finops_cost_hourly_rate") -> dict[tuple[str, ...], float]:
-    """What the gateway shows of one metric, by cluster and namespace."""
+def gauges(gateway: str, name: str = "finops_cost_hourly_rate") -> dict[tuple[str, ...], float]:
+    """Return the values the gateway shows of one metric, by cluster and namespace."""
     page = httpx.get(f"{gateway}/metrics").text
     return {
         (sample.labels.get("cluster", ""), sample.labels.get("namespace", "")): sample.value
@@ -49,11 +49,11 @@ def pushed(gateway: str, name: str = "finops_cost_hourly_rate") -> dict[tuple[st
 @pytest.mark.needs("prometheus-pushgateway")
 def test_a_vanished_namespace_is_gone_after_the_next_push(gateway):
     push(gateway, groups([cost(row("a", "shop"), row("a", "old"), row("b", "old"))]))
-    assert pushed(gateway).keys() == {("a", "shop"), ("a", "old"), ("b", "old")}
+    assert gauges(gateway).keys() == {("a", "shop"), ("a", "old"), ("b", "old")}
 
     push(gateway, groups([cost(row("a", "shop", 2.0)), cost(row("b", "old"))]))
 
-    assert pushed(gateway) == {("a", "shop"): 2.0, ("b", "old"): 1.0}
+    assert gauges(gateway) == {("a", "shop"): 2.0, ("b", "old"): 1.0}
 
 
 @pytest.mark.needs("prometheus-pushgateway")
@@ -62,7 +62,7 @@ def test_pushing_one_cluster_leaves_the_others_alone(gateway):
 
     push(gateway, groups([cost(row("a", "shop", 3.0))]))
 
-    assert pushed(gateway) == {("a", "shop"): 3.0, ("b", "shop"): 1.0}
+    assert gauges(gateway) == {("a", "shop"): 3.0, ("b", "shop"): 1.0}
 
 
 @pytest.mark.needs("prometheus-pushgateway")
@@ -71,7 +71,7 @@ def test_what_belongs_to_no_cluster_is_there_once(gateway):
 
     push(gateway, groups([cost(row("a", "shop"), row("b", "shop")), build]))
 
-    assert pushed(gateway, "finops_build_info") == {("", ""): 1.0}
+    assert gauges(gateway, "finops_build_info") == {("", ""): 1.0}
 
 
 @pytest.mark.needs("prometheus-pushgateway")
@@ -80,7 +80,7 @@ def test_labels_of_any_text_arrive(gateway):
 
     push(gateway, groups([cost(row("prod/eu 1", odd, Decimal("0.1000000001")))]))
 
-    assert pushed(gateway) == {("prod/eu 1", odd): 0.1000000001}
+    assert gauges(gateway) == {("prod/eu 1", odd): 0.1000000001}
 
 
 @pytest.mark.needs("prometheus-pushgateway")
@@ -90,7 +90,7 @@ def test_a_deleted_group_is_gone(gateway):
     delete(gateway, {"cluster": "a"})
     delete(gateway, {"cluster": "never pushed"})
 
-    assert pushed(gateway).keys() == {("b", "shop")}
+    assert gauges(gateway).keys() == {("b", "shop")}
 
 
 @pytest.mark.needs("promtool")
@@ -113,7 +113,7 @@ def test_a_refused_group_is_named_and_the_others_arrive(gateway):
     with pytest.raises(ServerRejected, match=rf"{gateway}: refused group .*'a'.*: status 400: "):
         push(gateway, groups([twice, cost(row("b", "shop"))]))
 
-    assert pushed(gateway).keys() == {("b", "shop")}
+    assert gauges(gateway).keys() == {("b", "shop")}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("NaN"), None])

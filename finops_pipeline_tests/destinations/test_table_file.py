@@ -41,7 +41,7 @@ money = st.decimals(-(10**9), 10**9, places=10)
 
 
 def reader(*rows: dict[str, object], schema: pa.Schema = SCHEMA) -> pa.RecordBatchReader:
-    """The rows, a batch for each."""
+    """Return a reader of the rows, a batch for each."""
     batches = [pa.RecordBatch.from_pylist([row], schema) for row in rows]
     return pa.RecordBatchReader.from_batches(schema, batches)
 
@@ -169,12 +169,12 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError, match="half"):
         write_half(path)
     assert path.read_text() == "before"
-    assert [it.name for it in tmp_path.iterdir()] == ["it.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["it.csv"]
     with replace_file(path) as temporary:
         temporary.write_text("after")
 
     assert path.read_text() == "after"
-    assert [it.name for it in tmp_path.iterdir()] == ["it.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["it.csv"]
 
 
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path):

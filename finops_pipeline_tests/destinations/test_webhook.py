@@ -36,7 +36,7 @@ def test_a_message_is_posted_as_json(status):
 
 
 def answering_in_turn(*statuses: int | None):
-    """A server that gives one answer after the other, None being none; with what it was sent."""
+    """Serve one answer after the other, None being none; return what it was sent, too."""
     seen, left = [], list(statuses)
 
     def respond(handler: BaseHTTPRequestHandler) -> None:
@@ -148,7 +148,7 @@ def test_a_refusal_says_why_and_keeps_the_path_secret():
     assert "s3cret" not in str(raised.value)
 
 
-def test_nobody_listens():
+def test_a_port_without_a_server():
     with responding(lambda _: None) as url:
         pass
 

@@ -56,7 +56,7 @@ def test_the_pipeline_reads_and_believes_it(server):
     ):
         reading = opencost.read_window(costs, "demo", NOON, NOW)
         usage = prometheus.read_window(metrics, "demo", NOON, NOW, 'cluster="demo"')
-        judged = plausibility.judge(reading, prometheus.presence(metrics, "demo", NOON))
+        judged = plausibility.judge(reading, prometheus.read_presence(metrics, "demo", NOON))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
     assert judged.minutes_ratio == 1.0

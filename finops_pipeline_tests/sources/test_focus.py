@@ -11,7 +11,7 @@ import pytest
 
 from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import ServerMalformed
-from finops_pipeline.sources.focus import TABLE, examine, rows
+from finops_pipeline.sources.focus import TABLE, examine, read_month
 
 OCTOBER = date(2026, 10, 1)
 CHARGE = {
@@ -55,7 +55,7 @@ def file(tmp_path):
 
 def read(path, month=OCTOBER):
     examine(path, "USD")
-    return rows([("bill.csv", path)], month).to_pylist()
+    return read_month([("bill.csv", path)], month).to_pylist()
 
 
 def test_a_charge_is_typed_to_the_last_digit(file):
@@ -99,7 +99,9 @@ def test_what_a_provider_does_not_have_is_null(file):
     given = {"SubAccountId": "", "ResourceId": None, "RegionId": None, "Tags": None}
     (row,) = read(file(charges(given)))
 
-    assert [row[it] for it in ("sub_account_id", "resource_id", "region_id", "tags")] == [None] * 4
+    assert [row[name] for name in ("sub_account_id", "resource_id", "region_id", "tags")] == [
+        None
+    ] * 4
 
 
 def test_versions_add_columns_and_write_them_in_any_order(file):
@@ -215,9 +217,9 @@ def test_rows_of_several_files_are_in_one_order(file):
         file(charges({}), "1.csv"),
         file(charges({"BilledCost": "2", "Tags": None}), "2.csv"),
     )
-    found = rows([("2.csv", other), ("1.csv", one)], OCTOBER)
+    found = read_month([("2.csv", other), ("1.csv", one)], OCTOBER)
 
-    assert found.equals(rows([("1.csv", one), ("2.csv", other)], OCTOBER))
+    assert found.equals(read_month([("1.csv", one), ("2.csv", other)], OCTOBER))
     assert found.schema.equals(raw_schema(TABLE))
     assert found["source_file"].to_pylist() == ["1.csv", "2.csv"]
 

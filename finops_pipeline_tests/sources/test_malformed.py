@@ -1,4 +1,4 @@
-"""Any change of a body gives what it says, or one error that says what it is of."""
+"""Changes of a body: each gives what it says, or an error that says what it is of."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ def test_a_malformed_body_is_read_as_another_reader_does_or_refused(question: Qu
 
 
 def with_value(text: str) -> bytes:
-    """The right answer about volumes with another first value."""
+    """Return the right answer about volumes with another first value."""
     body = QUESTIONS["raw.volume_usage"].body
     start = body.index(b',"', body.index(b'"value":[')) + 2
     return body[:start] + text.encode() + body[body.index(b'"', start) :]

@@ -51,7 +51,7 @@ def read(allocations: Any = ALLOCATIONS, assets: Any = ASSETS) -> Reading:
 
 
 def attempt(allocations: Any) -> Reading | ServerError:
-    """A reading, or the one kind of error there may be."""
+    """Read, or return the only kind of error there may be."""
     try:
         return read(allocations)
     except ServerError as error:
@@ -59,7 +59,7 @@ def attempt(allocations: Any) -> Reading | ServerError:
 
 
 def changed(change: Callable[[dict[str, Any]], object], name: str = API) -> dict[str, Any]:
-    """The recorded allocations with one row changed."""
+    """Return the recorded allocations with one row changed."""
     answer = copy.deepcopy(ALLOCATIONS)
     change(answer["data"][0][name])
     return answer
@@ -169,7 +169,7 @@ def test_reads_every_window_of_a_day_over_http():
     assert server.asked[0].startswith("/allocation?window=2026-11-23T00%3A00%3A00Z%2C2026-11-23T00")
 
 
-def test_equal_answers_give_equal_tables_whatever_their_order():
+def test_equal_answers_give_equal_tables_in_any_order():
     turned = copy.deepcopy(ALLOCATIONS)
     turned["data"] = [dict(reversed(turned["data"][0].items()))]
     for item in turned["data"][0].values():
@@ -190,7 +190,7 @@ def test_no_rows_are_a_table_without_rows():
 
 
 def read_day(change: Callable[[dict[str, Any]], object] = lambda _: None) -> Reading:
-    """What the recorded OpenCost said of the day in one piece, with a change."""
+    """Read the day in one piece from the recorded OpenCost, with a change."""
     answer = json.loads(body(ANSWERS / "opencost" / "day" / "allocation_1d.json.gz"))
     change(answer)
     asked: dict[str, str] = {}
@@ -231,7 +231,7 @@ def in_steps(answer: dict[str, Any]) -> None:
 
 
 def by_nothing(answer: dict[str, Any]) -> None:
-    """So the recorded server answers to an aggregate that it does not know."""
+    """Answer as the recorded server to an aggregate that it does not know."""
     (rows,) = answer["data"]
     answer["data"] = [{"": {**rows["__idle__"], "name": ""}}]
 

@@ -1,4 +1,4 @@
-"""What servers say of themselves, and which series a real Prometheus has."""
+"""Probes: facts that servers tell, and which series a real Prometheus has."""
 
 import time
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ RECORDED = (
 
 
 def server(answer: httpx.Response) -> httpx.Client:
-    """A client whose server gives every request the same answer."""
+    """Return a client whose server gives every request the same answer."""
     return httpx.Client(base_url="http://it", transport=httpx.MockTransport(lambda _: answer))
 
 

@@ -1,4 +1,4 @@
-"""Rows of every source: exactly the columns of its raw tables, whatever an answer holds."""
+"""Rows of every source: exactly the columns of its raw tables, none missing and none more."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ def rows(cluster, tmp_path_factory) -> dict[str, pa.Table]:
             listing.read_window(api, "demo", MONDAY, NOW),
         ]
     found = {name: table for reading in readings for name, table in reading.tables.items()}
-    return {**found, focus.TABLE: focus.rows([("bill.parquet", bill)], month)}
+    return {**found, focus.TABLE: focus.read_month([("bill.parquet", bill)], month)}
 
 
 FILLED = [name for name, table in tables().items() if table.is_raw and name != "raw.statement"]

@@ -31,7 +31,7 @@ def parts() -> pa.Table:
     answers = recorded(OPENCOST / "day")
     asked = "/allocation?window={},{}&includeIdle=true"
     found = [
-        opencost.allocation_rows(
+        opencost.parse_allocations(
             answers[question(asked.format(rfc3339(start), rfc3339(start + WINDOW)))].body,
             CLUSTER,
             start,
@@ -42,13 +42,13 @@ def parts() -> pa.Table:
 
 
 def whole(dearer: str = "", factor: float = 1.0) -> Reading:
-    """The recorded day in one piece, with one workload dearer by a factor."""
+    """Read the recorded day in one piece, with one workload dearer by a factor."""
     answer = json.loads(body(OPENCOST / "day" / "allocation_1d.json.gz"))
     for row in answer["data"][0].values():
         if row["properties"].get("controller") == dearer:
             for name in ("cpuCost", "ramCost", "pvCost", "totalCost"):
                 row[name] *= factor
-    rows = opencost.day_rows(json.dumps(answer).encode(), CLUSTER, DAY)
+    rows = opencost.parse_day(json.dumps(answer).encode(), CLUSTER, DAY)
     return Reading(CLUSTER, DAY, DAY + 2 * ONE_DAY, {"raw.source_daily": rows}, is_final=True)
 
 
@@ -59,7 +59,7 @@ def table(*rows: Mapping[str, object]) -> pa.Table:
 
 
 def day(*costs: float) -> Reading:
-    """A day on which one workload costs this, in as many rows."""
+    """Make a day on which one workload costs this, in as many rows."""
     row = {"cluster": CLUSTER, "window_start": DAY, "namespace": "shop", "workload": "web"}
     rows = [{**row, "allocation": "shop/web", "source_cpu_cost": cost} for cost in costs]
     found = pa.Table.from_pylist(rows, raw_schema("raw.source_daily"))

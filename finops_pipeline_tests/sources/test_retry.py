@@ -1,4 +1,4 @@
-"""How long, how often and how soon again, on a clock that only sleeping moves."""
+"""Retry budget: how long, how often and how soon again, on a clock that only sleeping moves."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ WRONG = ServerRejected("404")
 
 @dataclass
 class Time:
-    """Passes when somebody sleeps or works."""
+    """Passes when a test sleeps or works."""
 
     now: float = 100.0
     slept: list[float] = field(default_factory=list)

@@ -44,7 +44,7 @@ def written(folder: Path, content: object) -> Path:
 
 
 def sent(client: httpx.Client) -> tuple[str, str | None]:
-    """Where a request would go, and as whom."""
+    """Return where a request would go, and as whom."""
     request = client.build_request("GET", "/api/v1/pods")
     return str(request.url), request.headers.get("Authorization")
 
