@@ -52,7 +52,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 def store(answer: bytes, folder: Path) -> None:
     """Store an answer as a reading is: decode, check, sort, hash, write."""
-    rows = opencost.allocation_rows(answer, "bench", START)
+    rows = opencost.parse_allocations(answer, "bench", START)
     facts = {"content_sha256": content_sha256(rows)}
     Lake(folder).write("raw.allocation", "bench", {START: rows}, facts)
 

@@ -20,7 +20,7 @@ import stamina
 
 from bench.figures import print_figure
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError
+from finops_pipeline.errors import ServerError
 from finops_pipeline.sources import opencost
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline_tests.faults import HUGE, KINDS, PLACES, faulty_server
@@ -109,7 +109,7 @@ def refusals_printed() -> Iterator[None]:
     """Print a refusal and go on: it is as good as an answer here."""
     try:
         yield
-    except SourceError as error:
+    except ServerError as error:
         print(error, file=sys.stderr)
 
 

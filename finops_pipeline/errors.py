@@ -1,13 +1,13 @@
-"""Every error raised on purpose.
+"""Errors raised on purpose, all of them.
 
 * FinopsError
   x ConfigError            a setting is missing, unknown or wrong
-  x SourceError            an outside system could not be read
-    + SourceUnavailable    no answer in time, 429 or a 5xx: worth a retry
-    + SourceRejected       any other status than 200: our request or its address is wrong
-      - SourceExpired      410: what we hold is too old to go on with
-    + SourceMalformed      an answer we cannot read or do not believe
-    + SourceClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
+  x ServerError            another system could not be read, or did not take what was sent
+    + ServerUnavailable    no answer in time, 429 or a 5xx: worth a retry
+    + ServerRejected       any other refusal: our request or its address is wrong
+      - ServerExpired      410: what we hold is too old to go on with
+    + ServerMalformed      an answer we cannot read or do not believe
+    + ServerClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
   x LakeError              a lake file cannot be read
     + LakeDamaged          it is missing, or its bytes are not those that were written
   x StateError             the state database is damaged, or does not fit this installation
@@ -18,10 +18,9 @@
   x WarehouseDamaged       its file cannot be read: it is made anew from the lake
   x PublicationRefused     a blocking check has rows; readers keep the last publication
   x CloseRefused           a month cannot be closed yet, or is closed already
-  x NotPublished           nobody has published anything here yet
+  x NotPublished           nothing has been published here yet
   x QueryError             a question to the published file that it cannot answer
-  x DeliveryError          a destination did not take what was sent
-    + DeliveryUnavailable    no answer, 429 or a 5xx: worth a retry
+  x DeliveryError          rows cannot be written where they are to go: to a file, or as a number
 """
 
 
@@ -33,12 +32,12 @@ class ConfigError(FinopsError):
     """A setting is missing, unknown or wrong."""
 
 
-class SourceError(FinopsError):
-    """An outside system could not be read."""
+class ServerError(FinopsError):
+    """Another system could not be read, or did not take what was sent."""
 
 
-class SourceUnavailable(SourceError):
-    """No answer in time, 429 or a 5xx: worth a retry.
+class ServerUnavailable(ServerError):
+    """Missing answer, 429 or a 5xx: worth a retry.
 
     Args:
         message: what was asked and what came.
@@ -50,20 +49,20 @@ class SourceUnavailable(SourceError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class SourceRejected(SourceError):
-    """Any other status than 200: our request or its address is wrong."""
+class ServerRejected(ServerError):
+    """Refusal with any other status: our request or its address is wrong."""
 
 
-class SourceExpired(SourceRejected):
-    """410: what we hold is too old to go on with."""
+class ServerExpired(ServerRejected):
+    """Status 410: what we hold is too old to go on with."""
 
 
-class SourceMalformed(SourceError):
+class ServerMalformed(ServerError):
     """An answer we cannot read or do not believe."""
 
 
-class SourceClockDiffers(SourceError):
-    """Its clock and ours are minutes apart: its windows may be others than ours."""
+class ServerClockDiffers(ServerError):
+    """Clocks, its and ours, are minutes apart: its windows may be others than ours."""
 
 
 class LakeError(FinopsError):
@@ -84,11 +83,11 @@ class StateError(FinopsError):
 
 
 class DiskFull(FinopsError):
-    """There is no room for what is to be written; nothing that was there is lost."""
+    """Room is missing for what is to be written; nothing that was there is lost."""
 
 
 class DamageRepaired(FinopsError):
-    """What was damaged is out of the way: what met it has to begin again."""
+    """Damage was met and is out of the way: the step that met it has to begin again."""
 
 
 class TableError(FinopsError):
@@ -112,7 +111,7 @@ class CloseRefused(FinopsError):
 
 
 class NotPublished(FinopsError):
-    """Nobody has published anything here yet."""
+    """Publications are missing: nothing has been published here yet."""
 
 
 class QueryError(FinopsError):
@@ -120,8 +119,4 @@ class QueryError(FinopsError):
 
 
 class DeliveryError(FinopsError):
-    """A destination did not take what was sent."""
-
-
-class DeliveryUnavailable(DeliveryError):
-    """No answer, 429 or a 5xx: worth a retry."""
+    """Rows cannot be written where they are to go: to a file, or as a number."""

@@ -59,7 +59,7 @@ class Call:
     refuse: Callable[[], None]
 
     def send(self, *parts: bytes) -> None:
-        """As they are."""
+        """Send the parts as they are."""
         self.connection.sendall(b"".join(parts))
 
     def stall(self) -> None:
@@ -67,7 +67,7 @@ class Call:
         self.healed.wait()
 
     def drip(self, text: bytes) -> None:
-        """One byte at a time, and no more once the fault is over."""
+        """Send one byte at a time, and no more once the fault is over."""
         for byte in text:
             self.send(bytes([byte]))
             if self.healed.wait(_BETWEEN_BYTES_SECONDS):
@@ -109,12 +109,12 @@ def status(code: int | str, body: bytes = b"", *headers: str) -> Speak:
 
 
 def headers(*lines: str) -> Speak:
-    """The right body under other headers."""
+    """Send the right body under other headers."""
     return lambda call: call.send(head(200, length(call.right), *lines), call.right)
 
 
 def changed(change: Callable[[bytes], bytes], *lines: str) -> Speak:
-    """Another body, told with its right length."""
+    """Send another body, with its right length."""
 
     def speak(call: Call) -> None:
         body = change(call.right)
@@ -123,8 +123,8 @@ def changed(change: Callable[[bytes], bytes], *lines: str) -> Speak:
     return speak
 
 
-def said(*parts: bytes) -> Speak:
-    """The same bytes to everybody; ``BODY`` among them is the right body."""
+def send_bytes(*parts: bytes) -> Speak:
+    """Send the same bytes to all clients; ``BODY`` among them is the right body."""
     return lambda call: call.send(*(call.right if part is BODY else part for part in parts))
 
 
@@ -212,7 +212,7 @@ def spaces(count: int) -> Iterator[bytes]:
 
 
 def much_whitespace(call: Call) -> None:
-    """100 MB before the right document."""
+    """Send 100 MB of spaces before the right document."""
     call.send(head(200, f"Content-Length: {100 * 2**20 + len(call.right)}"))
     for piece in spaces(100 * 2**20):
         call.send(piece)
@@ -225,13 +225,13 @@ def bomb(call: Call) -> None:
     call.send(head(200, "Content-Encoding: gzip", length(packed)), packed)
 
 
-def replaced(old: bytes, new: bytes) -> Speak:
-    """A body that says something else at every place where ``old`` stood."""
+def replace_bytes(old: bytes, new: bytes) -> Speak:
+    """Send a body that says something else at each place where ``old`` stood."""
     return changed(lambda body: body.replace(old, new))
 
 
 def first_number(text: bytes) -> Speak:
-    """A number, or the text of one, that cannot be."""
+    """Send a number, or the text of a number, that cannot be."""
 
     def change(body: bytes) -> bytes:
         name = b'"minutes":' if b'"minutes":' in body else b'"value":['
@@ -243,7 +243,7 @@ def first_number(text: bytes) -> Speak:
 
 
 def other_window(body: bytes) -> bytes:
-    """That of a year before, or of another century."""
+    """Move the window by a year, or into another century."""
     return body.replace(b'"start":"2026', b'"start":"2025').replace(b"[17", b"[27")
 
 
@@ -258,9 +258,9 @@ _NOT_FOUND = b"404 page not found\n"
 KINDS: dict[str, Kind] = {
     # The connection
     "refused": Kind(refused, NO_ANSWER),
-    "closed without an answer": Kind(said(), NO_ANSWER),
-    "closed in the status line": Kind(said(b"HTTP/1.1 20"), NO_ANSWER),
-    "closed in the headers": Kind(said(_OK[:-10]), NO_ANSWER),
+    "closed without an answer": Kind(send_bytes(), NO_ANSWER),
+    "closed in the status line": Kind(send_bytes(b"HTTP/1.1 20"), NO_ANSWER),
+    "closed in the headers": Kind(send_bytes(_OK[:-10]), NO_ANSWER),
     "reset without an answer": Kind(reset_after(), NO_ANSWER),
     "reset in the headers": Kind(reset_after(_OK[:-10]), NO_ANSWER),
     "reset after the headers": Kind(reset_after(head(200, "Content-Length: 9999999")), NO_ANSWER),
@@ -283,13 +283,15 @@ KINDS: dict[str, Kind] = {
     # Lengths
     "cut with a length": Kind(cut_with_length, NO_ANSWER),
     "cut without a length": Kind(lambda call: call.send(_OK, half(call.right)), UNREADABLE),
-    "whole without a length": Kind(said(_OK, BODY), RIGHT),
+    "whole without a length": Kind(send_bytes(_OK, BODY), RIGHT),
     "longer than said": Kind(longer_than_said, UNREADABLE),
     "shorter than said": Kind(shorter_than_said, NO_ANSWER),
     "two lengths": Kind(two_lengths, NO_ANSWER),
-    "a negative length": Kind(said(head(200, "Content-Length: -1"), BODY), NO_ANSWER),
-    "a length that is no number": Kind(said(head(200, "Content-Length: all"), BODY), NO_ANSWER),
-    "an absurd length": Kind(said(head(200, "Content-Length: " + "9" * 30), BODY), NO_ANSWER),
+    "a negative length": Kind(send_bytes(head(200, "Content-Length: -1"), BODY), NO_ANSWER),
+    "a length that is no number": Kind(
+        send_bytes(head(200, "Content-Length: all"), BODY), NO_ANSWER
+    ),
+    "an absurd length": Kind(send_bytes(head(200, "Content-Length: " + "9" * 30), BODY), NO_ANSWER),
     "chunked": Kind(chunked(whole_chunk, last_chunk), RIGHT),
     "chunked and cut": Kind(chunked(lambda body: chunk(half(body))), NO_ANSWER),
     "chunk longer than said": Kind(
@@ -349,9 +351,9 @@ KINDS: dict[str, Kind] = {
     "redirect to nonsense": Kind(status(308, b"", "Location: http://[::x\x01/"), NO_ANSWER),
     "101": Kind(status(101), NO_ANSWER),
     "201": Kind(lambda call: status(201, call.right)(call), "status 201: refused"),
-    "204": Kind(said(head(204)), "status 204: refused: b''"),
+    "204": Kind(send_bytes(head(204)), "status 204: refused: b''"),
     "206": Kind(lambda call: status(206, half(call.right))(call), "status 206: refused"),
-    "304": Kind(said(head(304)), "status 304: refused: b''"),
+    "304": Kind(send_bytes(head(304)), "status 304: refused: b''"),
     "400 of OpenCost": Kind(status(400, TWO_IN_ONE), "status 400: refused: b'Invalid window"),
     "401": Kind(status(401, b"", "WWW-Authenticate: Basic"), "status 401: refused"),
     "403": Kind(status(403, HTML), "status 403: refused: b'<!doctype"),
@@ -372,7 +374,9 @@ KINDS: dict[str, Kind] = {
     "500 without a body": Kind(status(500), "status 500: refused: b''"),
     "500 of 34 kB": Kind(status(500, INNER), 'status 500: refused: b\'{"code":500'),
     "500 in a wrong encoding": Kind(status(500, b"x", "Content-Encoding: gzip"), "status 500"),
-    "500 cut": Kind(said(head(500, "Content-Length: 99"), b"bo"), "status 500: refused: b'bo'"),
+    "500 cut": Kind(
+        send_bytes(head(500, "Content-Length: 99"), b"bo"), "status 500: refused: b'bo'"
+    ),
     "502": Kind(status(502, HTML), "status 502"),
     "503": Kind(status(503, b"upstream connect error"), "status 503: refused: b'upstream"),
     "503 for a second": Kind(status(503, b"", "Retry-After: 1"), "status 503"),
@@ -382,12 +386,12 @@ KINDS: dict[str, Kind] = {
     "a status of two digits": Kind(status("20"), NO_ANSWER),
     "a status that is no number": Kind(status("OK"), NO_ANSWER),
     # Not HTTP
-    "HTTP/0.9": Kind(said(BODY), NO_ANSWER),
+    "HTTP/0.9": Kind(send_bytes(BODY), NO_ANSWER),
     "HTTP/1.0": Kind(lambda call: call.send(b"HTTP/1.0 200 OK\r\n\r\n", call.right), RIGHT),
-    "HTTP/2": Kind(said(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0d"), NO_ANSWER),
-    "TLS": Kind(said(b"\x15\x03\x01\0\x02\x02\x46"), NO_ANSWER),
-    "zeros": Kind(said(bytes(5000)), NO_ANSWER),
-    "lines without an end": Kind(said(b"x" * 200_000), NO_ANSWER),
+    "HTTP/2": Kind(send_bytes(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0d"), NO_ANSWER),
+    "TLS": Kind(send_bytes(b"\x15\x03\x01\0\x02\x02\x46"), NO_ANSWER),
+    "zeros": Kind(send_bytes(bytes(5000)), NO_ANSWER),
+    "lines without an end": Kind(send_bytes(b"x" * 200_000), NO_ANSWER),
     # Bodies
     "an empty body": Kind(changed(lambda _: b""), UNREADABLE),
     "100 MB of whitespace": Kind(much_whitespace, RIGHT),
@@ -410,8 +414,8 @@ KINDS: dict[str, Kind] = {
     "a byte order mark": Kind(changed(lambda body: b"\xef\xbb\xbf" + body), UNREADABLE),
     "a guard before it": Kind(changed(lambda body: b")]}'\n" + body), UNREADABLE),
     "zeros behind it": Kind(changed(lambda body: body + bytes(10)), UNREADABLE),
-    "invalid UTF-8": Kind(replaced(b"a", b"\xff"), UNREADABLE),
-    "a lone surrogate": Kind(replaced(b'":"', b'":"\\ud800'), UNREADABLE),
+    "invalid UTF-8": Kind(replace_bytes(b"a", b"\xff"), UNREADABLE),
+    "a lone surrogate": Kind(replace_bytes(b'":"', b'":"\\ud800'), UNREADABLE),
     "NaN": Kind(first_number(b"NaN"), UNREADABLE),
     "Infinity": Kind(first_number(b"-Infinity"), UNREADABLE),
     "1e999": Kind(first_number(b"1e999"), UNREADABLE),
@@ -425,7 +429,7 @@ KINDS: dict[str, Kind] = {
     ),
     "another window": Kind(changed(other_window), UNREADABLE),
 }
-# These take a while, whoever reads them.
+# These take a while for each reader.
 HUGE = ("gzip bomb", "100 MB of whitespace")
 
 
@@ -452,7 +456,7 @@ class FaultyServer:
 
     @contextmanager
     def faulty(self, place: str, kind: str) -> Iterator[None]:
-        """Within the block one question gets a broken answer."""
+        """Give a broken answer to one question within the block."""
         self._healed = threading.Event()
         self._fault = (PLACES[place], KINDS[kind].speak)
         try:
@@ -472,7 +476,7 @@ class FaultyServer:
     def refuse(self) -> None:
         """Accept none until it listens again."""
         if self._listening is not None:
-            self._listening.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in accept
+            self._listening.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
             self._listening.close()
             self._listening = None
 
@@ -520,7 +524,7 @@ def _request(first: str, received) -> Request:
 
 @contextmanager
 def faulty_server(anchor: date, name: str, clock: Callable[[], datetime]) -> Iterator[FaultyServer]:
-    """A pretend cluster that answers rightly until it is made faulty."""
+    """Start a pretend cluster that answers rightly until it is made faulty."""
     server = FaultyServer(Service(Cluster(DEFAULT_SEED, anchor, name), clock))
     server.listen()
     try:

@@ -68,7 +68,7 @@ class Replay:
 
 
 def blocks(history: Path, folder: Path) -> Path:
-    """The data folder of a Prometheus that has seen a history.
+    """Return the data folder of a Prometheus that has seen a history.
 
     Args:
         history: OpenMetrics text, ``.xz`` or plain; must end with ``# EOF``.
@@ -95,14 +95,14 @@ def blocks(history: Path, folder: Path) -> Path:
         capture_output=True,
     )
     text.unlink()
-    with suppress(OSError):  # somebody else was faster
+    with suppress(OSError):  # another process was faster
         made.rename(folder)
     return folder
 
 
 @contextmanager
 def prometheus(blocks: Path, folder: Path, port: int | None = None) -> Iterator[Process]:
-    """A Prometheus that scrapes nothing and keeps everything.
+    """Start a Prometheus that scrapes nothing and keeps all samples.
 
     Args:
         blocks: from :func:`blocks`; copied, so that several servers may share it.
@@ -125,7 +125,7 @@ def prometheus(blocks: Path, folder: Path, port: int | None = None) -> Iterator[
 
 @contextmanager
 def pushgateway() -> Iterator[Process]:
-    """An empty Pushgateway that keeps nothing."""
+    """Start an empty Pushgateway that keeps nothing."""
     with _running("prometheus-pushgateway", ["--persistence.file="], "/-/ready") as server:
         yield server
 
@@ -143,7 +143,7 @@ def opencost(folder: Path = ANSWERS / "opencost" / "day", prefix: str = "") -> I
 
 @contextmanager
 def responding(respond: Respond) -> Iterator[str]:
-    """A server that does to each request what a function says; yields its URL."""
+    """Start a server that does to each request what a function says; yield its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -153,7 +153,7 @@ def responding(respond: Respond) -> Iterator[str]:
             with suppress(ConnectionError):  # the client has heard enough
                 respond(self)
 
-        do_POST = do_GET
+        do_POST = do_PUT = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None:
             pass
@@ -171,7 +171,7 @@ def responding(respond: Respond) -> Iterator[str]:
 
 
 def send(handler: BaseHTTPRequestHandler, answer: Recorded) -> None:
-    """One complete answer."""
+    """Send a complete answer."""
     handler.send_response(answer.status)
     handler.send_header("Content-Type", answer.content_type)
     handler.send_header("Content-Length", str(len(answer.body)))
@@ -197,13 +197,13 @@ def recorded(folder: Path, prefix: str = "") -> dict[Question, Recorded]:
 
 
 def body(file: Path) -> bytes:
-    """A recorded body, unpacked."""
+    """Read a recorded body, unpacked."""
     packed = file.read_bytes()
     return gzip.decompress(packed) if file.suffix == ".gz" else packed
 
 
 def question(url: str) -> Question:
-    """What a URL asks for, however its parameters are encoded."""
+    """Parse what a URL asks for, in any encoding of its parameters."""
     parts = urlsplit(url)
     return parts.path, tuple(sorted(parse_qsl(parts.query)))
 

@@ -13,10 +13,11 @@ import pytest
 
 from finops_pipeline import http
 from finops_pipeline.errors import (
-    SourceError,
-    SourceMalformed,
-    SourceRejected,
-    SourceUnavailable,
+    ServerError,
+    ServerExpired,
+    ServerMalformed,
+    ServerRejected,
+    ServerUnavailable,
 )
 from finops_pipeline_tests.servers import Recorded, Respond, responding, send
 
@@ -79,7 +80,7 @@ def test_keeps_the_path_of_the_base_url_and_sends_the_token():
 
 def test_posts_a_form():
     with client_of(echo) as client:
-        answer = http.post(client, "/api/v1/query", {"query": 'up{job="x"}'})
+        answer = http.post_form(client, "/api/v1/query", {"query": 'up{job="x"}'})
 
     assert answer.body.decode().split("\n")[:3] == [
         "POST",
@@ -88,20 +89,54 @@ def test_posts_a_form():
     ]
 
 
+def post_hook(client: httpx.Client) -> None:
+    http.post_json(client, "/s3cret?token=y", {"text": "a"}, name="hook", deadline_seconds=1.0)
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_document_is_taken_with_any_2xx_and_its_answer_left_unread(status: int):
+    with client_of(answering(status, b"", Content_Encoding="gzip, gzip")) as client:
+        post_hook(client)
+    with client_of(cut) as client:
+        post_hook(client)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(302, ServerRejected), (410, ServerExpired), (429, ServerUnavailable)]
+)
+def test_a_refused_document_names_the_host_alone(status: int, error: type[ServerError]):
+    refusing = answering(status, b"no", Location="/elsewhere")
+    with client_of(refusing) as client, pytest.raises(error) as raised:
+        post_hook(client)
+
+    assert str(raised.value) == f"hook at 127.0.0.1: status {status}: refused: b'no'"
+
+
+def test_an_unanswered_document_names_the_host_alone():
+    with responding(echo) as url:
+        pass
+
+    with http.client() as client, pytest.raises(ServerUnavailable) as raised:
+        http.post_json(client, f"{url}/s3cret", {}, name="hook")
+
+    assert str(raised.value).startswith("hook at 127.0.0.1: no answer: ConnectError")
+    assert "s3cret" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (429, SourceUnavailable),
-        (500, SourceUnavailable),
-        (503, SourceUnavailable),
-        (400, SourceRejected),
-        (401, SourceRejected),
-        (404, SourceRejected),
-        (302, SourceRejected),
-        (204, SourceRejected),
+        (429, ServerUnavailable),
+        (500, ServerUnavailable),
+        (503, ServerUnavailable),
+        (400, ServerRejected),
+        (401, ServerRejected),
+        (404, ServerRejected),
+        (302, ServerRejected),
+        (204, ServerRejected),
     ],
 )
-def test_an_error_names_url_status_and_the_start_of_the_body(status: int, error: type[SourceError]):
+def test_an_error_names_url_status_and_the_start_of_the_body(status: int, error: type[ServerError]):
     body = b"" if status == 204 else b"x" * 200 + b"y" * 34_000
     with client_of(answering(status, body, Location="/elsewhere")) as client:
         with pytest.raises(error) as raised:
@@ -117,7 +152,7 @@ def test_an_error_holds_no_secret():
         secret = url.replace("//", "//user:password@")
         with (
             http.client(secret, token="token") as client,
-            pytest.raises(SourceUnavailable) as raised,
+            pytest.raises(ServerUnavailable) as raised,
         ):
             http.get(client, "/allocation", {})
 
@@ -125,28 +160,28 @@ def test_an_error_holds_no_secret():
     assert "token" not in str(raised.value)
 
 
-def test_nobody_listening_is_unavailable():
+def test_a_port_without_a_server_is_unavailable():
     with responding(echo) as url:
         pass
 
-    with http.client(url) as client, pytest.raises(SourceUnavailable, match="ConnectError"):
+    with http.client(url) as client, pytest.raises(ServerUnavailable, match="ConnectError"):
         http.get(client, "/allocation", {})
 
 
 def test_a_cut_body_is_unavailable():
-    with client_of(cut) as client, pytest.raises(SourceUnavailable, match="RemoteProtocolError"):
+    with client_of(cut) as client, pytest.raises(ServerUnavailable, match="RemoteProtocolError"):
         http.get(client, "/allocation", {})
 
 
 def test_a_dripping_answer_ends_at_its_deadline():
-    with client_of(drip) as client, pytest.raises(SourceUnavailable, match="before its deadline"):
+    with client_of(drip) as client, pytest.raises(ServerUnavailable, match="before its deadline"):
         http.get(client, "/allocation", {}, deadline_seconds=1.0)
 
 
 def test_a_silent_server_ends_at_the_deadline():
     with (
         client_of(lambda handler: time.sleep(1.0)) as client,
-        pytest.raises(SourceUnavailable, match="before its deadline"),
+        pytest.raises(ServerUnavailable, match="before its deadline"),
     ):
         http.get(client, "/allocation", {}, deadline_seconds=0.2)
 
@@ -160,7 +195,7 @@ def drip_headers(handler: BaseHTTPRequestHandler) -> None:
 
 
 def stall_late(handler: BaseHTTPRequestHandler) -> None:
-    """Without a length: what was cut off looks complete."""
+    """Send no length: what was cut off looks complete."""
     handler.close_connection = True
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
     time.sleep(0.3)
@@ -169,10 +204,10 @@ def stall_late(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.mark.parametrize("respond", [drip, drip_headers, stall_late])
-def test_the_deadline_holds_whatever_comes_in_between(respond: Respond):
+def test_the_deadline_holds_for_headers_and_bodies_that_drip_or_stall(respond: Respond):
     with client_of(respond) as client:
         began = time.monotonic()
-        with pytest.raises(SourceUnavailable, match="before its deadline"):
+        with pytest.raises(ServerUnavailable, match="before its deadline"):
             http.get(client, "/allocation", {}, deadline_seconds=0.5)
 
         assert time.monotonic() - began < 2
@@ -200,7 +235,7 @@ def test_a_refusal_says_how_long_to_wait(
     status: int, headers: dict[str, str], seconds: float | None
 ):
     with fake(httpx.Response(status, headers=headers)) as client:
-        with pytest.raises(SourceUnavailable) as raised:
+        with pytest.raises(ServerUnavailable) as raised:
             http.get(client, "/allocation", {})
 
         assert raised.value.retry_after_seconds == seconds
@@ -236,7 +271,7 @@ def test_gzip_within_gzip_is_not_unpacked():
     bomb = gzip.compress(gzip.compress(b" " * 50_000_000))
     with (
         client_of(answering(200, bomb, Content_Encoding="gzip, gzip")) as client,
-        pytest.raises(SourceMalformed, match="an encoding nobody asked for: 'gzip, gzip'"),
+        pytest.raises(ServerMalformed, match="an encoding nobody asked for: 'gzip, gzip'"),
     ):
         http.get(client, "/allocation", {})
 
@@ -245,7 +280,7 @@ def test_gzip_within_gzip_is_not_unpacked():
 def test_an_error_in_a_wrong_encoding_is_the_same_error(encoding: str):
     with (
         client_of(answering(503, b"no gzip", Content_Encoding=encoding)) as client,
-        pytest.raises(SourceUnavailable, match="status 503: refused: b''"),
+        pytest.raises(ServerUnavailable, match="status 503: refused: b''"),
     ):
         http.get(client, "/allocation", {})
 
@@ -257,7 +292,7 @@ def test_an_error_whose_body_stalls_is_the_same_error():
 
     with (
         client_of(stall) as client,
-        pytest.raises(SourceRejected, match="status 404: refused: b'no'"),
+        pytest.raises(ServerRejected, match="status 404: refused: b'no'"),
     ):
         http.get(client, "/allocation", {}, deadline_seconds=0.2)
 
@@ -266,7 +301,7 @@ def test_a_bomb_stops_at_the_cap():
     bomb = gzip.compress(b" " * 50_000_000)
     with (
         client_of(answering(200, bomb, Content_Encoding="gzip")) as client,
-        pytest.raises(SourceMalformed, match="more than 1000000 bytes"),
+        pytest.raises(ServerMalformed, match="more than 1000000 bytes"),
     ):
         http.get(client, "/allocation", {}, max_bytes=1_000_000)
 
@@ -280,6 +315,6 @@ def test_compressed_answers_are_unpacked():
 def test_a_body_that_is_not_in_its_encoding_is_malformed():
     with (
         client_of(answering(200, b"{}", Content_Encoding="gzip")) as client,
-        pytest.raises(SourceMalformed, match="not in its encoding"),
+        pytest.raises(ServerMalformed, match="not in its encoding"),
     ):
         http.get(client, "/allocation", {})

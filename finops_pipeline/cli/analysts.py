@@ -166,7 +166,7 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
     In CSV, text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     # Imported here: Arrow takes longer to import than most commands take altogether.
-    from finops_pipeline.destinations.table_file import KINDS, appearing
+    from finops_pipeline.destinations.table_file import KINDS, replace_file
     from finops_pipeline.queries.export import read_export, require_whole
 
     days = parse_days(window, _today())
@@ -175,7 +175,7 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
     level = "focus" if style == "focus" else level
     path = _outside_data(out or _default_path(style, level, days))
     kind = KINDS[_file_kind(style, path)]
-    with open_published(load_data_dir()) as connection, appearing(path) as temporary:
+    with open_published(load_data_dir()) as connection, replace_file(path) as temporary:
         export = read_export(connection, level, days, kind.most_rows)
         kind.write(temporary, export.rows, export.about)
         require_whole(connection, export, days)
@@ -194,10 +194,10 @@ def export_costs(style: str, window: str, level: str, out: Path | None) -> None:
 )
 def export_database(out: Path, raw_days: int) -> None:
     """Copy every table into one DuckDB file that needs no lake beside it."""
-    from finops_pipeline.destinations.table_file import appearing
+    from finops_pipeline.destinations.table_file import replace_file
     from finops_pipeline.queries.database import copy_database
 
-    with appearing(_outside_data(out)) as temporary:
+    with replace_file(_outside_data(out)) as temporary:
         copy_database(load_data_dir(), temporary, raw_days)
     click.echo(f"{out} has {out.stat().st_size / MIB:.1f} MiB")
 

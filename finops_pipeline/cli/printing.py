@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from finops_pipeline.destinations.formula import no_formula
+from finops_pipeline.destinations.formula import escape_formula
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import Costs
 
@@ -81,7 +81,7 @@ def print_costs(costs: Costs, style: str) -> None:
 
 
 def _without_formulas(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(no_formula(value) if isinstance(value, str) else value for value in row)
+    return tuple(escape_formula(value) if isinstance(value, str) else value for value in row)
 
 
 def _describe(costs: Costs) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 _BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def no_formula(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would compute it.
+def escape_formula(text: str) -> str:
+    """Return the text, with an apostrophe before it where a spreadsheet would compute it.
 
-    Names and labels come from whoever may deploy; spreadsheets look behind blanks, too.
+    Names and labels come from all who may deploy; spreadsheets look behind blanks, too.
     """
     is_formula = text.startswith(_BEGINNINGS) or text.lstrip().startswith(_BEGINNINGS)
     return f"'{text}" if is_formula else text

@@ -15,7 +15,8 @@ from prometheus_client import delete_from_gateway, push_to_gateway
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from finops_pipeline.errors import DeliveryError
+from finops_pipeline import http
+from finops_pipeline.errors import DeliveryError, ServerError, ServerUnavailable
 
 JOB = "finops_pipeline"
 _VALUE = "value"
@@ -23,7 +24,7 @@ _VALUE = "value"
 
 @dataclass(frozen=True)
 class Metric:
-    """One gauge, as its file under ``sql/metrics`` computes it."""
+    """Gauge, as its file under ``sql/metrics`` computes it."""
 
     name: str
     help: str
@@ -32,18 +33,18 @@ class Metric:
 
 @dataclass(frozen=True)
 class Group(Collector):
-    """Everything one PUT carries, and the labels it stands under besides the job."""
+    """Metrics that one PUT carries, and the labels they stand under besides the job."""
 
     grouping: Mapping[str, str]  # {"cluster": name}, or {} for what belongs to no cluster
     metrics: Sequence[Metric]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """One family per metric; the gateway itself adds the labels of the group."""
+        """Return a family per metric; the gateway itself adds the labels of the group."""
         return [_family(metric, self.grouping) for metric in self.metrics]
 
 
 def groups(metrics: Iterable[Metric]) -> list[Group]:
-    """Metrics by cluster, and those without a column ``cluster`` in a group of their own.
+    """Group metrics by cluster, and those without a column ``cluster`` in a group of their own.
 
     Pushed into the group of each cluster, the latter would be there once per cluster.
     """
@@ -52,11 +53,11 @@ def groups(metrics: Iterable[Metric]) -> list[Group]:
         rows: dict[str | None, list[Mapping[str, object]]] = {}
         for row in metric.rows:
             rows.setdefault(_cluster(row), []).append(row)
-        for cluster, own in rows.items():
-            parts.setdefault(cluster, []).append(replace(metric, rows=own))
+        for cluster, cluster_rows in rows.items():
+            parts.setdefault(cluster, []).append(replace(metric, rows=cluster_rows))
     return [
-        Group({} if cluster is None else {"cluster": cluster}, own)
-        for cluster, own in parts.items()
+        Group({} if cluster is None else {"cluster": cluster}, cluster_metrics)
+        for cluster, cluster_metrics in parts.items()
     ]
 
 
@@ -69,38 +70,44 @@ def push(url: str, groups: Sequence[Group], timeout_seconds: float = 10.0) -> No
         timeout_seconds: for each group.
 
     Raises:
-        DeliveryError: a value is no finite number (then nothing was sent), the gateway does not
-            answer, or it refused a group (then the others were sent all the same).
+        DeliveryError: a value is no finite number; nothing was sent.
+        ServerUnavailable: the gateway does not answer.
+        ServerError: it refused a group; the others were sent all the same.
     """
     for group in groups:
         group.collect()
-    refused = [reason for group in groups if (reason := _put(url, group, timeout_seconds))]
-    if refused:
-        raise DeliveryError("\n".join(refused))
+    refusals = [refusal for group in groups if (refusal := _put(url, group, timeout_seconds))]
+    if refusals:
+        raise type(refusals[0])("\n".join(map(str, refusals)))
 
 
 def delete(url: str, grouping: Mapping[str, str], timeout_seconds: float = 10.0) -> None:
     """Remove a group; one that does not exist is fine.
 
     Raises:
-        DeliveryError: the gateway does not answer, or refused.
+        ServerError: the gateway does not answer, or refused.
     """
+    message = f"{url}: could not delete group {dict(grouping)}"
     try:
         delete_from_gateway(url, JOB, dict(grouping), timeout_seconds)
+    except HTTPError as error:
+        with error:
+            raise http.refusal(error.code, f"{message}: {error}") from error
     except (OSError, HTTPException) as error:
-        raise DeliveryError(f"{url}: could not delete group {dict(grouping)}: {error}") from error
+        raise ServerUnavailable(f"{message}: {error}") from error
 
 
-def _put(url: str, group: Group, timeout_seconds: float) -> str | None:
-    """Why the gateway refused the group, if it did."""
+def _put(url: str, group: Group, timeout_seconds: float) -> ServerError | None:
+    """Send a group; return why the gateway refused it, if it did."""
     try:
         push_to_gateway(url, JOB, group, dict(group.grouping), timeout_seconds)
     except HTTPError as error:
         with error:
-            said = error.read(200).decode(errors="replace").strip()
-        return f"{url}: refused group {dict(group.grouping)}: status {error.code}: {said}"
+            reason = error.read(200).decode(errors="replace").strip()
+        message = f"{url}: refused group {dict(group.grouping)}: status {error.code}: {reason}"
+        return http.refusal(error.code, message)
     except (OSError, HTTPException) as error:
-        raise DeliveryError(f"{url}: no answer: {error}") from error
+        raise ServerUnavailable(f"{url}: no answer: {error}") from error
     return None
 
 
@@ -117,7 +124,7 @@ def _cluster(row: Mapping[str, object]) -> str | None:
 
 
 def _label(value: object) -> str:
-    """Text of a label; Prometheus knows no null, an empty label is one that is not there."""
+    """Format a label; Prometheus knows no null, an empty label is one that is not there."""
     return "" if value is None else str(value)
 
 

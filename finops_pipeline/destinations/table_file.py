@@ -22,7 +22,7 @@ from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from finops_pipeline.destinations.formula import no_formula
+from finops_pipeline.destinations.formula import escape_formula
 from finops_pipeline.errors import DeliveryError
 
 SHEET_ROWS = 1_048_575  # that Excel has below a heading
@@ -37,7 +37,7 @@ class TableFile:
 
 
 def write_csv(path: Path, rows: pa.RecordBatchReader, _about: Mapping[str, str]) -> None:
-    """Every digit of every row; instants in UTC.
+    """Write every digit of every row; instants in UTC.
 
     A spreadsheet takes text that begins like a formula for one: it gets an apostrophe before it.
     """
@@ -49,7 +49,7 @@ def write_csv(path: Path, rows: pa.RecordBatchReader, _about: Mapping[str, str])
 
 
 def write_parquet(path: Path, rows: pa.RecordBatchReader, about: Mapping[str, str]) -> None:
-    """With all types; what is to be known of the rows stands in the metadata of the schema."""
+    """Write all types; facts about the rows stand in the metadata of the schema."""
     schema = rows.schema.with_metadata(dict(about))
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in rows:
@@ -57,7 +57,7 @@ def write_parquet(path: Path, rows: pa.RecordBatchReader, about: Mapping[str, st
 
 
 def write_xlsx(path: Path, rows: pa.RecordBatchReader, about: Mapping[str, str]) -> None:
-    """A sheet of rows, money as numbers, and one that says what they are.
+    """Write a sheet of rows, money as numbers, and a sheet of facts about them.
 
     Excel keeps 15 digits of a number: amounts below 100,000 keep all of their decimals.
     """
@@ -84,13 +84,13 @@ KINDS = {
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A name to write to; when all went well, the file gets its own name.
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yield a name to write to; when all went well, the file gets its own name.
 
     Raises:
         DeliveryError: it cannot be written there; what was there before stays.
     """
-    _must_be_ours_to_write(path)
+    _require_writable(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)
@@ -104,7 +104,7 @@ def appearing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _must_be_ours_to_write(path: Path) -> None:
+def _require_writable(path: Path) -> None:
     if path.name in ("", "-"):
         raise DeliveryError("a file needs a name of its own")
     if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -120,7 +120,7 @@ def _tuples(rows: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
 
 def _cell(value: Any) -> str:
     if isinstance(value, str):
-        return no_formula(value)
+        return escape_formula(value)
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, datetime):

@@ -13,7 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.errors import SourceMalformed
+from finops_pipeline.catalog.raw_schemas import raw_schema
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
 from finops_pipeline.sources import focus
@@ -82,7 +83,7 @@ def _is_unchanged(file: BillFile, before: Files) -> bool:
 def _examine(folder: Path, file: BillFile, before: BillFile | None, currency: str) -> BillFile:
     try:
         bill = focus.examine(folder / file.path, currency)
-    except SourceMalformed as error:
+    except ServerMalformed as error:
         if before is None:
             return replace(file, failure=str(error))
         return replace(file, failure=str(error), sha256=before.sha256, months=before.months)
@@ -122,7 +123,7 @@ def _record_month(
         return
     readable = [(file.path, folder / file.path) for file in files if not file.failure]
     refused = [file.path for file in files if file.failure]
-    rows = focus.rows(readable, month) if readable else focus.SCHEMA.empty_table()
+    rows = focus.read_month(readable, month) if readable else raw_schema(BILL).empty_table()
     if refused:
         rows = _in_order(pa.concat_tables([rows, _stored_rows(installation, month, refused)]))
     reading = Reading(ALL_CLUSTERS, day_start(month), at, {BILL: rows}, is_final=True)
@@ -143,9 +144,10 @@ def _stored_rows(installation: Installation, month: date, paths: list[str]) -> p
     ledger = installation.state.ledger
     window = ledger.day([BILL], ALL_CLUSTERS, month).get((BILL, day_start(month)))
     if window is None or window.file is None:
-        return focus.SCHEMA.empty_table()
+        return raw_schema(BILL).empty_table()
     rows = installation.lake.read(window.file, ledger.file_sha256(window.file))
-    return rows.filter(pc.is_in(rows["source_file"], value_set=pa.array(paths))).cast(focus.SCHEMA)
+    rows = rows.filter(pc.is_in(rows["source_file"], value_set=pa.array(paths)))
+    return rows.cast(raw_schema(BILL))
 
 
 def _in_order(rows: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
-from finops_pipeline.errors import SourceError
+from finops_pipeline.errors import ServerError
 from finops_pipeline.ingest.windows import MOST_CLUSTERS_AT_ONCE, Progress
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
@@ -140,9 +140,9 @@ def _read_cluster(
     try:
         with open_clients(cluster, retry_budget) as clients:
             for day in days:
-                if retry_budget.goes_on():
+                if retry_budget.wait_for_next():
                     _read(installation, clients, day, progress)
-    except SourceError as error:
+    except ServerError as error:
         progress.failures.append(str(error))
         start, at = day_start(day), installation.clock()
         installation.state.ledger.fail(_TABLES, cluster.name, start, at, str(error))

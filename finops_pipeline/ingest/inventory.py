@@ -12,11 +12,12 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.installation.recording import merge_day
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.sources.kubernetes import states
 from finops_pipeline.sources.kubernetes.listing import KINDS
-from finops_pipeline.sources.kubernetes.tables import INVENTORY, SCHEMAS, STATES
+from finops_pipeline.sources.kubernetes.tables import INVENTORY, STATES, TABLES
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.units import WINDOW
@@ -43,8 +44,10 @@ def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:
     for name, before in _states_before(lake, ledger, reading, last).items():
         assumed = _assumed_states(name, before, failed_kinds, start)
         now = pa.concat_tables([reading.tables[name], assumed])
-        different = states.changes(before, now, start)
-        rows_by_table[name] = states.whole(before, now, start) if is_first_of_day else different
+        different = states.changed_states(before, now, start)
+        rows_by_table[name] = (
+            states.all_states(before, now, start) if is_first_of_day else different
+        )
         for kind, uids in _uids_by_kind(name, different).items():
             changed_uids[kind] |= uids
     tables = {name: rows for name, rows in rows_by_table.items() if rows.num_rows}
@@ -80,7 +83,7 @@ def merge_small_files(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -
     for reading in readings:
         cluster, day = reading.cluster, reading.window_start.date()
         files: dict[str, set[str]] = defaultdict(set)
-        for (name, _), window in ledger.day(SCHEMAS, cluster, day).items():
+        for (name, _), window in ledger.day(TABLES, cluster, day).items():
             files[name] |= {window.file} if window.file else set()
         for name in (name for name, paths in files.items() if len(paths) > _MOST_FILES):
             merge_day(lake, ledger, name, cluster, day, reading.fetched_at)
@@ -114,7 +117,7 @@ def _states_before(
         for name, files in paths.items()
     }
     return {
-        name: states.known(SCHEMAS[name], tables[name], before=reading.window_start)
+        name: states.newest_states(raw_schema(name), tables[name], before=reading.window_start)
         for name in STATES
     }
 
@@ -126,8 +129,8 @@ def _assumed_states(
     kinds = _kinds(name)
     if len(kinds) > 1:
         has_failed = pc.is_in(before["workload_kind"], pa.array(failed_kinds, pa.string()))
-        return states.dated(before.filter(has_failed), start)
-    return states.dated(before if kinds[0] in failed_kinds else before.slice(0, 0), start)
+        return states.move_to_window(before.filter(has_failed), start)
+    return states.move_to_window(before if kinds[0] in failed_kinds else before.slice(0, 0), start)
 
 
 def _uids_by_kind(name: str, rows: pa.Table) -> dict[str, set[str]]:

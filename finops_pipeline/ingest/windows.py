@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from finops_pipeline.errors import SourceError, SourceMalformed, SourceUnavailable
+from finops_pipeline.errors import ServerError, ServerMalformed, ServerUnavailable
 from finops_pipeline.ingest import inventory
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
@@ -168,7 +168,7 @@ def _read_cluster(
                 if source.heartbeat:
                     progress.failures += inventory.note_failures(ledger, batch)
                     inventory.merge_small_files(installation.lake, ledger, batch)
-    except SourceError as error:  # no connection could even be tried
+    except ServerError as error:  # no connection could even be tried
         progress.failures.append(str(error))
         for window in due[:1]:
             at = installation.clock()
@@ -246,7 +246,7 @@ def _readings(
     ledger = installation.state.ledger
     failures_in_a_row = 0
     for window in windows:
-        progress.is_over = progress.is_over or not clients.retry_budget.goes_on()
+        progress.is_over = progress.is_over or not clients.retry_budget.wait_for_next()
         if progress.is_over:
             return
         asked_at = installation.clock()
@@ -262,12 +262,12 @@ def _readings(
                 progress.newest_with_rows = max(progress.newest_with_rows, window)
             yield _without_repetition(source, installation, reading)
             failures_in_a_row = 0
-        except SourceError as error:
+        except ServerError as error:
             name = clients.cluster.name
             ledger.fail(source.required_tables, name, window, asked_at, str(error))
             progress.failures.append(str(error))
             failures_in_a_row += 1
-            is_gone = isinstance(error, SourceUnavailable) or failures_in_a_row >= _MOST_BAD_ANSWERS
+            is_gone = isinstance(error, ServerUnavailable) or failures_in_a_row >= _MOST_BAD_ANSWERS
             progress.is_over = progress.is_over or is_gone
 
 
@@ -317,7 +317,7 @@ def _refuse_sudden_silence(ledger: Ledger, source: Source, reading: Reading, is_
                 counts[at] = counts.get(at, 0) + (window.row_count or 0) * counts_against
     newest = max(counts, default=start)
     if counts.get(start) or counts.get(newest):
-        raise SourceMalformed(
+        raise ServerMalformed(
             f"cluster {reading.cluster}: {source.name} has no {'container' if has_rows else 'row'}"
             f" for {rfc3339(start)}, but had {counts.get(start) or counts[newest]} until then"
         )

@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError, SourceRejected
+from finops_pipeline.errors import ServerError, ServerRejected
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import opencost, plausibility, prometheus
 from finops_pipeline.sources.kubernetes import access as kubernetes_access
@@ -37,7 +37,7 @@ class Clients:
     opencost: httpx.Client
     prometheus: httpx.Client
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
-    failures: list[SourceError] = field(default_factory=list)
+    failures: list[ServerError] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ def open_clients(cluster: Cluster, retry_budget: RetryBudget | None = None) -> I
         retry_budget: of the tick; by default one without an end.
 
     Raises:
-        SourceRejected: its settings make no connection, such as a ca_file without certificates.
+        ServerRejected: its settings make no connection, such as a ca_file without certificates.
     """
     try:
         costs, measures = _clients(cluster)
     except (OSError, ValueError, httpx.InvalidURL) as error:
-        raise SourceRejected(
+        raise ServerRejected(
             f"cluster {cluster.name}: its settings do not work: {error}"
         ) from error
     with costs, measures:
@@ -133,8 +133,10 @@ def _presence(clients: Clients, window: datetime) -> Presence | None:
         return None
     name, matchers = clients.cluster.name, clients.cluster.promql_matchers()
     try:
-        return prometheus.presence(clients.prometheus, name, window, matchers, clients.retry_budget)
-    except SourceError as error:
+        return prometheus.read_presence(
+            clients.prometheus, name, window, matchers, clients.retry_budget
+        )
+    except ServerError as error:
         clients.failures.append(error)
         return None
 
@@ -156,7 +158,7 @@ def kubernetes_api(cluster: Cluster) -> AbstractContextManager[httpx.Client]:
     """Open a connection to the Kubernetes API of a cluster that gives access to it.
 
     Raises:
-        SourceRejected: on entering, when there is no way in.
+        ServerRejected: on entering, when there is no way in.
     """
     if cluster.kubernetes_access == "in-cluster":
         return kubernetes_access.from_service_account(cluster.name)
@@ -165,12 +167,10 @@ def kubernetes_api(cluster: Cluster) -> AbstractContextManager[httpx.Client]:
 
 
 OPENCOST = Source("opencost", ("raw.allocation", "raw.asset"), _read_opencost)
-PROMETHEUS = Source(
-    "prometheus", ("raw.container_usage", "raw.volume_usage", "raw.price"), _read_prometheus
-)
+PROMETHEUS = Source("prometheus", prometheus.TABLES, _read_prometheus)
 KUBERNETES = Source(
     "kubernetes",
-    tuple(kubernetes_tables.SCHEMAS),
+    kubernetes_tables.TABLES,
     _read_kubernetes,
     heartbeat=kubernetes_tables.INVENTORY,
     is_asked=lambda cluster: cluster.kubernetes_access != "none",

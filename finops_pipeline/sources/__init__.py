@@ -1,5 +1,5 @@
-"""What is read: one module per system, and what is made of the answers before they are kept.
+"""Systems that are read, one module each, and what is made of their answers before they are kept.
 
-``belief`` judges whether an answer can be true, ``states`` turns listings into changes, ``vitals``
-asks what the doctor wants to know.
+``plausibility`` judges whether an answer can be true, ``reconciliation`` whether a day is the sum
+of its windows, ``probe`` asks what the doctor wants to know.
 """

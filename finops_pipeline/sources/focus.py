@@ -19,14 +19,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from finops_pipeline.errors import SourceMalformed
-from finops_pipeline.sources.reading import INSTANT, TEXT
+from finops_pipeline.catalog.raw_schemas import raw_schema
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline.sql_text import sql_literal
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 TABLE = "raw.bill"
-COST = pa.decimal128(28, 10)
 
 # Ours, FOCUS', whether a file without it is refused. Those that are not required are null in FOCUS
 # where a provider has no such thing.
@@ -44,16 +43,6 @@ _COLUMNS = (
     ("currency", "BillingCurrency", True),
     ("billed_cost", "BilledCost", True),
     ("effective_cost", "EffectiveCost", True),
-)
-_COSTS = ("billed_cost", "effective_cost")
-_INSTANTS = ("billing_period_start", "charge_period_start", "charge_period_until")
-SCHEMA = pa.schema(
-    [
-        ("window_start", INSTANT),
-        ("source_file", TEXT),
-        *((ours, INSTANT if ours in _INSTANTS else TEXT) for ours, _, _ in _COLUMNS[:-2]),
-        *((ours, COST) for ours in _COSTS),
-    ]
 )
 _PATTERN = re.compile(r"[*?\[]")
 _MONTH = "cast(window_start as date)"
@@ -82,46 +71,48 @@ def examine(path: Path, currency: str) -> Bill:
         currency: of the installation; nothing is converted.
 
     Raises:
-        SourceMalformed: it cannot be read to its end, lacks a column that FOCUS requires, or holds
+        ServerMalformed: it cannot be read to its end, lacks a column that FOCUS requires, or holds
             a row without billing period, without a finite cost, or in another currency.
     """
     try:
         before = path.stat()
         sha256 = _sha256(path)
-        months, faults = _judged(path, currency)
+        months, faults = _judge(path, currency)
         after = path.stat()
     except (OSError, EOFError, ValueError, csv.Error, duckdb.Error) as error:
-        raise SourceMalformed(f"cannot be read: {_short(error)}") from error
+        raise ServerMalformed(f"cannot be read: {_short(error)}") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise SourceMalformed("was written to while it was read")
+        raise ServerMalformed("was written to while it was read")
     if faults:
-        raise SourceMalformed("; ".join(faults))
+        raise ServerMalformed("; ".join(faults))
     return Bill(sha256, months)
 
 
-def rows(files: Iterable[tuple[str, Path]], month: date) -> pa.Table:
-    """Rows of ``raw.bill`` of one billing month, in the order of their values.
+def read_month(files: Iterable[tuple[str, Path]], month: date) -> pa.Table:
+    """Read the rows of ``raw.bill`` of one billing month, in the order of their values.
 
     Args:
         files: each with the name that its rows are to tell.
         month: its first day.
 
     Raises:
-        SourceMalformed: a file cannot be read any more.
+        ServerMalformed: a file cannot be read any more.
     """
+    schema = raw_schema(TABLE)
     try:
         with closing(_connection()) as connection:
-            named = (
-                f"select {sql_literal(name)} as source_file, * from ({_typed(connection, path)})"
+            selects = (
+                f"select {sql_literal(name)} as source_file, *"
+                f" from ({_typed_select(connection, path)})"
                 for name, path in files
             )
             query = (
-                f"select {', '.join(SCHEMA.names)} from ({' union all '.join(named)})"
+                f"select {', '.join(schema.names)} from ({' union all '.join(selects)})"
                 f" where {_MONTH} = $month order by all"
             )
-            return connection.execute(query, {"month": month}).to_arrow_table().cast(SCHEMA)
+            return connection.execute(query, {"month": month}).to_arrow_table().cast(schema)
     except (OSError, EOFError, ValueError, csv.Error, duckdb.Error) as error:
-        raise SourceMalformed(f"the bill of {month:%Y-%m} cannot be read: {error}") from error
+        raise ServerMalformed(f"the bill of {month:%Y-%m} cannot be read: {error}") from error
 
 
 def _connection() -> duckdb.DuckDBPyConnection:
@@ -131,8 +122,8 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _judged(path: Path, currency: str) -> tuple[tuple[date, ...], list[str]]:
-    """Billing months of a file; what is wrong with it, in sentences."""
+def _judge(path: Path, currency: str) -> tuple[tuple[date, ...], list[str]]:
+    """Judge a file: its billing months, and what is wrong with it, in sentences."""
     with closing(_connection()) as connection:
         if missing := _missing(connection, path):
             return (), [f"lacks the columns {', '.join(missing)}"]
@@ -144,25 +135,25 @@ def _judged(path: Path, currency: str) -> tuple[tuple[date, ...], list[str]]:
                     filter (currency is distinct from $currency),
                 count(*) filter (currency is null),
                 bit_xor(hash(charge))  -- reads what the others do not: text may be damaged, too
-            from ({_typed(connection, path)}) as charge
+            from ({_typed_select(connection, path)}) as charge
             group by month
             order by month
         """
-        found = connection.execute(query, {"currency": currency}).fetchall()
-    return tuple(month for month, *_ in found if month), [*_faults(found, currency)]
+        by_month = connection.execute(query, {"currency": currency}).fetchall()
+    return tuple(month for month, *_ in by_month if month), [*_faults(by_month, currency)]
 
 
-def _faults(found: Sequence[tuple[Any, ...]], currency: str) -> Iterator[str]:
-    if any(month is None for month, *_ in found):
+def _faults(by_month: Sequence[tuple[Any, ...]], currency: str) -> Iterator[str]:
+    if any(month is None for month, *_ in by_month):
         yield "holds rows without a BillingPeriodStart"
     # What is no date of Python's comes as text, or as the last one there is.
-    if odd := [month for month, *_ in found if month and not _is_sane(month)]:
+    if odd := [month for month, *_ in by_month if month and not _is_sane(month)]:
         yield f"has a BillingPeriodStart outside of {_FIRST_YEAR} to {_LAST_YEAR}: {odd[0]}"
-    if count := sum(wrong for _, wrong, *_ in found):
+    if count := sum(wrong for _, wrong, *_ in by_month):
         yield f"holds {count} rows whose BilledCost or EffectiveCost is no finite number"
-    if others := sorted({other for _, _, other, *_ in found if other}):
+    if others := sorted({other for _, _, other, *_ in by_month if other}):
         yield f"is in {', '.join(others)}, and this installation in {currency}"
-    if any(count for _, _, _, count, _ in found):
+    if any(count for _, _, _, count, _ in by_month):
         yield "holds rows without a BillingCurrency"
 
 
@@ -171,42 +162,43 @@ def _is_sane(month: object) -> bool:
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
-    there = {name.lower() for name in _types(connection, path)}
+    names = {name.lower() for name in _types(connection, path)}
     return [
-        focus for _, focus, is_required in _COLUMNS if is_required and focus.lower() not in there
+        focus for _, focus, is_required in _COLUMNS if is_required and focus.lower() not in names
     ]
 
 
 def _types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
-    """Type of each column of a file."""
-    found = connection.execute(f"describe {_plain(path)}").fetchall()
-    return {name: kind for name, kind, *_ in found}
+    """Describe a file: type by name of its columns."""
+    columns = connection.execute(f"describe {_plain_select(path)}").fetchall()
+    return {name: kind for name, kind, *_ in columns}
 
 
-def _typed(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
-    """A select of our columns; null is what could not be cast, or is not there."""
+def _typed_select(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
+    """Return a select of our columns; null is what could not be cast, or is not there."""
     types = {name.lower(): kind for name, kind in _types(connection, path).items()}
     columns = ", ".join(
         f"{_cast(ours, focus, types.get(focus.lower()))} as {ours}" for ours, focus, _ in _COLUMNS
     )
     month = "date_trunc('month', billing_period_start) as window_start"
-    return f"select *, {month} from (select {columns} from ({_plain(path)}))"
+    return f"select *, {month} from (select {columns} from ({_plain_select(path)}))"
 
 
 def _cast(ours: str, focus: str, kind: str | None) -> str:
     if kind is None:
         return "null::varchar"
-    if ours in _COSTS:
-        return f'try_cast("{focus}" as decimal(28, 10))'
-    if ours in _INSTANTS:  # some clouds leave out the seconds
+    target = raw_schema(TABLE).field(ours).type
+    if pa.types.is_decimal(target):
+        return f'try_cast("{focus}" as decimal({target.precision}, {target.scale}))'
+    if pa.types.is_timestamp(target):  # some clouds leave out the seconds
         short = f"try_strptime(cast(\"{focus}\" as varchar), '%Y-%m-%dT%H:%MZ')"
         return f'coalesce(try_cast("{focus}" as timestamptz), cast({short} as timestamptz))'
     is_plain = not kind.startswith(("MAP", "STRUCT"))  # tags of Parquet files
     return f'cast("{focus}" as varchar)' if is_plain else f'cast(to_json("{focus}") as varchar)'
 
 
-def _plain(path: Path) -> str:
-    """A select of everything a file holds, of a CSV file as text."""
+def _plain_select(path: Path) -> str:
+    """Return a select of all that a file holds, of a CSV file as text."""
     pattern = sql_literal(_PATTERN.sub(r"[\g<0>]", str(path)))  # the name is no pattern
     if path.name.endswith(".parquet"):
         return f"select * from read_parquet({pattern}, hive_partitioning = false)"
@@ -219,7 +211,7 @@ def _plain(path: Path) -> str:
 
 
 def _header(path: Path) -> list[str]:
-    """Names of the columns; DuckDB would guess them, from the rows of a damaged file too."""
+    """Read the names of the columns; DuckDB would guess them, even from damaged rows."""
     with _unpacked(path) as file:
         line = file.readline().decode("utf-8-sig")
     names = next(csv.reader([line]), [])

@@ -1,7 +1,7 @@
 """OpenCost and Kubecost: what was allocated and what it ran on, one window at a time.
 
-A 200 is not believed here, only read: ``belief`` judges it. Of two equal names in one answer the
-last wins, as in every JSON reader; the sums that ``belief`` compares notice the loss.
+A 200 is not believed here, only read: ``plausibility`` judges it. Of two equal names in one answer
+the last wins, as in every JSON reader; the sums that ``plausibility`` compares notice the loss.
 """
 
 import re
@@ -19,125 +19,18 @@ import pyarrow.compute as pc
 from msgspec import Raw, Struct, field
 
 from finops_pipeline import http
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.sources.reading import (
-    BOOLEAN,
     NULL,
-    NUMBER,
-    TEXT,
     Reading,
-    ask_with_retries,
     check_clock,
+    fetch_with_retries,
     parse_answer,
     raw_json,
-    schema,
-    table,
+    raw_table,
 )
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import DAY, WINDOW, rfc3339
-
-SCHEMAS = {
-    "raw.allocation": schema(
-        {
-            "allocation": TEXT,
-            "node": TEXT,
-            "namespace": TEXT,
-            "workload_kind": TEXT,
-            "workload": TEXT,
-            "pod": TEXT,
-            "container": TEXT,
-            "labels": TEXT,
-            "annotations": TEXT,
-            "namespace_labels": TEXT,
-            "namespace_annotations": TEXT,
-            "volumes": TEXT,
-            "load_balancers": TEXT,
-            "minutes": NUMBER,
-            "cpu_core_hours": NUMBER,
-            "cpu_request_cores": NUMBER,
-            "cpu_usage_cores": NUMBER,
-            "cpu_usage_max_cores": NUMBER,
-            "memory_byte_hours": NUMBER,
-            "memory_request_bytes": NUMBER,
-            "memory_usage_bytes": NUMBER,
-            "memory_usage_max_bytes": NUMBER,
-            "gpu_hours": NUMBER,
-            "storage_byte_hours": NUMBER,
-            "network_transmit_bytes": NUMBER,
-            "network_receive_bytes": NUMBER,
-            "source_cpu_cost": NUMBER,
-            "source_memory_cost": NUMBER,
-            "source_gpu_cost": NUMBER,
-            "source_storage_cost": NUMBER,
-            "source_network_cost": NUMBER,
-            "source_load_balancer_cost": NUMBER,
-            "source_shared_cost": NUMBER,
-            "source_external_cost": NUMBER,
-            "source_total_cost": NUMBER,
-            "cpu_adjustment_cost": NUMBER,
-            "memory_adjustment_cost": NUMBER,
-            "gpu_adjustment_cost": NUMBER,
-            "storage_adjustment_cost": NUMBER,
-            "network_adjustment_cost": NUMBER,
-            "load_balancer_adjustment_cost": NUMBER,
-        },
-        required=("allocation", "minutes"),
-    ),
-    "raw.asset": schema(
-        {
-            "asset": TEXT,
-            "asset_kind": TEXT,
-            "name": TEXT,
-            "provider_id": TEXT,
-            "node_type": TEXT,
-            "is_spot": BOOLEAN,
-            "labels": TEXT,
-            "minutes": NUMBER,
-            "cpu_cores": NUMBER,
-            "memory_bytes": NUMBER,
-            "cpu_core_hours": NUMBER,
-            "memory_byte_hours": NUMBER,
-            "gpu_hours": NUMBER,
-            "storage_bytes": NUMBER,
-            "storage_byte_hours": NUMBER,
-            "storage_used_byte_hours": NUMBER,
-            "storage_class": TEXT,
-            "volume": TEXT,
-            "volume_claim": TEXT,
-            "volume_claim_namespace": TEXT,
-            "discount_ratio": NUMBER,
-            "source_cpu_cost": NUMBER,
-            "source_memory_cost": NUMBER,
-            "source_gpu_cost": NUMBER,
-            "source_total_cost": NUMBER,
-            "adjustment_cost": NUMBER,
-        },
-        required=("asset", "asset_kind", "minutes"),
-    ),
-    "raw.source_daily": schema(
-        {
-            "allocation": TEXT,
-            "namespace": TEXT,
-            "workload_kind": TEXT,
-            "workload": TEXT,
-            "source_cpu_cost": NUMBER,
-            "source_memory_cost": NUMBER,
-            "source_gpu_cost": NUMBER,
-            "source_storage_cost": NUMBER,
-            "source_network_cost": NUMBER,
-            "source_load_balancer_cost": NUMBER,
-            "source_shared_cost": NUMBER,
-            "source_external_cost": NUMBER,
-            "source_total_cost": NUMBER,
-            "cpu_adjustment_cost": NUMBER,
-            "memory_adjustment_cost": NUMBER,
-            "gpu_adjustment_cost": NUMBER,
-            "storage_adjustment_cost": NUMBER,
-            "network_adjustment_cost": NUMBER,
-            "load_balancer_adjustment_cost": NUMBER,
-        },
-        required=("allocation",),
-    ),
-}
 
 # Enough to tell which workload differs; a row per container of a day would be 100 MB.
 _OF_A_DAY = "namespace,controller"
@@ -157,7 +50,7 @@ _LABELS = frozenset({"labels", "annotations", "namespace_labels", "namespace_ann
 _PARTS = frozenset({"volumes", "load_balancers"})
 
 # What is not listed in the structs below is skipped unread: fields come and go with versions.
-# Labels stay text (Raw): nobody pays for them before SQL looks into them. Fields stand in the order
+# Labels stay text (Raw): they cost nothing before SQL looks into them. Fields stand in the order
 # of the answer, where msgspec looks for the next one first.
 
 
@@ -280,38 +173,38 @@ def read_window(
     cluster: str,
     start: datetime,
     fetched_at: datetime,
-    patience: RetryBudget | None = None,
+    budget: RetryBudget | None = None,
 ) -> Reading:
-    """``raw.allocation`` and ``raw.asset`` of one window, read together.
+    """Read ``raw.allocation`` and ``raw.asset`` of one window together.
 
     Args:
         client: its base URL is the OpenCost server of one cluster.
         cluster: name in the settings.
         start: first instant of the window, UTC, on the quarter hour.
         fetched_at: now, UTC.
-        patience: of the tick.
+        budget: of retries in the tick.
 
     Raises:
-        SourceUnavailable: no answer in time, 429 or a 5xx.
-        SourceRejected: any other status.
-        SourceMalformed: not the JSON we know, or not the window we asked for.
-        SourceClockDiffers: its clock and ours are minutes apart.
+        ServerUnavailable: no answer in time, 429 or a 5xx.
+        ServerRejected: any other status.
+        ServerMalformed: not the JSON we know, or not the window we asked for.
+        ServerClockDiffers: its clock and ours are minutes apart.
     """
     window = {"window": f"{rfc3339(start)},{rfc3339(start + WINDOW)}"}
 
-    def ask(seconds_left: Callable[[], float]) -> Reading:
+    def fetch(seconds_left: Callable[[], float]) -> Reading:
         parameters = {**window, "includeIdle": "true"}
-        told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
+        answer = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
         allocations = parse_answer(
-            check_clock(told), lambda body: allocation_rows(body, cluster, start)
+            check_clock(answer), lambda body: parse_allocations(body, cluster, start)
         )
-        clock_difference = told.clock_difference
-        told = http.get(client, "/assets", window, deadline_seconds=seconds_left())
-        assets = parse_answer(check_clock(told), lambda body: asset_rows(body, cluster, start))
+        clock_difference = answer.clock_difference
+        answer = http.get(client, "/assets", window, deadline_seconds=seconds_left())
+        assets = parse_answer(check_clock(answer), lambda body: parse_assets(body, cluster, start))
         tables = {"raw.allocation": allocations, "raw.asset": assets}
         return Reading(cluster, start, fetched_at, tables, clock_difference=clock_difference)
 
-    return ask_with_retries(cluster, ask, patience)
+    return fetch_with_retries(cluster, fetch, budget)
 
 
 def read_day(
@@ -319,38 +212,38 @@ def read_day(
     cluster: str,
     start: datetime,
     fetched_at: datetime,
-    patience: RetryBudget | None = None,
+    budget: RetryBudget | None = None,
 ) -> Reading:
-    """``raw.source_daily`` of one UTC day, asked for in one piece; read once, so it is final.
+    """Read ``raw.source_daily`` of one UTC day in one piece; read once, so it is final.
 
     Args:
         client: its base URL is the OpenCost server of one cluster.
         cluster: name in the settings.
         start: first instant of the day, UTC.
         fetched_at: now, UTC.
-        patience: of the tick.
+        budget: of retries in the tick.
 
     Raises:
-        SourceUnavailable: no answer in time, 429 or a 5xx.
-        SourceRejected: any other status.
-        SourceMalformed: not the JSON we know, or not the day we asked for.
-        SourceClockDiffers: its clock and ours are minutes apart.
+        ServerUnavailable: no answer in time, 429 or a 5xx.
+        ServerRejected: any other status.
+        ServerMalformed: not the JSON we know, or not the day we asked for.
+        ServerClockDiffers: its clock and ours are minutes apart.
     """
     span = f"{rfc3339(start)},{rfc3339(start + DAY)}"
     parameters = {"window": span, "includeIdle": "true", "aggregate": _OF_A_DAY}
 
-    def ask(seconds_left: Callable[[], float]) -> Reading:
-        told = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
-        rows = parse_answer(check_clock(told), lambda body: day_rows(body, cluster, start))
+    def fetch(seconds_left: Callable[[], float]) -> Reading:
+        answer = http.get(client, "/allocation", parameters, deadline_seconds=seconds_left())
+        rows = parse_answer(check_clock(answer), lambda body: parse_day(body, cluster, start))
         tables = {"raw.source_daily": rows}
-        ahead = told.clock_difference
+        ahead = answer.clock_difference
         return Reading(cluster, start, fetched_at, tables, clock_difference=ahead, is_final=True)
 
-    return ask_with_retries(cluster, ask, patience)
+    return fetch_with_retries(cluster, fetch, budget)
 
 
-def day_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
-    """Rows of ``raw.source_daily``, by name; a server that adds nothing up gives one per container.
+def parse_day(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Parse rows of ``raw.source_daily``, by name; some servers add nothing up: one per container.
 
     Raises:
         ValueError: not one step for the day asked for, rows of several clusters, or numbers that
@@ -367,11 +260,11 @@ def day_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         **_columns("raw.source_daily", _Allocation, items),
         **_columns("raw.source_daily", _Properties, [item.properties for item in items]),
     }
-    return table(SCHEMAS["raw.source_daily"], cluster, start, columns)
+    return raw_table("raw.source_daily", cluster, start, columns)
 
 
-def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
-    """Rows of ``raw.allocation``, by name.
+def parse_allocations(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Parse rows of ``raw.allocation``, by name.
 
     Raises:
         ValueError: not one step for the window asked for, rows of several clusters, or numbers that
@@ -387,18 +280,18 @@ def allocation_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         **_columns("raw.allocation", _Properties, [item.properties for item in items]),
         **_columns("raw.allocation", _Maxima, [item.maxima or _NO_MAXIMA for item in items]),
     }
-    return _possible(table(SCHEMAS["raw.allocation"], cluster, start, columns))
+    return _require_possible(raw_table("raw.allocation", cluster, start, columns))
 
 
-def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
-    """Rows of ``raw.asset``, by name.
+def parse_assets(body: bytes, cluster: str, start: datetime) -> pa.Table:
+    """Parse rows of ``raw.asset``, by name.
 
     Raises:
         ValueError: not the window asked for, assets of several clusters, or numbers that cannot be.
         msgspec.DecodeError: not the JSON we know.
     """
-    answer = _decoded(body, _ASSETS)
-    names, items = _sorted(answer.data)
+    answer = _decode(body, _ASSETS)
+    names, items = _sort_by_name(answer.data)
     _refuse_other_window(items, start)
     _refuse_other_clusters(items)
     columns = {
@@ -408,10 +301,10 @@ def asset_rows(body: bytes, cluster: str, start: datetime) -> pa.Table:
         **_columns("raw.asset", _Asset, items),
         **_columns("raw.asset", _AssetProperties, [item.properties for item in items]),
     }
-    return _possible(table(SCHEMAS["raw.asset"], cluster, start, columns))
+    return _require_possible(raw_table("raw.asset", cluster, start, columns))
 
 
-def _decoded(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
+def _decode(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
     body.decode()  # refuses what is not UTF-8: msgspec does not look into what it leaves as text
     answer = decoder.decode(body)
     if answer.code != httpx.codes.OK:
@@ -420,16 +313,16 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[_Answer]) -> _Answer:
 
 
 def _only_step(body: bytes) -> tuple[list[str], list[Any]]:
-    answer = _decoded(body, _ALLOCATIONS)
+    answer = _decode(body, _ALLOCATIONS)
     if len(answer.data) != 1:
         raise ValueError(f"expected the one step asked for, got {len(answer.data)}")
-    names, items = _sorted(answer.data[0])
+    names, items = _sort_by_name(answer.data[0])
     if names != [item.name for item in items]:
         raise ValueError("rows are not filed under their own names")
     return names, items
 
 
-def _sorted(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
+def _sort_by_name(items: dict[str, Any]) -> tuple[list[str], list[Any]]:
     names = sorted(items)
     return names, [items[name] for name in names]
 
@@ -447,7 +340,7 @@ def _refuse_other_window(items: Iterable[Any], start: datetime, length: timedelt
 
 
 def _refuse_other_clusters(items: Iterable[Any]) -> None:
-    """Nobody could tell which rows are this cluster's: its name there may be any."""
+    """Refuse rows of several clusters: which are this one's no name tells, since it may be any."""
     clusters = set(map(attrgetter("properties.source_cluster"), items)) - {None, ""}
     if len(clusters) > 1:
         raise ValueError(
@@ -457,21 +350,19 @@ def _refuse_other_clusters(items: Iterable[Any]) -> None:
 
 
 def _columns(table_name: str, kind: type[Struct], items: list[Any]) -> dict[str, Any]:
-    """Columns of a table that the fields of one kind of item fill.
+    """Return columns of a table that the fields of one kind of item fill.
 
     No dict or tuple is kept per row: that would cost as much as the decode.
     """
-    own = [column for column in SCHEMAS[table_name] if column.name in kind.__struct_fields__]
-    texts = {
-        column.name: _text(column.name, list(map(attrgetter(column.name), items)))
-        for column in own
-        if column.type == TEXT
-    }
-    return texts | _numbers([column.name for column in own if column.type == NUMBER], items)
+    fields = [column for column in raw_schema(table_name) if column.name in kind.__struct_fields__]
+    texts = [column.name for column in fields if pa.types.is_string(column.type)]
+    numbers = [column.name for column in fields if pa.types.is_floating(column.type)]
+    columns = {name: _text(name, list(map(attrgetter(name), items))) for name in texts}
+    return columns | _number_columns(numbers, items)
 
 
-def _numbers(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
-    """All of them row by row, as they lie in memory; JSON has no NaN, so that it can mean null."""
+def _number_columns(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
+    """Return columns of numbers, taken row by row; JSON has no NaN, so that it can mean null."""
     if not names:
         return {}
     values = list(chain.from_iterable(map(attrgetter(*names), items)))
@@ -479,7 +370,7 @@ def _numbers(names: list[str], items: list[Any]) -> dict[str, pa.Array]:
     _refuse_absurd(names, rows)
     columns = rows.T
     return {
-        name: pa.array(np.ascontiguousarray(column), NUMBER, from_pandas=True)
+        name: pa.array(np.ascontiguousarray(column), from_pandas=True)
         for name, column in zip(names, columns, strict=True)
     }
 
@@ -501,7 +392,7 @@ def _text(name: str, values: list[Any]) -> pa.Array | list[str | bytes | None]:
     return [value or None for value in values] if "" in values else values
 
 
-def _possible(rows: pa.Table) -> pa.Table:
+def _require_possible(rows: pa.Table) -> pa.Table:
     minutes = pc.min_max(rows["minutes"]).as_py()
     if rows.num_rows and not 0 < minutes["min"] <= minutes["max"] <= _MOST_MINUTES:
         raise ValueError(f"{minutes['min']} to {minutes['max']} minutes in a window of 15")

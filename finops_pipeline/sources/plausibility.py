@@ -1,8 +1,8 @@
-"""Whether OpenCost's answer for a window can be true: it says 200 with rows and costs missing.
+"""Plausibility of OpenCost's answer for a window: it says 200 with rows and costs missing.
 
 Pure. Each check compares two views that fail separately. What contradicts itself so far that costs
-would be wrong is refused; what is merely wrong in part is kept as degraded; what nobody else
-could confirm is kept as unverified.
+would be wrong is refused; what is merely wrong in part is kept as degraded; what no other
+view could confirm is kept as unverified.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.errors import SourceMalformed
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline.sources.prometheus import Presence
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.units import rfc3339
@@ -61,7 +61,7 @@ _STEPS = 2  # a container seen once may have been gone before OpenCost looked
 
 
 def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False) -> Reading:
-    """The same reading, marked by what can be believed of it.
+    """Judge a reading: return the same, marked by what can be believed of it.
 
     Args:
         reading: of OpenCost, with ``raw.allocation`` and ``raw.asset``.
@@ -70,7 +70,7 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
             no better answer will come.
 
     Raises:
-        SourceMalformed: rows, nodes or hours are missing; the message holds both numbers.
+        ServerMalformed: rows, nodes or hours are missing; the message holds both numbers.
     """
     rows, assets = reading.tables["raw.allocation"], reading.tables["raw.asset"]
     containers = _containers(rows)
@@ -83,7 +83,7 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
     ]
     if refused and not is_last:
         window = f"window {rfc3339(reading.window_start)}"
-        raise SourceMalformed(f"cluster {reading.cluster}: {window}: {'; '.join(refused)}")
+        raise ServerMalformed(f"cluster {reading.cluster}: {window}: {'; '.join(refused)}")
     degraded = [
         *refused,
         *_missing_names(containers, presence),
@@ -103,42 +103,42 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
 
 
 def cure(minutes_ratio: float) -> str:
-    """What to set where a source tells less time than containers ran; by how much less it tells."""
+    """Return what to set where a source tells less time than containers ran, by how much less."""
     return ONE_STEP if minutes_ratio * _MINUTES >= _MINUTES - 1 else COARSE
 
 
 def is_without_containers(reading: Reading) -> bool:
-    """Whether a reading of OpenCost has rows of other things only; never of another source."""
+    """Return whether a reading has rows of other things only; False of another source's."""
     rows = reading.tables.get("raw.allocation")
     return rows is not None and not _containers(rows).num_rows
 
 
 def _containers(rows: pa.Table) -> pa.Table:
-    """Rows of containers: not idle, not unmounted, not what is shared or comes from outside."""
-    own = pc.fill_null(pc.invert(pc.starts_with(rows["container"], "__")), False)
+    """Select rows of containers: not idle or unmounted, not what is shared or from outside."""
+    is_container = pc.fill_null(pc.invert(pc.starts_with(rows["container"], "__")), False)
     # Of the labels only whether there are any: copying their text costs more than all else here.
-    told = rows.select(_COLUMNS)
+    columns = rows.select(_COLUMNS)
     for name in _LABELS:
-        told = told.append_column(name, pc.is_valid(rows[name]))
-    return told.filter(own)
+        columns = columns.append_column(name, pc.is_valid(rows[name]))
+    return columns.filter(is_container)
 
 
 def _nothing_at_all(
     containers: pa.Table, assets: pa.Table, presence: Presence | None
 ) -> Iterator[str]:
-    """No node is without containers: its own agents run on it."""
+    """Expect containers on each node: its own agents run on it."""
     if containers.num_rows:
         return
     nodes = _nodes(assets).num_rows
-    seen = presence.whole_node_count if presence else 0
+    whole_nodes = presence.whole_node_count if presence else 0
     if nodes:
         yield f"0 containers, but {nodes} nodes in the assets"
-    elif seen:
-        yield f"0 containers, but Prometheus saw {seen:.0f} nodes"
+    elif whole_nodes:
+        yield f"0 containers, but Prometheus saw {whole_nodes:.0f} nodes"
 
 
 def _missing_nodes(containers: pa.Table) -> Iterator[str]:
-    """Without a node nobody knows the price."""
+    """Expect the name of a node: without it the price is unknown."""
     homeless = containers.filter(pc.is_null(containers["node"]))
     ghosts = pc.sum(_are_ghosts(homeless)).as_py() or 0
     if homeless.num_rows > ghosts:
@@ -147,7 +147,7 @@ def _missing_nodes(containers: pa.Table) -> Iterator[str]:
 
 
 def _are_ghosts(homeless: pa.Table) -> pa.ChunkedArray:
-    """A pod that just ended leaves a row of half a step, without node, usage or cost."""
+    """Return which are left by a pod that just ended: half a step, without node, usage or cost."""
     used = [
         pc.fill_null(pc.not_equal(homeless[name], 0.0), False)
         for name in ("cpu_usage_cores", "memory_usage_bytes", "source_total_cost")
@@ -157,7 +157,7 @@ def _are_ghosts(homeless: pa.Table) -> pa.ChunkedArray:
 
 
 def _missing_hours(containers: pa.Table) -> Iterator[str]:
-    """Allocated is the larger of request and usage; judged by the sum, since rows err by a step."""
+    """Expect the larger of request and usage; judged by the sum, since rows err by a step."""
     for hours, request, usage, least in (
         ("cpu_core_hours", "cpu_request_cores", "cpu_usage_cores", LEAST_CPU_RATIO),
         ("memory_byte_hours", "memory_request_bytes", "memory_usage_bytes", LEAST_MEMORY_RATIO),
@@ -170,7 +170,7 @@ def _missing_hours(containers: pa.Table) -> Iterator[str]:
 
 
 def _inflated_hours(containers: pa.Table) -> Iterator[str]:
-    """Where everything is told twice, the sums of the answer agree among themselves."""
+    """Expect no more than request and usage: where rows come twice, the sums agree all the same."""
     for hours, request, usage in (
         ("cpu_core_hours", "cpu_request_cores", "cpu_usage_cores"),
         ("memory_byte_hours", "memory_request_bytes", "memory_usage_bytes"),
@@ -188,26 +188,26 @@ def _missing_containers(containers: pa.Table, presence: Presence | None) -> Iter
         return
     counts = presence.running_sample_count
     enough = max(counts.values()) * _STEPS / _MINUTES
-    ran = ["/".join(container) for container, count in counts.items() if count >= enough]
+    ran = ["/".join(container) for container, samples in counts.items() if samples >= enough]
     names = [pc.fill_null(containers[name], "") for name in _NAMES]
     answered = pc.binary_join_element_wise(*names, "/").unique()
-    found = pc.sum(pc.is_in(answered, pa.array(ran, pa.string()))).as_py() or 0
-    if found < LEAST_CONTAINER_RATIO * len(ran):
-        yield f"rows of {found} containers, but Prometheus saw {len(ran)} run"
+    count = pc.sum(pc.is_in(answered, pa.array(ran, pa.string()))).as_py() or 0
+    if count < LEAST_CONTAINER_RATIO * len(ran):
+        yield f"rows of {count} containers, but Prometheus saw {len(ran)} run"
 
 
 def _missing_names(containers: pa.Table, presence: Presence | None) -> Iterator[str]:
-    """Kubernetes labels every namespace; who has a controller, Prometheus knows."""
+    """Expect labels, which all namespaces have, and the controllers that Prometheus knows."""
     for name, what in zip(_LABELS, ("labels", "labels of its namespace"), strict=True):
         if containers.num_rows and not pc.any(containers[name]).as_py():
             yield f"none of {containers.num_rows} containers has {what}"
-    seen = presence.controlled_pod_count if presence else None
-    named = containers.select(["namespace", "pod"]).filter(pc.is_valid(containers["workload"]))
-    count = len(pc.unique(pc.binary_join_element_wise(*named.columns, "/")))
-    if seen is None and containers.num_rows and not count:
+    expected = presence.controlled_pod_count if presence else None
+    pods = containers.select(["namespace", "pod"]).filter(pc.is_valid(containers["workload"]))
+    count = len(pc.unique(pc.binary_join_element_wise(*pods.columns, "/")))
+    if expected is None and containers.num_rows and not count:
         yield f"none of {containers.num_rows} containers has a controller"
-    elif count < LEAST_CONTAINER_RATIO * (seen or 0):
-        yield f"{count} pods with a controller, but Prometheus saw {seen:.0f}"
+    elif count < LEAST_CONTAINER_RATIO * (expected or 0):
+        yield f"{count} pods with a controller, but Prometheus saw {expected:.0f}"
 
 
 def _missing_costs(rows: pa.Table) -> Iterator[str]:
@@ -225,14 +225,14 @@ def _wrong_money(rows: pa.Table, assets: pa.Table) -> Iterator[str]:
 
 
 def _wrong_nodes(assets: pa.Table, presence: Presence | None) -> Iterator[str]:
-    """Per node-hour: short minutes and nodes that came or left change cost and hours alike."""
+    """Compare per node-hour: short minutes, and nodes that came or left, change both alike."""
     nodes = _nodes(assets)
     if presence is None or presence.mean_node_hour_price is None or not nodes.num_rows:
         return
     cost = _sum(nodes["source_total_cost"]) - _sum(nodes["adjustment_cost"])
-    price, seen = cost / _sum(nodes["minutes"]) * 60, presence.mean_node_hour_price
-    if _deviates(price, seen):
-        yield f"a node costs {price:.5f} an hour, by its price in Prometheus {seen:.5f}"
+    price, expected = cost / _sum(nodes["minutes"]) * 60, presence.mean_node_hour_price
+    if _deviates(price, expected):
+        yield f"a node costs {price:.5f} an hour, by its price in Prometheus {expected:.5f}"
     if nodes.num_rows < LEAST_CONTAINER_RATIO * presence.whole_node_count:
         yield f"{nodes.num_rows} nodes, but Prometheus saw {presence.whole_node_count:.0f}"
 
@@ -254,28 +254,24 @@ def _blind(presence: Presence | None) -> Iterator[str]:
 
 
 def _minutes_ratio(containers: pa.Table, presence: Presence | None) -> float | None:
-    """Of those that ran all the time, as Prometheus says; others may have started late."""
+    """Divide the minutes of those that ran all the time by 15; others may have started late."""
     most = pc.max(containers["minutes"]).as_py()
     if most is not None and most < _MINUTES:
-        known = set(presence.ran_throughout) if presence else set()
-        pods = pa.array([pod for _, pod, _ in known], pa.string())
+        names = set(presence.ran_throughout) if presence else set()
+        pods = pa.array([pod for _, pod, _ in names], pa.string())
         some = containers.filter(pc.is_in(containers["pod"], pods)).select([*_NAMES, "minutes"])
-        told = [
-            minutes
-            for *names, minutes in zip(*some.to_pydict().values(), strict=True)
-            if tuple(names) in known
-        ]
-        most = max(told, default=None)
+        rows = zip(*some.to_pydict().values(), strict=True)
+        most = max((minutes for *name, minutes in rows if tuple(name) in names), default=None)
     return None if most is None else most / _MINUTES
 
 
 def _lost_time(minutes_ratio: float | None) -> Iterator[str]:
-    """Nothing is scaled: who reads a cost is told the factor, and what to set."""
+    """Tell the factor and what to set: nothing is scaled."""
     if minutes_ratio is None or minutes_ratio >= 1:
         return
-    told = minutes_ratio * _MINUTES
+    minutes = minutes_ratio * _MINUTES
     mend = cure(minutes_ratio)
-    yield f"who ran all the time is told to have run {told:.3g} of 15 minutes: {mend}"
+    yield f"who ran all the time is told to have run {minutes:.3g} of 15 minutes: {mend}"
 
 
 def _nodes(assets: pa.Table) -> pa.Table:
@@ -290,5 +286,5 @@ def _sum(column: pa.ChunkedArray) -> float:
     return float(pc.sum(column).as_py() or 0.0)
 
 
-def _deviates(one: float, other: float) -> bool:
-    return abs(one - other) > MOST_COST_DEVIATION * abs(other) + _ROUNDING
+def _deviates(cost: float, expected: float) -> bool:
+    return abs(cost - expected) > MOST_COST_DEVIATION * abs(expected) + _ROUNDING

@@ -1,4 +1,4 @@
-"""What a doctor asks the servers of a cluster: versions, clocks, and which metrics are there."""
+"""Probes of the servers of a cluster, for the doctor: versions, clocks, and which metrics exist."""
 
 import math
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ import msgspec
 from msgspec import Struct, field
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError
+from finops_pipeline.errors import ServerError
 from finops_pipeline.sources import prometheus
 from finops_pipeline.sources.reading import parse_answer
 from finops_pipeline.units import rfc3339
 
-_SECONDS = 20.0  # somebody waits for the answer
+_SECONDS = 20.0  # people wait for the answer
 _RUNNING = "kube_pod_container_status_running{MATCHERS}"
 
 # Metrics without which something stays unknown: how many series of each there are now.
@@ -34,7 +34,7 @@ QUERY = {name: f"count({selector})" for name, selector in SERIES.items()} | {"co
 
 @dataclass(frozen=True)
 class Probe:
-    """What a server says of itself.
+    """Facts that a server tells of itself.
 
     Args:
         version: as it calls itself; None where it does not say.
@@ -78,10 +78,10 @@ class _Vector(Struct):
 
 
 def probe_opencost(client: httpx.Client) -> Probe:
-    """Version and clock of an OpenCost or Kubecost.
+    """Probe an OpenCost or Kubecost: its version and clock.
 
     Raises:
-        SourceError: it does not answer as one.
+        ServerError: it does not answer as one.
     """
     answer = http.get(client, "/installInfo", {}, deadline_seconds=_SECONDS)
     info = parse_answer(answer, msgspec.json.Decoder(_InstallInfo).decode)
@@ -89,7 +89,7 @@ def probe_opencost(client: httpx.Client) -> Probe:
 
 
 def probe_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Probe:
-    """Version, clock and series of a Prometheus, or of another server that speaks its language.
+    """Probe version, clock and series of a Prometheus, or of a server that speaks its language.
 
     Args:
         client: its base URL is the server.
@@ -97,19 +97,19 @@ def probe_prometheus(client: httpx.Client, now: datetime, matchers: str) -> Prob
         matchers: labels of one cluster's series, as in :func:`prometheus.read_window`.
 
     Raises:
-        SourceError: it does not answer queries.
+        ServerError: it does not answer queries.
     """
     form = {"query": prometheus.query(QUERY, matchers), "time": rfc3339(now)}
-    answer = http.post(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
+    answer = http.post_form(client, "/api/v1/query", form, deadline_seconds=_SECONDS)
     counts = parse_answer(answer, _counts)
     return Probe(_prometheus_version(client), answer.clock_difference, counts)
 
 
 def probe_kubernetes(client: httpx.Client) -> Probe:
-    """Version and clock of a Kubernetes API.
+    """Probe a Kubernetes API: its version and clock.
 
     Raises:
-        SourceError: it does not answer as one.
+        ServerError: it does not answer as one.
     """
     answer = http.get(client, "/version", {}, deadline_seconds=_SECONDS)
     version = parse_answer(answer, msgspec.json.Decoder(_Version).decode)
@@ -118,7 +118,7 @@ def probe_kubernetes(client: httpx.Client) -> Probe:
 
 def _counts(body: bytes) -> dict[str, float]:
     samples = msgspec.json.decode(body, type=_Vector).data.result
-    counts = {one.metric.quantity: float(one.value[1]) for one in samples}
+    counts = {sample.metric.quantity: float(sample.value[1]) for sample in samples}
     if not all(map(math.isfinite, counts.values())):
         raise ValueError(f"counts that are none: {counts}")
     return counts
@@ -128,5 +128,5 @@ def _prometheus_version(client: httpx.Client) -> str | None:
     try:
         answer = http.get(client, "/api/v1/status/buildinfo", {}, deadline_seconds=_SECONDS)
         return parse_answer(answer, msgspec.json.Decoder(_BuildInfo).decode).data.version
-    except SourceError:  # Thanos and proxies have no such page
+    except ServerError:  # Thanos and proxies have no such page
         return None

@@ -1,4 +1,4 @@
-"""Prometheus: what containers and volumes used, what nodes cost, and who was there.
+"""Prometheus: what containers and volumes used, what nodes cost, and what was running.
 
 One instant query per table, at the end of the window: each quantity is one line below, told apart
 by a label of its name. Two rules hold in each line. ``max by`` comes first, since a second scraper,
@@ -20,67 +20,14 @@ from msgspec import Struct, field
 
 from finops_pipeline import http
 from finops_pipeline.sources.reading import (
-    NUMBER,
-    TEXT,
     Reading,
-    ask_with_retries,
     check_clock,
+    fetch_with_retries,
     parse_answer,
-    schema,
-    table,
+    raw_table,
 )
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import HOUR, WINDOW, rfc3339
-
-SCHEMAS = {
-    "raw.container_usage": schema(
-        {
-            "namespace": TEXT,
-            "pod": TEXT,
-            "container": TEXT,
-            "observed_hours": NUMBER,
-            "cpu_used_core_hours": NUMBER,
-            "cpu_mean_cores": NUMBER,
-            "cpu_max_cores": NUMBER,
-            "memory_used_byte_hours": NUMBER,
-            "memory_mean_bytes": NUMBER,
-            "memory_max_bytes": NUMBER,
-            "gpu_used_hours": NUMBER,
-            "cpu_request_cores": NUMBER,
-            "memory_request_bytes": NUMBER,
-            "cpu_limit_cores": NUMBER,
-            "memory_limit_bytes": NUMBER,
-            "cpu_throttled_ratio": NUMBER,
-            "restart_count": NUMBER,
-            "oom_kill_count": NUMBER,
-            "network_transmit_bytes": NUMBER,
-            "network_receive_bytes": NUMBER,
-        },
-        required=("namespace", "pod", "container"),
-    ),
-    "raw.volume_usage": schema(
-        {
-            "namespace": TEXT,
-            "volume_claim": TEXT,
-            "used_bytes": NUMBER,
-            "capacity_bytes": NUMBER,
-        },
-        required=("namespace", "volume_claim"),
-    ),
-    "raw.price": schema(
-        {
-            "price_kind": TEXT,
-            "name": TEXT,
-            "cpu_core_hour_price": NUMBER,
-            "memory_gib_hour_price": NUMBER,
-            "gpu_hour_price": NUMBER,
-            "node_hour_price": NUMBER,
-            "storage_gib_hour_price": NUMBER,
-            "load_balancer_hour_price": NUMBER,
-        },
-        required=("price_kind", "name"),
-    ),
-}
 
 _FEW = 10  # containers that ran throughout: one is enough, and OpenCost may lack some
 
@@ -97,12 +44,12 @@ def _largest(expression: str) -> str:
     return f"max by ({_CONTAINER}) ({expression})"
 
 
-def _declared(metric: str, resource: str) -> str:
+def _last_declared(metric: str, resource: str) -> str:
     return _largest(f'last_over_time({metric}{{resource="{resource}",pod!="",MATCHERS}}[15m])')
 
 
-def _counted(counter: str, identity: str) -> str:
-    """Whole events of the window: ``increase`` extrapolates and makes 1.07 of one restart.
+def _event_count(counter: str, identity: str) -> str:
+    """Count whole events of the window: ``increase`` extrapolates and makes 1.07 of one restart.
 
     Counted from the last sample before the window, so that an event between two windows is not
     lost; a series that began in the window counts from its first sample.
@@ -120,9 +67,9 @@ def _counted(counter: str, identity: str) -> str:
 
 
 def _oom_kills() -> str:
-    """The larger of two counts: the kubelet forgets a container that ends between two scrapes."""
-    events = _counted("container_oom_events_total", "id")
-    restarts = _counted("kube_pod_container_status_restarts_total", "uid")
+    """Take the larger of two counts: the kubelet forgets containers that end between scrapes."""
+    events = _event_count("container_oom_events_total", "id")
+    restarts = _event_count("kube_pod_container_status_restarts_total", "uid")
     reasons = "max_over_time(kube_pod_container_status_last_terminated_reason{SELECTOR}[15m]) > 0"
     killed = _largest(reasons.replace("SELECTOR", 'reason="OOMKilled",MATCHERS'))
     ended = _largest(reasons.replace("SELECTOR", "MATCHERS"))
@@ -132,7 +79,7 @@ def _oom_kills() -> str:
 
 
 def _gpu() -> str:
-    """GPUs kept busy; the exporter's own labels hide the container's unless they are honoured."""
+    """Average the GPUs kept busy; the exporter's labels hide the container's unless honoured."""
     metric = "avg_over_time(DCGM_FI_DEV_GPU_UTIL{SELECTOR,MATCHERS}[15m])"
     renamed = metric.replace("SELECTOR", 'exported_pod!=""')
     for label in ("namespace", "pod", "container"):
@@ -155,7 +102,7 @@ def _of_claim(metric: str) -> str:
 
 
 def _of_node(metric: str, function: str = "avg_over_time") -> str:
-    """A price; where a relabelling dropped ``node``, OpenCost's ``instance`` is the same."""
+    """Average a price; where relabelling dropped ``node``, OpenCost's ``instance`` is the same."""
     named = f'{function}({metric}{{node!="",MATCHERS}}[15m])'
     unnamed = f'{function}({metric}{{node="",MATCHERS}}[15m])'
     renamed = f'label_replace({unnamed}, "node", "$1", "instance", "(.*)")'
@@ -167,7 +114,7 @@ def _owners(selector: str = "") -> str:
 
 
 def _sample_ratio(metric: str) -> str:
-    """Samples of the longest series over those of the best window of the hour.
+    """Divide samples of the longest series by those of the best window of the hour.
 
     Names of scrape jobs, and so ``up``, differ between installations; these series do not.
     """
@@ -196,14 +143,14 @@ QUERIES = {
         "memory_max_bytes": _largest(f"max_over_time({_MEMORY})"),
         "sample_count": _SAMPLES,
         "gpu_mean_ratio": _gpu(),
-        "cpu_request_cores": _declared("kube_pod_container_resource_requests", "cpu"),
-        "memory_request_bytes": _declared("kube_pod_container_resource_requests", "memory"),
-        "cpu_limit_cores": _declared("kube_pod_container_resource_limits", "cpu"),
-        "memory_limit_bytes": _declared("kube_pod_container_resource_limits", "memory"),
+        "cpu_request_cores": _last_declared("kube_pod_container_resource_requests", "cpu"),
+        "memory_request_bytes": _last_declared("kube_pod_container_resource_requests", "memory"),
+        "cpu_limit_cores": _last_declared("kube_pod_container_resource_limits", "cpu"),
+        "memory_limit_bytes": _last_declared("kube_pod_container_resource_limits", "memory"),
         "cpu_throttled_ratio": (
             f"{_recreations_added(_THROTTLED)} / {_recreations_added(_PERIODS)}"
         ),
-        "restart_count": _counted("kube_pod_container_status_restarts_total", "uid"),
+        "restart_count": _event_count("kube_pod_container_status_restarts_total", "uid"),
         "oom_kill_count": _oom_kills(),
         "network_transmit_bytes": _network("container_network_transmit_bytes_total"),
         "network_receive_bytes": _network("container_network_receive_bytes_total"),
@@ -251,12 +198,12 @@ QUERIES = {
 
 _MOST = 1e18  # no cluster has more bytes
 _LONGEST_URL = 2_000  # longer queries are sent as a form: servers refuse URLs from about 8,000
-_INFO = "PromQL info"  # a remark on a query, not on what it found
+_INFO = "PromQL info"  # a remark on a query, not on its answer
 
 
 @dataclass(frozen=True)
 class Presence:
-    """What Prometheus saw of one cluster in one window.
+    """Containers, pods and nodes that Prometheus saw of one cluster in one window.
 
     Args:
         running_sample_count: samples at which a container ran, by (namespace, pod, container).
@@ -312,17 +259,17 @@ class _Answer(Struct):
 _ANSWER = msgspec.json.Decoder(_Answer)
 
 _Key = tuple[str, ...]
-_Found = dict[str, dict[_Key, float]]
+_Values = dict[str, dict[_Key, float]]
 
 
-class _Told(NamedTuple):
+class _Vector(NamedTuple):
     """Values by quantity and key; what the server warned of."""
 
-    found: _Found
+    by_quantity: _Values
     warnings: list[str]
 
 
-class _Read(NamedTuple):
+class _Part(NamedTuple):
     """Rows of a raw table; what the server warned of; how far its clock is ahead."""
 
     rows: pa.Table
@@ -336,9 +283,9 @@ def read_window(
     start: datetime,
     fetched_at: datetime,
     matchers: str = "",
-    patience: RetryBudget | None = None,
+    budget: RetryBudget | None = None,
 ) -> Reading:
-    """``raw.container_usage``, ``raw.volume_usage`` and ``raw.price`` of one window.
+    """Read ``raw.container_usage``, ``raw.volume_usage`` and ``raw.price`` of one window.
 
     A series Prometheus does not have is null. Where it warns that an answer may lack some, the
     reading is degraded.
@@ -350,73 +297,73 @@ def read_window(
         fetched_at: now, UTC.
         matchers: labels of this cluster's series where several share one Prometheus, such as
             ``cluster="prod"``.
-        patience: of the tick.
+        budget: of retries in the tick.
 
     Raises:
-        SourceUnavailable: no answer in time, 429 or a 5xx.
-        SourceRejected: any other status.
-        SourceMalformed: not the JSON we know, or of another time.
-        SourceClockDiffers: its clock and ours are minutes apart.
+        ServerUnavailable: no answer in time, 429 or a 5xx.
+        ServerRejected: any other status.
+        ServerMalformed: not the JSON we know, or of another time.
+        ServerClockDiffers: its clock and ours are minutes apart.
     """
 
-    def ask(seconds_left: Callable[[], float]) -> list[_Read]:
+    def fetch(seconds_left: Callable[[], float]) -> list[_Part]:
         return [_read(client, name, cluster, start, matchers, seconds_left()) for name in _ROWS]
 
-    read = ask_with_retries(cluster, ask, patience)
-    warnings = [warning for one in read for warning in one.warnings]
+    parts = fetch_with_retries(cluster, fetch, budget)
+    warnings = [warning for part in parts for warning in part.warnings]
     return Reading(
         cluster,
         start,
         fetched_at,
-        {name: one.rows for name, one in zip(_ROWS, read, strict=True)},
+        {name: part.rows for name, part in zip(_ROWS, parts, strict=True)},
         is_degraded=bool(warnings),
         reason=f"Prometheus warned: {warnings[0]}" if warnings else None,
-        clock_difference=read[0].clock_difference,
+        clock_difference=parts[0].clock_difference,
     )
 
 
-def presence(
+def read_presence(
     client: httpx.Client,
     cluster: str,
     start: datetime,
     matchers: str = "",
-    patience: RetryBudget | None = None,
+    budget: RetryBudget | None = None,
 ) -> Presence:
-    """What Prometheus saw of one window, to judge OpenCost's answer by.
+    """Read what Prometheus saw of one window, to judge OpenCost's answer by.
 
     Args:
         client: its base URL is the Prometheus of the cluster.
         cluster: name in the settings.
         start: first instant of the window, UTC, on the quarter hour.
         matchers: as in :func:`read_window`.
-        patience: of the tick.
+        budget: of retries in the tick.
 
     Raises:
-        SourceError: as in :func:`read_window`.
+        ServerError: as in :func:`read_window`.
     """
 
-    def ask(seconds_left: Callable[[], float]) -> _Told:
+    def fetch(seconds_left: Callable[[], float]) -> _Vector:
         answer = _fetch(client, QUERIES["presence"], start, matchers, seconds_left())
         return parse_answer(
-            answer, lambda body: _values(body, QUERIES["presence"], _container, start)
+            answer, lambda body: _parse_vector(body, QUERIES["presence"], _container_key, start)
         )
 
-    told = ask_with_retries(cluster, ask, patience)
-    found, nobody = told.found, ("", "", "")
+    vector = fetch_with_retries(cluster, fetch, budget)
+    by_quantity, cluster_wide = vector.by_quantity, ("", "", "")
     return Presence(
-        running_sample_count=found["running_sample_count"],
-        ran_throughout=found["whole_sample_count"].keys(),
-        controlled_pod_count=found["controlled_pod_count"].get(nobody),
-        opencost_sample_ratio=found["opencost_sample_ratio"].get(nobody),
-        kube_state_sample_ratio=found["kube_state_sample_ratio"].get(nobody),
-        mean_node_hour_price=found["mean_node_hour_price"].get(nobody),
-        whole_node_count=found["whole_node_count"].get(nobody, 0.0),
-        warning=told.warnings[0] if told.warnings else None,
+        running_sample_count=by_quantity["running_sample_count"],
+        ran_throughout=by_quantity["whole_sample_count"].keys(),
+        controlled_pod_count=by_quantity["controlled_pod_count"].get(cluster_wide),
+        opencost_sample_ratio=by_quantity["opencost_sample_ratio"].get(cluster_wide),
+        kube_state_sample_ratio=by_quantity["kube_state_sample_ratio"].get(cluster_wide),
+        mean_node_hour_price=by_quantity["mean_node_hour_price"].get(cluster_wide),
+        whole_node_count=by_quantity["whole_node_count"].get(cluster_wide, 0.0),
+        warning=vector.warnings[0] if vector.warnings else None,
     )
 
 
 def query(quantities: Mapping[str, str], matchers: str = "") -> str:
-    """One PromQL expression for several quantities."""
+    """Return a single PromQL expression for several quantities."""
     lines = (
         f'label_replace({expression}, "quantity", "{name}", "", "")'
         for name, expression in quantities.items()
@@ -431,13 +378,15 @@ def _read(
     start: datetime,
     matchers: str,
     seconds_left: float,
-) -> _Read:
+) -> _Part:
     answer = _fetch(client, QUERIES[name], start, matchers, seconds_left)
-    told = parse_answer(answer, lambda body: _values(body, QUERIES[name], _KEYS[name], start))
-    rows = parse_answer(
-        answer, lambda _: table(SCHEMAS[name], cluster, start, _ROWS[name](told.found))
+    vector = parse_answer(
+        answer, lambda body: _parse_vector(body, QUERIES[name], _KEYS[name], start)
     )
-    return _Read(rows, told.warnings, answer.clock_difference)
+    rows = parse_answer(
+        answer, lambda _: raw_table(name, cluster, start, _ROWS[name](vector.by_quantity))
+    )
+    return _Part(rows, vector.warnings, answer.clock_difference)
 
 
 def _fetch(
@@ -448,13 +397,13 @@ def _fetch(
     seconds_left: float,
 ) -> http.Answer:
     form = {"query": query(quantities, matchers), "time": rfc3339(start + WINDOW)}
-    send = http.get if len(form["query"]) < _LONGEST_URL else http.post
+    send = http.get if len(form["query"]) < _LONGEST_URL else http.post_form
     return check_clock(send(client, "/api/v1/query", form, deadline_seconds=seconds_left))
 
 
-def _values(
+def _parse_vector(
     body: bytes, quantities: Mapping[str, str], key: Callable[[_Labels], _Key], start: datetime
-) -> _Told:
+) -> _Vector:
     body.decode()  # refuses what is not UTF-8: msgspec does not look into what it skips
     answer, end = _ANSWER.decode(body), start + WINDOW
     if answer.status != "success" or answer.data is None:
@@ -462,17 +411,17 @@ def _values(
     samples = answer.data.result
     if any(sample.value[0] != end.timestamp() for sample in samples):
         raise ValueError(f"asked for {rfc3339(end)}, got another time")
-    found: _Found = {name: {} for name in quantities}
+    by_quantity: _Values = {name: {} for name in quantities}
     for sample in samples:
-        of, value = found.get(sample.metric.quantity), _number(sample.value[1])
-        if of is None:
+        values, value = by_quantity.get(sample.metric.quantity), _number(sample.value[1])
+        if values is None:
             raise ValueError(f"did not ask for {sample.metric.quantity!r}")
         if math.isfinite(value):  # "NaN" and "+Inf" come from a division by zero: not known
             if not 0 <= value <= _MOST:
                 raise ValueError(f"{sample.metric.quantity} cannot be {value}")
-            if of.setdefault(key(sample.metric), value) != value:
+            if values.setdefault(key(sample.metric), value) != value:
                 raise ValueError(f"{sample.metric.quantity} of {key(sample.metric)} is told twice")
-    return _Told(found, [text for text in answer.warnings if not text.startswith(_INFO)])
+    return _Vector(by_quantity, [text for text in answer.warnings if not text.startswith(_INFO)])
 
 
 def _number(text: str) -> float:
@@ -481,60 +430,62 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _container(labels: _Labels) -> _Key:
+def _container_key(labels: _Labels) -> _Key:
     return labels.namespace, labels.pod, labels.container
 
 
-def _claim(labels: _Labels) -> _Key:
+def _claim_key(labels: _Labels) -> _Key:
     return labels.namespace, labels.claim
 
 
-def _priced(labels: _Labels) -> _Key:
+def _price_key(labels: _Labels) -> _Key:
     if labels.service:
         return "load_balancer", f"{labels.namespace}/{labels.service}"
     return ("node", labels.node) if labels.node else ("volume", labels.volume)
 
 
-def _columns(found: _Found, key_names: tuple[str, ...]) -> dict[str, Any]:
-    """Keys sorted, then each quantity in their order."""
-    keys = sorted(set().union(*found.values()))
-    named = zip(*keys, strict=True) if keys else ([] for _ in key_names)
-    return dict(zip(key_names, named, strict=True)) | {
-        name: pa.array([values.get(key) for key in keys], NUMBER) for name, values in found.items()
+def _columns(by_quantity: _Values, key_names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the keys, sorted, then each quantity in their order."""
+    keys = sorted(set().union(*by_quantity.values()))
+    key_columns = zip(*keys, strict=True) if keys else ([] for _ in key_names)
+    return dict(zip(key_names, key_columns, strict=True)) | {
+        name: pa.array([values.get(key) for key in keys], pa.float64())
+        for name, values in by_quantity.items()
     }
 
 
-def _container_usage(found: _Found) -> dict[str, Any]:
-    columns = _columns(found, ("namespace", "pod", "container"))
-    counts = columns["sample_count"]
+def _container_usage(by_quantity: _Values) -> dict[str, Any]:
+    columns = _columns(by_quantity, ("namespace", "pod", "container"))
+    counts, gpu_ratio = columns.pop("sample_count"), columns.pop("gpu_mean_ratio")
     if pc.max(counts).as_py() == 0:
         raise ValueError("rows of containers without a sample")
     hours = pc.multiply(counts, pc.divide(WINDOW / HOUR, pc.max(counts)))
-    used = pc.divide(columns["cpu_used_core_seconds"], HOUR.total_seconds())
+    used = pc.divide(columns.pop("cpu_used_core_seconds"), HOUR.total_seconds())
     return columns | {
         "observed_hours": hours,
         "cpu_used_core_hours": used,
         "cpu_mean_cores": pc.divide(used, hours),
         "memory_used_byte_hours": pc.multiply(columns["memory_mean_bytes"], hours),
-        "gpu_used_hours": pc.multiply(columns["gpu_mean_ratio"], hours),
+        "gpu_used_hours": pc.multiply(gpu_ratio, hours),
     }
 
 
-def _volume_usage(found: _Found) -> dict[str, Any]:
-    return _columns(found, ("namespace", "volume_claim"))
+def _volume_usage(by_quantity: _Values) -> dict[str, Any]:
+    return _columns(by_quantity, ("namespace", "volume_claim"))
 
 
-def _price(found: _Found) -> dict[str, Any]:
-    return _columns(found, ("price_kind", "name"))
+def _price(by_quantity: _Values) -> dict[str, Any]:
+    return _columns(by_quantity, ("price_kind", "name"))
 
 
 _KEYS = {
-    "raw.container_usage": _container,
-    "raw.volume_usage": _claim,
-    "raw.price": _priced,
+    "raw.container_usage": _container_key,
+    "raw.volume_usage": _claim_key,
+    "raw.price": _price_key,
 }
 _ROWS = {
     "raw.container_usage": _container_usage,
     "raw.volume_usage": _volume_usage,
     "raw.price": _price,
 }
+TABLES = tuple(_ROWS)

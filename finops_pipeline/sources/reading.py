@@ -1,6 +1,6 @@
-"""What every source hands on, and what counts as an answer."""
+"""Readings that every source hands on, and what counts as an answer."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceClockDiffers, SourceError
+from finops_pipeline.catalog.raw_schemas import raw_schema
+from finops_pipeline.errors import ServerClockDiffers, ServerError, TableError
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import rfc3339
 
@@ -19,20 +20,16 @@ from finops_pipeline.units import rfc3339
 REFUSED_CLOCK_DIFFERENCE = timedelta(seconds=300)
 REPORTED_CLOCK_DIFFERENCE = timedelta(seconds=60)
 
-TEXT = pa.string()
-NUMBER = pa.float64()
-BOOLEAN = pa.bool_()
-INSTANT = pa.timestamp("us", "UTC")
 NULL = msgspec.Raw(b"null")
 
-_NOTHING = pa.array(["{}", "[]"])
+_EMPTY_JSON = pa.array(["{}", "[]"])
 
-_Got = TypeVar("_Got")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one source said of one cluster and window.
+    """Answer of one source about one cluster and window.
 
     Args:
         cluster: name in the settings.
@@ -44,7 +41,7 @@ class Reading:
         is_degraded: kept although something in it is known to be wrong.
         reason: why it is unverified or degraded.
         minutes_ratio: minutes that containers which ran all the time are said to have run, over
-            15; below 1 the source loses time everywhere. None where nobody is known to have.
+            15; below 1 the source loses time everywhere. None where no container is known to have.
         clock_difference: how far the source's clock is ahead of ours; None where it does not say.
         is_final: it can never be read again, however young it is.
     """
@@ -61,51 +58,51 @@ class Reading:
     is_final: bool = False
 
 
-def ask_with_retries(
+def fetch_with_retries(
     cluster: str,
-    ask: Callable[[Callable[[], float]], _Got],
-    patience: RetryBudget | None = None,
-) -> _Got:
-    """Ask until an answer is complete and right, as far as patience goes.
+    fetch: Callable[[Callable[[], float]], _Result],
+    budget: RetryBudget | None = None,
+) -> _Result:
+    """Fetch until an answer is complete and right, as far as the retry budget goes.
 
     Args:
         cluster: named in the error.
-        ask: fetches and parses; is given a function that tells the seconds left for it.
-        patience: of the tick; by default as if there were none.
+        fetch: asks and parses; is given a function that returns the seconds left for it.
+        budget: of the tick; by default one of its own.
 
     Raises:
-        SourceError: of the last attempt.
+        ServerError: of the last attempt.
     """
     try:
-        return (patience or RetryBudget()).ask(ask)
-    except SourceError as error:
+        return (budget or RetryBudget()).call(fetch)
+    except ServerError as error:
         raise type(error)(f"cluster {cluster}: {error}") from error
 
 
 def check_clock(answer: http.Answer) -> http.Answer:
-    """The answer, if the clock of its server and ours agree.
+    """Return the answer, if the clock of its server and ours agree.
 
     Raises:
-        SourceClockDiffers: by more than 300 s.
+        ServerClockDiffers: by more than 300 s.
     """
     ahead = answer.clock_difference
     if ahead is not None and answer.sent_at and abs(ahead) > REFUSED_CLOCK_DIFFERENCE:
-        raise SourceClockDiffers(
+        raise ServerClockDiffers(
             f"{answer.request}: its clock says {rfc3339(answer.sent_at)}, ours"
             f" {rfc3339(answer.received_at)}: synchronise both machines (NTP)"
         )
     return answer
 
 
-def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
-    """What an answer says.
+def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Result]) -> _Result:
+    """Parse an answer.
 
     Args:
         answer: what came.
         parse: raises ``ValueError`` or msgspec's errors for what it cannot read or believe.
 
     Raises:
-        SourceMalformed: naming the request, the reason and the first 200 bytes.
+        ServerMalformed: naming the request, the reason and the first 200 bytes.
     """
     try:
         return parse(answer.body)
@@ -113,40 +110,33 @@ def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Got]) -> _Got:
         raise answer.malformed(error) from error
 
 
-def schema(columns: Mapping[str, pa.DataType], required: Collection[str]) -> pa.Schema:
-    """Columns of a raw table: the two that all begin with, then its own."""
-    own = [pa.field(name, kind, name not in required) for name, kind in columns.items()]
-    return pa.schema(
-        [
-            pa.field("cluster", TEXT, nullable=False),
-            pa.field("window_start", INSTANT, nullable=False),
-            *own,
-        ]
-    )
-
-
-def table(
-    schema: pa.Schema,
+def raw_table(
+    table_name: str,
     cluster: str,
     start: datetime,
     columns: Mapping[str, Sequence[object] | pa.Array],
 ) -> pa.Table:
-    """Rows of one cluster and window.
+    """Return rows of a raw table, of one cluster and window.
 
     Args:
-        schema: from :func:`schema`.
+        table_name: such as ``raw.allocation``.
         cluster: the same in every row.
         start: the same in every row.
-        columns: values by name, all of one length, in the order of the rows.
+        columns: all others by name, of one length, in the order of the rows.
 
     Raises:
         ValueError: a required value is missing, or of another type.
+        TableError: the columns are not those of the ``create table``.
     """
+    schema, same = raw_schema(table_name), {"cluster": cluster, "window_start": start}
+    if schema.names[:2] != [*same] or columns.keys() != {*schema.names[2:]}:
+        raise TableError(f"{table_name} has the columns {schema.names}, not {[*same, *columns]}")
     count = len(columns[schema.names[2]])
-    same = {"cluster": pa.scalar(cluster, TEXT), "window_start": pa.scalar(start, INSTANT)}
     arrays = [
-        pa.repeat(same[name], count) if name in same else _array(columns[name], schema.field(name))
-        for name in schema.names
+        pa.repeat(pa.scalar(same[column.name], column.type), count)
+        if column.name in same
+        else _array(columns[column.name], column)
+        for column in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -159,19 +149,19 @@ def _array(values: Sequence[object] | pa.Array, column: pa.Field) -> pa.Array:
 
 
 def raw_json(values: Sequence[msgspec.Raw], opening: str = "{") -> pa.Array:
-    """JSON objects or lists as text, as they came; null where there is none or nothing in it.
+    """Return JSON objects or lists as text, as they came; null for one that is missing or empty.
 
     Their text goes end to end: a copy of each would cost more than all else about them.
 
     Args:
-        values: never decoded.
+        values: as msgspec leaves them, never decoded.
         opening: what each begins with: ``{`` or ``[``.
 
     Raises:
         ValueError: one is neither null nor begins so.
     """
     if values.count(NULL) == len(values):
-        return pa.nulls(len(values), TEXT)
+        return pa.nulls(len(values), pa.string())
     borders = np.zeros(len(values) + 1, np.int32)
     np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), out=borders[1:])
     buffers = (pa.py_buffer(borders), pa.py_buffer(b"".join(values)))
@@ -179,5 +169,5 @@ def raw_json(values: Sequence[msgspec.Raw], opening: str = "{") -> pa.Array:
     is_null = pc.equal(texts, "null")
     if not pc.all(pc.or_(is_null, pc.starts_with(texts, opening)), min_count=0).as_py():
         raise ValueError(f"JSON that is not {'an object' if opening == '{' else 'a list'}")
-    is_nothing = pc.or_(is_null, pc.is_in(texts, value_set=_NOTHING))
-    return pc.if_else(is_nothing, None, texts) if pc.any(is_nothing).as_py() else texts
+    is_empty = pc.or_(is_null, pc.is_in(texts, value_set=_EMPTY_JSON))
+    return pc.if_else(is_empty, None, texts) if pc.any(is_empty).as_py() else texts

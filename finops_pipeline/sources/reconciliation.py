@@ -1,4 +1,4 @@
-"""Whether a source's answer for a whole day is the sum of its answers for the windows of the day.
+"""Reconciliation of a source's answer for a whole day with its answers for the windows of the day.
 
 Pure. Each figure is rounded to 5 decimals, and a pod that starts or ends within a window is known
 to a step of resolution: by that much they may differ, workload by workload, and by no more.
@@ -24,27 +24,27 @@ _PARTS = ("cpu", "memory", "gpu", "storage")
 _COSTS = tuple(
     name for part in _PARTS for name in (f"source_{part}_cost", f"{part}_adjustment_cost")
 )
-_HOURS = ("gpu_hours", "storage_byte_hours")  # of what not everybody has
+_HOURS = ("gpu_hours", "storage_byte_hours")  # of what only some have
 COLUMNS = (
     *("window_start", "allocation", "node", "namespace", "workload", "minutes"),
     *_HOURS,
     *_COSTS,
 )
-_MOST_TOLD = 3  # workloads that a reason names
+_MOST_NAMES = 3  # workloads that a reason names
 
 _Workload = tuple[str | None, str | None]  # namespace, and name unless it has no controller
 _Sums = Mapping[_Workload, tuple[float, float]]  # cost, and how far it may be wrong
 
 
 def judge_day(reading: Reading, windows: pa.Table | None) -> Reading:
-    """The same reading, degraded where it differs from the windows of its day.
+    """Judge a reading of a day: return it, degraded where it differs from the windows of its day.
 
     Idle cost is left out: it is the rest, and wrong by as much as all others together.
 
     Args:
         reading: of a day, with ``raw.source_daily``.
         windows: ``COLUMNS`` of the rows of ``raw.allocation`` of all its windows; None where some
-            are missing, so that nobody can tell.
+            are missing, so that it stays unverified.
     """
     if windows is None:
         reason = "not compared with its windows: some of them were not read"
@@ -53,9 +53,9 @@ def judge_day(reading: Reading, windows: pa.Table | None) -> Reading:
     wrong = sorted(_differences(whole, _sums(windows)))
     if not wrong:
         return reading
-    more = [f"{len(wrong) - _MOST_TOLD} more"] * (len(wrong) > _MOST_TOLD)
-    told = "; ".join([*wrong[:_MOST_TOLD], *more])
-    return replace(reading, is_degraded=True, reason=f"the day is not its windows: {told}")
+    more = [f"{len(wrong) - _MOST_NAMES} more"] * (len(wrong) > _MOST_NAMES)
+    differences = "; ".join([*wrong[:_MOST_NAMES], *more])
+    return replace(reading, is_degraded=True, reason=f"the day is not its windows: {differences}")
 
 
 def _differences(whole: _Sums, parts: _Sums) -> Iterator[str]:
@@ -76,14 +76,14 @@ def _sums(rows: pa.Table) -> _Sums:
         absent = sum((np.nan_to_num(rows[name].to_numpy()) == 0).astype(float) for name in _HOURS)
         error += _steps(rows, cost) - absent * HALF_DIGIT
     names = {name: rows[name] for name in ("namespace", "workload")}
-    found = pa.table({**names, "cost": cost, "error": error}).group_by(list(names))
-    summed = found.aggregate([("cost", "sum"), ("error", "sum")]).to_pydict()
+    groups = pa.table({**names, "cost": cost, "error": error}).group_by(list(names))
+    summed = groups.aggregate([("cost", "sum"), ("error", "sum")]).to_pydict()
     keys = zip(summed["namespace"], summed["workload"], strict=True)
     return dict(zip(keys, zip(summed["cost_sum"], summed["error_sum"], strict=True), strict=True))
 
 
 def _steps(rows: pa.Table, cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a step costs of those that did not run as long as others did in the same window.
+    """Return the cost of a step of those that did not run as long as others in the same window.
 
     Not as long as the window: a source that loses time loses it of all, and must not be excused.
     """

@@ -6,10 +6,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from finops_pipeline.destinations.pushgateway import Metric, delete, groups, push
-from finops_pipeline.errors import DeliveryError
+from finops_pipeline.errors import DeliveryError, ServerRejected, ServerUnavailable
 from finops_pipeline_tests import servers
 
-NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nobody listens
+NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: no server listens
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def row(cluster: str, namespace: str, value: object = 1.0) -> dict[str, object]:
     return {"cluster": cluster, "namespace": namespace, "value": value}
 
 
-def pushed(gateway: str, name: str = "finops_cost_hourly_rate") -> dict[tuple[str, ...], float]:
-    """What the gateway shows of one metric, by cluster and namespace."""
+def gauges(gateway: str, name: str = "finops_cost_hourly_rate") -> dict[tuple[str, ...], float]:
+    """Return the values the gateway shows of one metric, by cluster and namespace."""
     page = httpx.get(f"{gateway}/metrics").text
     return {
         (sample.labels.get("cluster", ""), sample.labels.get("namespace", "")): sample.value
@@ -49,11 +49,11 @@ def pushed(gateway: str, name: str = "finops_cost_hourly_rate") -> dict[tuple[st
 @pytest.mark.needs("prometheus-pushgateway")
 def test_a_vanished_namespace_is_gone_after_the_next_push(gateway):
     push(gateway, groups([cost(row("a", "shop"), row("a", "old"), row("b", "old"))]))
-    assert pushed(gateway).keys() == {("a", "shop"), ("a", "old"), ("b", "old")}
+    assert gauges(gateway).keys() == {("a", "shop"), ("a", "old"), ("b", "old")}
 
     push(gateway, groups([cost(row("a", "shop", 2.0)), cost(row("b", "old"))]))
 
-    assert pushed(gateway) == {("a", "shop"): 2.0, ("b", "old"): 1.0}
+    assert gauges(gateway) == {("a", "shop"): 2.0, ("b", "old"): 1.0}
 
 
 @pytest.mark.needs("prometheus-pushgateway")
@@ -62,7 +62,7 @@ def test_pushing_one_cluster_leaves_the_others_alone(gateway):
 
     push(gateway, groups([cost(row("a", "shop", 3.0))]))
 
-    assert pushed(gateway) == {("a", "shop"): 3.0, ("b", "shop"): 1.0}
+    assert gauges(gateway) == {("a", "shop"): 3.0, ("b", "shop"): 1.0}
 
 
 @pytest.mark.needs("prometheus-pushgateway")
@@ -71,7 +71,7 @@ def test_what_belongs_to_no_cluster_is_there_once(gateway):
 
     push(gateway, groups([cost(row("a", "shop"), row("b", "shop")), build]))
 
-    assert pushed(gateway, "finops_build_info") == {("", ""): 1.0}
+    assert gauges(gateway, "finops_build_info") == {("", ""): 1.0}
 
 
 @pytest.mark.needs("prometheus-pushgateway")
@@ -80,7 +80,7 @@ def test_labels_of_any_text_arrive(gateway):
 
     push(gateway, groups([cost(row("prod/eu 1", odd, Decimal("0.1000000001")))]))
 
-    assert pushed(gateway) == {("prod/eu 1", odd): 0.1000000001}
+    assert gauges(gateway) == {("prod/eu 1", odd): 0.1000000001}
 
 
 @pytest.mark.needs("prometheus-pushgateway")
@@ -90,7 +90,7 @@ def test_a_deleted_group_is_gone(gateway):
     delete(gateway, {"cluster": "a"})
     delete(gateway, {"cluster": "never pushed"})
 
-    assert pushed(gateway).keys() == {("b", "shop")}
+    assert gauges(gateway).keys() == {("b", "shop")}
 
 
 @pytest.mark.needs("promtool")
@@ -110,10 +110,10 @@ def test_promtool_finds_nothing_to_say(gateway):
 def test_a_refused_group_is_named_and_the_others_arrive(gateway):
     twice = cost(row("a", "shop"), row("a", "shop"))
 
-    with pytest.raises(DeliveryError, match=rf"{gateway}: refused group .*'a'.*: status 400: "):
+    with pytest.raises(ServerRejected, match=rf"{gateway}: refused group .*'a'.*: status 400: "):
         push(gateway, groups([twice, cost(row("b", "shop"))]))
 
-    assert pushed(gateway).keys() == {("b", "shop")}
+    assert gauges(gateway).keys() == {("b", "shop")}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("NaN"), None])
@@ -129,10 +129,20 @@ def test_a_gateway_that_is_down_is_named():
     with servers.pushgateway() as gateway:
         gateway.kill()
 
-        with pytest.raises(DeliveryError, match=f"{gateway.url}: no answer: .*refused"):
+        with pytest.raises(ServerUnavailable, match=f"{gateway.url}: no answer: .*refused"):
             push(gateway.url, groups([cost(row("a", "shop"))]))
-        with pytest.raises(DeliveryError, match=f"{gateway.url}: could not delete .*refused"):
+        with pytest.raises(ServerUnavailable, match=f"{gateway.url}: could not delete .*refused"):
             delete(gateway.url, {"cluster": "a"})
+
+
+@pytest.mark.parametrize(("status", "error"), [(503, ServerUnavailable), (403, ServerRejected)])
+def test_a_refusal_says_whether_to_try_again(status, error):
+    refusal = servers.Recorded(status, "text/plain", b"not now")
+    with servers.responding(lambda handler: servers.send(handler, refusal)) as url:
+        with pytest.raises(error, match=f"refused group .*'a'.*: status {status}: not now"):
+            push(url, groups([cost(row("a", "shop"))]))
+        with pytest.raises(error, match=f"could not delete group .*'a'.*{status}"):
+            delete(url, {"cluster": "a"})
 
 
 def test_a_group_holds_the_rows_of_one_cluster_of_every_metric():

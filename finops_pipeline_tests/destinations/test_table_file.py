@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_pipeline.destinations.formula import no_formula
-from finops_pipeline.destinations.table_file import KINDS, appearing, write_csv, write_xlsx
+from finops_pipeline.destinations.formula import escape_formula
+from finops_pipeline.destinations.table_file import KINDS, replace_file, write_csv, write_xlsx
 from finops_pipeline.errors import DeliveryError
 
 MONEY = pa.decimal128(38, 10)
@@ -41,7 +41,7 @@ money = st.decimals(-(10**9), 10**9, places=10)
 
 
 def reader(*rows: dict[str, object], schema: pa.Schema = SCHEMA) -> pa.RecordBatchReader:
-    """The rows, a batch for each."""
+    """Return a reader of the rows, a batch for each."""
     batches = [pa.RecordBatch.from_pylist([row], schema) for row in rows]
     return pa.RecordBatchReader.from_batches(schema, batches)
 
@@ -81,7 +81,7 @@ def test_csv_has_no_text_that_a_spreadsheet_computes(tmp_path, text):
 
 @pytest.mark.parametrize("text", ["", "a=1", "1-2", "shop", "'=1", "{}", "a\n=1"])
 def test_harmless_text_stays(text):
-    assert no_formula(text) == text
+    assert escape_formula(text) == text
 
 
 @given(st.lists(st.tuples(st.text(), money), min_size=1, max_size=20))
@@ -157,7 +157,7 @@ def test_excel_keeps_every_decimal_of_amounts_below_100_000(tmp_path_factory, co
 
 
 def write_half(path: Path) -> None:
-    with appearing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text("half")
         raise ValueError("half of it")
 
@@ -169,18 +169,18 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError, match="half"):
         write_half(path)
     assert path.read_text() == "before"
-    assert [it.name for it in tmp_path.iterdir()] == ["it.csv"]
-    with appearing(path) as temporary:
+    assert [path.name for path in tmp_path.iterdir()] == ["it.csv"]
+    with replace_file(path) as temporary:
         temporary.write_text("after")
 
     assert path.read_text() == "after"
-    assert [it.name for it in tmp_path.iterdir()] == ["it.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["it.csv"]
 
 
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path):
     path = tmp_path / "nowhere" / "it.csv"
 
-    with pytest.raises(DeliveryError, match="nowhere is no folder"), appearing(path):
+    with pytest.raises(DeliveryError, match="nowhere is no folder"), replace_file(path):
         pass
 
 
@@ -189,7 +189,7 @@ def test_what_is_no_file_of_its_own_is_not_replaced(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
 
-    with pytest.raises(DeliveryError), appearing(tmp_path / name):
+    with pytest.raises(DeliveryError), replace_file(tmp_path / name):
         pass
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from finops_pipeline import settings as configuration
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import LakeDamaged
 from finops_pipeline.ingest.days import due_days, read_days, request_days
 from finops_pipeline.installation.context import Installation, open_installation
@@ -19,7 +20,6 @@ from finops_pipeline.installation.recording import record
 from finops_pipeline.operations.compaction import compact
 from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.operations.repair import repair
-from finops_pipeline.sources.opencost import SCHEMAS
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.state.window import Window
@@ -98,7 +98,7 @@ def world(tmp_path) -> Iterator[World]:
 
 def read_windows(installation: Installation, day: datetime = MONDAY, count: int = 96) -> None:
     """Record the windows of a day, each with a container at 0.1; all of them are final."""
-    schema = SCHEMAS["raw.allocation"]
+    schema = raw_schema("raw.allocation")
 
     def rows(start: datetime) -> pa.Table:
         own: dict[str, Any] = {
@@ -161,7 +161,7 @@ def test_a_day_waits_for_all_of_its_windows(world):
         assert world.requests == []
 
         last = Reading("prod", MONDAY + DAY - WINDOW, MONDAY + DAY + HOUR / 2, {
-            "raw.allocation": SCHEMAS["raw.allocation"].empty_table()
+            "raw.allocation": raw_schema("raw.allocation").empty_table()
         })  # fmt: skip
         record(installation.lake, installation.state.ledger, [last])  # provisional
         world.tick(installation)

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from finops_pipeline import settings as configuration
-from finops_pipeline.errors import SourceUnavailable
+from finops_pipeline.errors import ServerUnavailable
 from finops_pipeline.ingest.windows import Progress, read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import Clients, Source
@@ -68,7 +68,7 @@ class World:
         now = self.clock()
         within = start or now - 400 * DAY, end or now + DAY
         (progress,) = read_due(
-            self.source, self.installation, *within, self._patience, self._monotonic
+            self.source, self.installation, *within, self._budget, self._monotonic
         )
         compact_lake(self.installation)
         return progress
@@ -97,7 +97,7 @@ class World:
         finally:
             self._in_flight.release()
 
-    def _patience(self, until: float) -> RetryBudget:
+    def _budget(self, until: float) -> RetryBudget:
         return RetryBudget(until, clock=self._monotonic, sleep=self._sleep)
 
     def _sleep(self, seconds: float) -> None:
@@ -132,4 +132,4 @@ def world(now: datetime, lookback_days: int = 14) -> Iterator[World]:
 
 def down(_window: datetime, _at: datetime) -> Costs:
     """Raise as a source does that does not answer."""
-    raise SourceUnavailable("down")
+    raise ServerUnavailable("down")

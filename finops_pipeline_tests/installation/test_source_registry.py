@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from finops_pipeline.errors import SourceRejected, SourceUnavailable
+from finops_pipeline.errors import ServerRejected, ServerUnavailable
 from finops_pipeline.installation.source_registry import open_clients
 from finops_pipeline.settings import Cluster
 from finops_pipeline.sources import probe
@@ -103,7 +103,7 @@ def test_a_server_is_trusted_by_its_authority_or_on_request(ours):
     with serving(ours.issue("server")) as url:
         assert version(url, ca_file=ours.certificate) == "secret"
         assert version(url, verify=False) == "secret"
-        with pytest.raises(SourceUnavailable, match="certificate verify failed"):
+        with pytest.raises(ServerUnavailable, match="certificate verify failed"):
             version(url)
 
 
@@ -111,7 +111,7 @@ def test_a_server_is_trusted_by_its_authority_or_on_request(ours):
 def test_a_certificate_of_another_authority_is_refused(ours, tmp_path):
     with (
         serving(Authority(tmp_path / "theirs").issue("server")) as url,
-        pytest.raises(SourceUnavailable, match="certificate verify failed"),
+        pytest.raises(ServerUnavailable, match="certificate verify failed"),
     ):
         version(url, ca_file=ours.certificate)
 
@@ -120,7 +120,7 @@ def test_a_certificate_of_another_authority_is_refused(ours, tmp_path):
 def test_an_expired_certificate_is_refused(ours):
     with (
         serving(ours.issue("expired", days=-1)) as url,
-        pytest.raises(SourceUnavailable, match="certificate has expired"),
+        pytest.raises(ServerUnavailable, match="certificate has expired"),
     ):
         version(url, ca_file=ours.certificate)
 
@@ -136,10 +136,10 @@ def test_a_server_that_wants_one_is_shown_our_certificate(ours):
             "client_key_file": mine.with_name("client.key"),
         }
         assert version(url, **trusted, **parts) == "secret"
-        with pytest.raises(SourceUnavailable, match="no answer"):
+        with pytest.raises(ServerUnavailable, match="no answer"):
             version(url, **trusted)
 
 
 def test_a_certificate_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(SourceRejected, match="cluster prod: its settings do not work"):
+    with pytest.raises(ServerRejected, match="cluster prod: its settings do not work"):
         version("https://127.0.0.1:9", client_certificate_file=tmp_path / "nothing.pem")

@@ -78,9 +78,9 @@ class Ward:
         start, source = window_start(self.times[-1]) - WINDOW, SOURCES[place]
         right = self._right(source, start)
         began = monotonic()
-        patience = PATIENT if kind in HUGE else IMPATIENT
+        budget = PATIENT if kind in HUGE else IMPATIENT
         with self.server.faulty(place, kind):
-            read_due(source, self.installation, start, start + WINDOW, patience)
+            read_due(source, self.installation, start, start + WINDOW, budget)
         seconds = monotonic() - began
         windows = self._windows(source, start, "alpha")
         held = {window.table_name: window.content_sha256 for window in windows if window.file}
@@ -91,7 +91,7 @@ class Ward:
             mistakes.append("the other cluster was not read")
         mistakes += self._healing(source, start, right)
         self.times.append(self.times[-1] + WINDOW)
-        return Verdict(max(0.0, seconds - _most_seconds(patience())), is_silent, mistakes)
+        return Verdict(max(0.0, seconds - _most_seconds(budget())), is_silent, mistakes)
 
     def _mistakes(self, kind: str, place: str, windows: list[Window]) -> Iterator[str]:
         outcome = KINDS[kind].outcome

@@ -56,7 +56,7 @@ def test_the_pipeline_reads_and_believes_it(server):
     ):
         reading = opencost.read_window(costs, "demo", NOON, NOW)
         usage = prometheus.read_window(metrics, "demo", NOON, NOW, 'cluster="demo"')
-        verdict = plausibility.judge(reading, prometheus.presence(metrics, "demo", NOON))
+        verdict = plausibility.judge(reading, prometheus.read_presence(metrics, "demo", NOON))
 
     assert (verdict.is_verified, verdict.is_degraded, verdict.reason) == (True, False, None)
     assert verdict.minutes_ratio == 1.0

@@ -11,7 +11,7 @@ from finops_pipeline_tests import servers
 
 @pytest.fixture(scope="session")
 def recorded_prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """What was behind the recorded OpenCost, 36 hours of it."""
+    """Prometheus behind the recorded OpenCost, 36 hours of it."""
     blocks = servers.blocks(servers.HISTORY, tmp_path_factory.getbasetemp() / "history")
     with (
         servers.prometheus(blocks, tmp_path_factory.mktemp("prometheus")) as server,

@@ -50,10 +50,10 @@ _IDLE = {
 
 
 def reading() -> Reading:
-    """The answers of one window."""
+    """Parse the answers of one window."""
     rows = {
-        "raw.allocation": opencost.allocation_rows(_answer([_allocations()]), CLUSTER, DAY),
-        "raw.asset": opencost.asset_rows(_answer(_assets()), CLUSTER, DAY),
+        "raw.allocation": opencost.parse_allocations(_answer([_allocations()]), CLUSTER, DAY),
+        "raw.asset": opencost.parse_assets(_answer(_assets()), CLUSTER, DAY),
     }
     return Reading(CLUSTER, DAY, DAY + 2 * WINDOW, rows)
 

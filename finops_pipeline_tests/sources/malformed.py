@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from finops_pipeline.errors import SourceError
+from finops_pipeline.catalog.raw_schemas import raw_schema
+from finops_pipeline.errors import ServerError
 from finops_pipeline.simulation.cluster import Cluster
 from finops_pipeline.simulation.server import DEFAULT_SEED, Request, Service
 from finops_pipeline.sources import opencost, prometheus
@@ -98,7 +99,7 @@ MEASURED = (
     *("gpu_hour_price", "node_hour_price", "storage_gib_hour_price", "load_balancer_hour_price"),
 )
 
-Said = Mapping[str, Counter[Any]]  # by column: what is in it, how often, whatever the order
+Said = Mapping[str, Counter[Any]]  # by column: what is in it, how often, in any order
 
 
 @dataclass(frozen=True)
@@ -120,13 +121,15 @@ class Question:
     columns: tuple[str, ...]
 
     def mistakes(self, body: bytes) -> list[str]:
-        """What is wrong with what becomes of a body; other errors than ours are raised."""
+        """List what is wrong with what becomes of a body; other errors than ours are raised."""
         try:
             rows = self.read(body).tables[self.table_name]
-        except SourceError as error:
-            told = str(error)
-            whole = "cluster prod: " in told and "http://it/" in told and "status 200: " in told
-            return [] if whole else [f"an error that does not say what it is of: {told}"]
+        except ServerError as error:
+            message = str(error)
+            is_whole = all(
+                part in message for part in ("cluster prod: ", "http://it/", "status 200: ")
+            )
+            return [] if is_whole else [f"an error that does not say what it is of: {message}"]
         kept = {name: Counter(rows[name].to_pylist()) for name in self.columns}
         expected = self._expected(body)
         return [
@@ -136,7 +139,7 @@ class Question:
         ] + _impossible(rows)
 
     def _expected(self, body: bytes) -> Said:
-        """What it says; where the reader refuses what we do not look at, what was meant."""
+        """Return what it says; where the reader refuses what we do not look at, what was meant."""
         try:
             return self.said(body)
         except (ValueError, RecursionError):
@@ -144,7 +147,7 @@ class Question:
 
 
 def questions() -> dict[str, Question]:
-    """Every question of OpenCost and Prometheus, with small right answers."""
+    """List the questions to OpenCost and Prometheus, with small right answers."""
     allocations, assets = document("/allocation"), document("/assets")
     allocations["data"] = [dict(list(allocations["data"][0].items())[:6])]
     kinds = {row["type"]: name for name, row in assets["data"].items()}
@@ -153,12 +156,12 @@ def questions() -> dict[str, Question]:
     return {
         "raw.allocation": _opencost("raw.allocation", "/allocation", ALLOCATION_NUMBERS, bodies),
         "raw.asset": _opencost("raw.asset", "/assets", ASSET_NUMBERS, bodies),
-        **{name: _prometheus(name, bodies) for name in prometheus.SCHEMAS},
+        **{name: _prometheus(name, bodies) for name in prometheus.TABLES},
     }
 
 
 def mutated(body: bytes, random: Random) -> bytes:
-    """The body with one to three mistakes in it."""
+    """Change the body by one to three mistakes."""
     for _ in range(random.randint(1, 3)):
         body = random.choice(_MUTATIONS)(body, random) or b" "
     return body
@@ -201,7 +204,7 @@ def _replace_key(body: bytes, random: Random) -> bytes:
 
 
 def _repeat(body: bytes, random: Random) -> bytes:
-    """A pair, an object or a list twice: the second is often another value of the same key."""
+    """Repeat a pair, an object or a list: the second is often another value of the same key."""
     found = list(
         re.finditer(rb'"[^"]*":("[^"]*"|[-.\deE]+),|\{[^{}]*\},|"[^"]*":\{[^{}]*\},', body)
     )
@@ -235,17 +238,17 @@ def _opencost(
 
 
 def _prometheus(table_name: str, bodies: Mapping[str, bytes]) -> Question:
-    columns = tuple(name for name in prometheus.SCHEMAS[table_name].names if name in MEASURED)
+    columns = tuple(name for name in raw_schema(table_name).names if name in MEASURED)
 
     def read(body: bytes) -> Reading:
         with _client({**bodies, table_name: body}) as client:
-            patience = RetryBudget(attempts=1)
-            return prometheus.read_window(client, "prod", DAY, DAY, patience=patience)
+            budget = RetryBudget(attempts=1)
+            return prometheus.read_window(client, "prod", DAY, DAY, budget=budget)
 
     def said(body: bytes) -> Said:
         found: dict[str, Counter[Any]] = {name: Counter() for name in columns}
         samples, rows = _document(body)["data"]["result"], set()
-        for labels, value in ((it["metric"], float(it["value"][1])) for it in samples):
+        for labels, value in ((sample["metric"], float(sample["value"][1])) for sample in samples):
             if math.isfinite(value):
                 rows.add(_key(table_name, labels))
                 found.get(labels["quantity"], Counter())[value] += 1
@@ -258,7 +261,7 @@ def _prometheus(table_name: str, bodies: Mapping[str, bytes]) -> Question:
 
 
 def _key(table_name: str, labels: Mapping[str, str]) -> tuple[str, ...]:
-    """What makes a row of its own."""
+    """Return the labels that make a row of its own."""
     names = {
         "raw.container_usage": ("namespace", "pod", "container"),
         "raw.volume_usage": ("namespace", "persistentvolumeclaim"),
@@ -279,7 +282,7 @@ def _number(value: Any) -> float | None:
 
 
 def _impossible(rows: pa.Table) -> list[str]:
-    """Numbers that nobody may keep."""
+    """List numbers that no table may hold."""
     return [
         f"{name} has {value}"
         for name, column in zip(rows.column_names, rows.columns, strict=True)
@@ -289,7 +292,7 @@ def _impossible(rows: pa.Table) -> list[str]:
 
 
 def _samples() -> dict[str, bytes]:
-    """A few samples of each quantity that the embedded cluster has."""
+    """Answer with a few samples of each quantity that the embedded cluster has."""
     service = Service(Cluster(DEFAULT_SEED, DAY.date(), "prod"), lambda: DAY + timedelta(days=2))
     bodies = {}
     for name, quantities in prometheus.QUERIES.items():
@@ -309,6 +312,11 @@ def _few(samples: Iterable[Any]) -> Iterable[Any]:
             yield sample
 
 
+_QUERY_NAMES = {
+    prometheus.query(quantities): name for name, quantities in prometheus.QUERIES.items()
+}
+
+
 def _client(bodies: Mapping[str, bytes]) -> httpx.Client:
     def respond(request: httpx.Request) -> httpx.Response:
         if request.url.path in bodies:
@@ -317,8 +325,7 @@ def _client(bodies: Mapping[str, bytes]) -> httpx.Client:
             request.url.params.get("query")
             or dict(httpx.QueryParams(request.content.decode()))["query"]
         )
-        name = next(it for it, of in prometheus.QUERIES.items() if prometheus.query(of) == text)
-        return httpx.Response(200, content=bodies[name])
+        return httpx.Response(200, content=bodies[_QUERY_NAMES[text]])
 
     return httpx.Client(base_url="http://it", transport=httpx.MockTransport(respond))
 

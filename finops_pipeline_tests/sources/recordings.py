@@ -23,25 +23,25 @@ def client(respond: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
 
 
 def replaying(answers: Mapping[Question, Recorded]) -> httpx.Client:
-    """A client whose OpenCost gives recorded answers."""
+    """Return a client whose OpenCost gives recorded answers."""
 
     def respond(request: httpx.Request) -> httpx.Response:
-        found = answers[question(str(request.url))]
-        return httpx.Response(found.status, content=found.body)
+        answer = answers[question(str(request.url))]
+        return httpx.Response(answer.status, content=answer.body)
 
     return client(respond)
 
 
 def reading(folder: str, start: datetime, prefix: str = "") -> Reading:
-    """What a recorded OpenCost said of a window."""
+    """Read a window of a recorded OpenCost."""
     with replaying(recorded(OPENCOST / folder, prefix)) as opencost_client:
         return opencost.read_window(opencost_client, CLUSTER, start, start + 2 * WINDOW)
 
 
 def document(path: str, start: datetime = DAY) -> dict[str, Any]:
-    """A recorded answer of the day to ``/allocation`` or ``/assets``, for a test to change."""
+    """Read a recorded answer of the day to ``/allocation`` or ``/assets``, for a test to change."""
     window = f"{rfc3339(start)},{rfc3339(start + WINDOW)}"
     idle = "&includeIdle=true" if path == "/allocation" else ""
-    found = recorded(OPENCOST / "day")[question(f"{path}?window={window}{idle}")]
-    changed: dict[str, Any] = json.loads(found.body)
-    return changed
+    answer = recorded(OPENCOST / "day")[question(f"{path}?window={window}{idle}")]
+    parsed: dict[str, Any] = json.loads(answer.body)
+    return parsed

@@ -9,8 +9,9 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from finops_pipeline.errors import SourceMalformed
-from finops_pipeline.sources.focus import SCHEMA, examine, rows
+from finops_pipeline.catalog.raw_schemas import raw_schema
+from finops_pipeline.errors import ServerMalformed
+from finops_pipeline.sources.focus import TABLE, examine, read_month
 
 OCTOBER = date(2026, 10, 1)
 CHARGE = {
@@ -54,7 +55,7 @@ def file(tmp_path):
 
 def read(path, month=OCTOBER):
     examine(path, "USD")
-    return rows([("bill.csv", path)], month).to_pylist()
+    return read_month([("bill.csv", path)], month).to_pylist()
 
 
 def test_a_charge_is_typed_to_the_last_digit(file):
@@ -98,7 +99,9 @@ def test_what_a_provider_does_not_have_is_null(file):
     given = {"SubAccountId": "", "ResourceId": None, "RegionId": None, "Tags": None}
     (row,) = read(file(charges(given)))
 
-    assert [row[it] for it in ("sub_account_id", "resource_id", "region_id", "tags")] == [None] * 4
+    assert [row[name] for name in ("sub_account_id", "resource_id", "region_id", "tags")] == [
+        None
+    ] * 4
 
 
 def test_versions_add_columns_and_write_them_in_any_order(file):
@@ -176,12 +179,12 @@ def test_a_name_is_no_pattern(file):
     ],
 )
 def test_a_row_that_cannot_be_believed_refuses_the_file(file, changes, message):
-    with pytest.raises(SourceMalformed, match=message):
+    with pytest.raises(ServerMalformed, match=message):
         examine(file(charges({}, changes)), "USD")
 
 
 def test_columns_that_focus_requires_are_named(file):
-    with pytest.raises(SourceMalformed, match="lacks the columns BillingCurrency, BilledCost"):
+    with pytest.raises(ServerMalformed, match="lacks the columns BillingCurrency, BilledCost"):
         examine(file(charges({"BilledCost": None, "BillingCurrency": None})), "USD")
 
 
@@ -205,7 +208,7 @@ WHOLE = charges({}, {"BilledCost": "2"}).encode()
     ],
 )
 def test_a_file_that_is_not_whole_is_refused(file, content, name):
-    with pytest.raises(SourceMalformed, match=r"cannot be read|lacks the columns"):
+    with pytest.raises(ServerMalformed, match=r"cannot be read|lacks the columns"):
         examine(file(content, name), "USD")
 
 
@@ -214,10 +217,10 @@ def test_rows_of_several_files_are_in_one_order(file):
         file(charges({}), "1.csv"),
         file(charges({"BilledCost": "2", "Tags": None}), "2.csv"),
     )
-    found = rows([("2.csv", other), ("1.csv", one)], OCTOBER)
+    found = read_month([("2.csv", other), ("1.csv", one)], OCTOBER)
 
-    assert found.equals(rows([("1.csv", one), ("2.csv", other)], OCTOBER))
-    assert found.schema.equals(SCHEMA)
+    assert found.equals(read_month([("1.csv", one), ("2.csv", other)], OCTOBER))
+    assert found.schema.equals(raw_schema(TABLE))
     assert found["source_file"].to_pylist() == ["1.csv", "2.csv"]
 
 
@@ -225,5 +228,5 @@ def test_rows_of_several_files_are_in_one_order(file):
 def test_a_month_that_no_bill_is_of_is_refused(file, start):
     content = charges({"BillingPeriodStart": f"{start}T00:00:00Z" if "-" in start else start})
 
-    with pytest.raises(SourceMalformed, match="BillingPeriodStart"):
+    with pytest.raises(ServerMalformed, match="BillingPeriodStart"):
         examine(file(content), "USD")

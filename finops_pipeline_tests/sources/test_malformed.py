@@ -1,4 +1,4 @@
-"""Any change of a body gives what it says, or one error that says what it is of."""
+"""Changes of a body: each gives what it says, or an error that says what it is of."""
 
 import copy
 import json
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finops_pipeline.errors import SourceMalformed
+from finops_pipeline.errors import ServerMalformed
 from finops_pipeline_tests.sources.malformed import Question, mutated, questions
 
 QUESTIONS = questions()
@@ -28,7 +28,7 @@ def test_a_malformed_body_is_read_as_another_reader_does_or_refused(question: Qu
 
 
 def with_value(text: str) -> bytes:
-    """The right answer about volumes with another first value."""
+    """Return the right answer about volumes with another first value."""
     body = QUESTIONS["raw.volume_usage"].body
     start = body.index(b',"', body.index(b'"value":[')) + 2
     return body[:start] + text.encode() + body[body.index(b'"', start) :]
@@ -45,7 +45,7 @@ def with_value(text: str) -> bytes:
     ],
 )
 def test_a_measurement_that_cannot_be_is_refused(text: str, why: str):
-    with pytest.raises(SourceMalformed, match=why):
+    with pytest.raises(ServerMalformed, match=why):
         QUESTIONS["raw.volume_usage"].read(with_value(text))
 
 
@@ -63,7 +63,7 @@ def test_a_measurement_told_twice_is_refused():
     again["value"][1] = "7"
     document["data"]["result"].append(again)
 
-    with pytest.raises(SourceMalformed, match="is told twice"):
+    with pytest.raises(ServerMalformed, match="is told twice"):
         question.read(json.dumps(document).encode())
 
 
@@ -74,5 +74,5 @@ def test_containers_without_a_sample_are_refused():
         if sample["metric"]["quantity"] == "sample_count":
             sample["value"][1] = "0"
 
-    with pytest.raises(SourceMalformed, match="containers without a sample"):
+    with pytest.raises(ServerMalformed, match="containers without a sample"):
         question.read(json.dumps(document).encode())

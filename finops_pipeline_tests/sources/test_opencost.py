@@ -10,11 +10,12 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.errors import (
-    SourceError,
-    SourceMalformed,
-    SourceRejected,
-    SourceUnavailable,
+    ServerError,
+    ServerMalformed,
+    ServerRejected,
+    ServerUnavailable,
 )
 from finops_pipeline.sources import opencost
 from finops_pipeline.sources.reading import Reading
@@ -49,16 +50,16 @@ def read(allocations: Any = ALLOCATIONS, assets: Any = ASSETS) -> Reading:
         return opencost.read_window(source, CLUSTER, DAY, DAY + WINDOW)
 
 
-def attempt(allocations: Any) -> Reading | SourceError:
-    """A reading, or the one kind of error there may be."""
+def attempt(allocations: Any) -> Reading | ServerError:
+    """Read, or return the only kind of error there may be."""
     try:
         return read(allocations)
-    except SourceError as error:
+    except ServerError as error:
         return error
 
 
 def changed(change: Callable[[dict[str, Any]], object], name: str = API) -> dict[str, Any]:
-    """The recorded allocations with one row changed."""
+    """Return the recorded allocations with one row changed."""
     answer = copy.deepcopy(ALLOCATIONS)
     change(answer["data"][0][name])
     return answer
@@ -168,7 +169,7 @@ def test_reads_every_window_of_a_day_over_http():
     assert server.asked[0].startswith("/allocation?window=2026-11-23T00%3A00%3A00Z%2C2026-11-23T00")
 
 
-def test_equal_answers_give_equal_tables_whatever_their_order():
+def test_equal_answers_give_equal_tables_in_any_order():
     turned = copy.deepcopy(ALLOCATIONS)
     turned["data"] = [dict(reversed(turned["data"][0].items()))]
     for item in turned["data"][0].values():
@@ -184,12 +185,12 @@ def test_no_rows_are_a_table_without_rows():
         "raw.allocation": 0,
         "raw.asset": 0,
     }
-    schemas = {name: opencost.SCHEMAS[name] for name in empty.tables}
+    schemas = {name: raw_schema(name) for name in empty.tables}
     assert {name: table.schema for name, table in empty.tables.items()} == schemas
 
 
 def read_day(change: Callable[[dict[str, Any]], object] = lambda _: None) -> Reading:
-    """What the recorded OpenCost said of the day in one piece, with a change."""
+    """Read the day in one piece from the recorded OpenCost, with a change."""
     answer = json.loads(body(ANSWERS / "opencost" / "day" / "allocation_1d.json.gz"))
     change(answer)
     asked: dict[str, str] = {}
@@ -230,7 +231,7 @@ def in_steps(answer: dict[str, Any]) -> None:
 
 
 def by_nothing(answer: dict[str, Any]) -> None:
-    """So the recorded server answers to an aggregate that it does not know."""
+    """Answer as the recorded server to an aggregate that it does not know."""
     (rows,) = answer["data"]
     answer["data"] = [{"": {**rows["__idle__"], "name": ""}}]
 
@@ -244,7 +245,7 @@ def by_nothing(answer: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_not_the_day_in_one_piece_is_refused(change, message):
-    with pytest.raises(SourceMalformed, match=message):
+    with pytest.raises(ServerMalformed, match=message):
         read_day(change)
 
 
@@ -293,7 +294,7 @@ def test_whole_numbers_are_numbers():
 
 @pytest.mark.parametrize("key", ["name", "properties", "window", "minutes"])
 def test_a_row_without_what_it_must_have_is_refused(key: str):
-    with pytest.raises(SourceMalformed, match=f"missing required field `{key}`"):
+    with pytest.raises(ServerMalformed, match=f"missing required field `{key}`"):
         read(changed(lambda item: item.pop(key)))
 
 
@@ -318,7 +319,7 @@ def test_a_row_without_what_it_must_have_is_refused(key: str):
     ],
 )
 def test_numbers_and_maps_that_cannot_be_are_refused(change: dict[str, Any], why: str):
-    with pytest.raises(SourceMalformed, match=why):
+    with pytest.raises(ServerMalformed, match=why):
         read(changed(lambda item: item.update(change)))
 
 
@@ -328,7 +329,7 @@ def test_assets_that_cannot_be_are_refused(key: str):
     node = next(asset for asset in assets["data"].values() if asset["type"] == "Node")
     node[key] = 1e13
 
-    with pytest.raises(SourceMalformed, match="more than a cluster has: 1"):
+    with pytest.raises(ServerMalformed, match="more than a cluster has: 1"):
         read(assets=assets)
 
 
@@ -379,7 +380,7 @@ BODY = json.dumps(ALLOCATIONS).encode()
 )
 def test_a_body_that_is_not_an_answer_is_refused(body: bytes):
     assert body != BODY
-    with pytest.raises(SourceMalformed) as raised:
+    with pytest.raises(ServerMalformed) as raised:
         read(body)
 
     assert str(raised.value).startswith(
@@ -391,7 +392,7 @@ def test_a_body_that_is_not_an_answer_is_refused(body: bytes):
 
 @pytest.mark.parametrize("labels", [[1], "x", 5, True])
 def test_labels_that_are_not_a_map_are_refused(labels: object):
-    with pytest.raises(SourceMalformed, match="not an object"):
+    with pytest.raises(ServerMalformed, match="not an object"):
         read(changed(lambda item: item["properties"].update(labels=labels)))
 
 
@@ -412,7 +413,7 @@ def test_empty_maps_are_null(nothing: dict[str, str] | None):
 def test_assets_of_another_window_are_refused():
     shifted = json.dumps(ASSETS).replace("T00:15:00Z", "T00:30:00Z").encode()
 
-    with pytest.raises(SourceMalformed, match="asked for the window from 2026-11-23T00:00:00Z"):
+    with pytest.raises(ServerMalformed, match="asked for the window from 2026-11-23T00:00:00Z"):
         read(assets=shifted)
 
 
@@ -422,7 +423,7 @@ def test_an_answer_of_several_clusters_is_refused():
     )
     why = r"rows of several clusters \(prod-eu, staging\): .* CURRENT_CLUSTER_ID_FILTER_ENABLED"
 
-    with pytest.raises(SourceMalformed, match=why):
+    with pytest.raises(ServerMalformed, match=why):
         read(other)
 
 
@@ -430,7 +431,7 @@ def test_assets_of_several_clusters_are_refused():
     assets = copy.deepcopy(ASSETS)
     next(iter(assets["data"].values()))["properties"]["cluster"] = "staging"
 
-    with pytest.raises(SourceMalformed, match="rows of several clusters"):
+    with pytest.raises(ServerMalformed, match="rows of several clusters"):
         read(assets=assets)
 
 
@@ -453,13 +454,13 @@ def test_of_two_equal_keys_the_last_wins():
         ([500], None),
         ([429, 503], None),
         (["cut", 502, 500], None),
-        ([500, 500, 500, 500], SourceUnavailable),
-        (["cut", "cut", "cut", "cut"], SourceMalformed),
-        ([400], SourceRejected),
+        ([500, 500, 500, 500], ServerUnavailable),
+        (["cut", "cut", "cut", "cut"], ServerMalformed),
+        ([400], ServerRejected),
     ],
 )
 def test_asks_four_times_where_another_answer_may_come(
-    failures: list[int | str], error: type[SourceError] | None
+    failures: list[int | str], error: type[ServerError] | None
 ):
     left = list(failures)
 
@@ -481,5 +482,5 @@ def test_asks_four_times_where_another_answer_may_come(
 
 
 def test_a_stopped_prometheus_is_the_source_unavailable():
-    with pytest.raises(SourceUnavailable, match="status 500: refused: b'.{0,250}$"):
+    with pytest.raises(ServerUnavailable, match="status 500: refused: b'.{0,250}$"):
         reading("prometheus_down", FAULTY_WINDOW)

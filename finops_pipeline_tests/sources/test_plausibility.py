@@ -1,4 +1,4 @@
-"""Every recorded answer is judged as it deserves: believed, unverified, degraded or refused."""
+"""Recorded answers, each judged as it deserves: believed, unverified, degraded or refused."""
 
 import json
 import re
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pytest
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.errors import ServerMalformed, ServerRejected, ServerUnavailable
 from finops_pipeline.simulation.server import serve
 from finops_pipeline.sources import opencost, prometheus
 from finops_pipeline.sources.plausibility import judge
@@ -42,8 +42,8 @@ def healthy() -> Reading:
     return reading("failing_queries", FAULTY_WINDOW, "baseline_")
 
 
-def seen(reading: Reading, **changes: Any) -> Presence:
-    """A Prometheus that saw exactly what OpenCost says."""
+def presence_of(reading: Reading, **changes: Any) -> Presence:
+    """Return the presence of exactly what OpenCost says."""
     rows = reading.tables["raw.allocation"].to_pylist()
     ran: dict[tuple[str, ...], float] = {
         (row["namespace"], row["pod"], row["container"]): row["minutes"]
@@ -75,7 +75,7 @@ def with_columns(reading: Reading, table: str, **columns: pa.Array) -> Reading:
 @pytest.mark.needs("prometheus", "promtool")
 def test_every_window_of_a_healthy_day_is_believed(recorded_prometheus: httpx.Client):
     for start in windows(DAY, DAY + timedelta(days=1)):
-        presence = prometheus.presence(recorded_prometheus, CLUSTER, start)
+        presence = prometheus.read_presence(recorded_prometheus, CLUSTER, start)
         judged = judge(reading("day", start), presence)
 
         assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
@@ -97,9 +97,9 @@ def test_every_window_of_a_healthy_day_is_believed(recorded_prometheus: httpx.Cl
 def test_an_answer_with_rows_or_hours_missing_is_refused(
     fault: str, reason: str, recorded_prometheus: httpx.Client
 ):
-    presence = prometheus.presence(recorded_prometheus, CLUSTER, FAULTY_WINDOW)
+    presence = prometheus.read_presence(recorded_prometheus, CLUSTER, FAULTY_WINDOW)
     with pytest.raises(
-        SourceMalformed, match=f"cluster prod: window 2026-11-23T21:30:00Z: {reason}"
+        ServerMalformed, match=f"cluster prod: window 2026-11-23T21:30:00Z: {reason}"
     ):
         judge(reading("failing_queries", FAULTY_WINDOW, f"{fault}_"), presence)
 
@@ -117,7 +117,7 @@ def test_an_answer_with_rows_or_hours_missing_is_refused(
 def test_an_answer_that_is_wrong_in_part_is_degraded(
     fault: str, reason: str, recorded_prometheus: httpx.Client
 ):
-    presence = prometheus.presence(recorded_prometheus, CLUSTER, FAULTY_WINDOW)
+    presence = prometheus.read_presence(recorded_prometheus, CLUSTER, FAULTY_WINDOW)
     judged = judge(reading("failing_queries", FAULTY_WINDOW, f"{fault}_"), presence)
 
     assert (judged.is_verified, judged.is_degraded) == (True, True)
@@ -179,7 +179,7 @@ NOTHING = httpx.Response(200, content=b'{"code":200,"data":[{}]}')
 
 
 def verdict(folder: str, entry: dict[str, Any], seen_by: httpx.Client | None) -> str:
-    """What becomes of a recorded answer, beside its partner for the same window."""
+    """Judge a recorded answer, beside its partner for the same window."""
     parts = urlsplit(entry["url"])
     window = dict(parse_qsl(parts.query)).get("window", "garbage")
     start = FAULTY_WINDOW if window == "garbage" or "Z," not in window else None
@@ -196,13 +196,13 @@ def verdict(folder: str, entry: dict[str, Any], seen_by: httpx.Client | None) ->
 
     try:
         told = opencost.read_window(client(respond), CLUSTER, start, start + 2 * WINDOW)
-        presence = prometheus.presence(seen_by, CLUSTER, start) if seen_by else None
+        presence = prometheus.read_presence(seen_by, CLUSTER, start) if seen_by else None
         judged = judge(told, presence)
-    except SourceMalformed:
+    except ServerMalformed:
         return "refused"
-    except SourceUnavailable:
+    except ServerUnavailable:
         return "unavailable"
-    except SourceRejected:
+    except ServerRejected:
         return "rejected"
     if judged.is_degraded:
         return "degraded"
@@ -216,7 +216,9 @@ def expected(folder: str, file: str) -> str:
 
 @pytest.mark.needs("prometheus", "promtool")
 @pytest.mark.parametrize(
-    ("folder", "entry"), RECORDED, ids=lambda it: it if isinstance(it, str) else it["file"]
+    ("folder", "entry"),
+    RECORDED,
+    ids=lambda value: value if isinstance(value, str) else value["file"],
 )
 def test_every_recorded_answer_is_judged_as_it_deserves(
     folder: str, entry: dict[str, Any], recorded_prometheus: httpx.Client
@@ -229,7 +231,7 @@ def test_every_recorded_answer_is_judged_as_it_deserves(
 @pytest.mark.parametrize(
     ("folder", "entry"),
     [(f, e) for f, e in RECORDED if expected(f, e["file"]) == "believed"],
-    ids=lambda it: it if isinstance(it, str) else it["file"],
+    ids=lambda value: value if isinstance(value, str) else value["file"],
 )
 def test_what_is_believed_is_only_kept_where_prometheus_cannot_be_asked(
     folder: str, entry: dict[str, Any]
@@ -247,7 +249,7 @@ def test_lost_names_are_noticed_without_prometheus(fault: str):
 @pytest.mark.parametrize("quarters", range(8))
 def test_a_container_without_node_is_refused(quarters: int):
     start = FAULTY_WINDOW + (2 + quarters) * WINDOW
-    with pytest.raises(SourceMalformed, match=r"1 of 1[34] containers name no node"):
+    with pytest.raises(ServerMalformed, match=r"1 of 1[34] containers name no node"):
         judge(reading("edge", start), None)
 
 
@@ -278,13 +280,13 @@ def test_without_prometheus_nothing_is_verified():
     ],
 )
 def test_a_prometheus_that_was_half_there_verifies_nothing(change: dict[str, Any], reason: str):
-    judged = judge(healthy(), seen(healthy(), **change))
+    judged = judge(healthy(), presence_of(healthy(), **change))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (False, False, reason)
 
 
 def test_a_tenth_of_the_containers_may_be_missing_and_no_more():
-    presence = seen(healthy())
+    presence = presence_of(healthy())
     ran = dict(presence.running_sample_count)
     few = ran | {("missing", "pod", str(number)): 15.0 for number in range(4)}
     many = ran | {("missing", "pod", str(number)): 15.0 for number in range(5)}
@@ -292,12 +294,12 @@ def test_a_tenth_of_the_containers_may_be_missing_and_no_more():
 
     assert judge(healthy(), replace(presence, running_sample_count=few)).is_verified
     assert judge(healthy(), replace(presence, running_sample_count=short)).is_verified
-    with pytest.raises(SourceMalformed, match="rows of 40 containers, but Prometheus saw 45 run"):
+    with pytest.raises(ServerMalformed, match="rows of 40 containers, but Prometheus saw 45 run"):
         judge(healthy(), replace(presence, running_sample_count=many))
 
 
 def test_costs_may_differ_by_a_fiftieth():
-    presence = seen(healthy())
+    presence = presence_of(healthy())
     price = presence.mean_node_hour_price
     assert price is not None
 
@@ -305,8 +307,8 @@ def test_costs_may_differ_by_a_fiftieth():
     assert judge(healthy(), replace(presence, mean_node_hour_price=price * 1.021)).is_degraded
 
 
-def scaled(reading: Reading, factor: float, *names: str) -> Reading:
-    """All times and costs of an answer times a factor, or some columns only."""
+def scale(reading: Reading, factor: float, *names: str) -> Reading:
+    """Multiply all times and costs of an answer, or some columns only."""
     for table in ("raw.allocation", "raw.asset"):
         rows = reading.tables[table]
         changed = {
@@ -330,7 +332,7 @@ def scaled(reading: Reading, factor: float, *names: str) -> Reading:
 def test_short_minutes_are_told_with_their_cure_and_not_taken_for_wrong_costs(
     minutes: int, cure: str
 ):
-    judged = judge(scaled(healthy(), minutes / 15), seen(healthy()))
+    judged = judge(scale(healthy(), minutes / 15), presence_of(healthy()))
 
     assert (judged.is_verified, judged.is_degraded) == (True, False)
     assert judged.minutes_ratio == pytest.approx(minutes / 15)
@@ -339,9 +341,9 @@ def test_short_minutes_are_told_with_their_cure_and_not_taken_for_wrong_costs(
 
 @pytest.mark.parametrize("minutes", [14, 10])
 def test_a_window_in_which_everything_started_late_has_no_ratio(minutes: int):
-    late = scaled(healthy(), minutes / 15)
+    late = scale(healthy(), minutes / 15)
 
-    judged = judge(late, seen(healthy(), ran_throughout=()))
+    judged = judge(late, presence_of(healthy(), ran_throughout=()))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
     assert judged.minutes_ratio is None
@@ -355,13 +357,13 @@ def test_one_that_ran_all_the_time_tells_the_loss_however_long_others_ran():
     minutes = [14.0 if row["pod"] == names[0][1] else min(row["minutes"], 13.0) for row in rows]
     told = with_columns(healthy(), "raw.allocation", minutes=pa.array(minutes))
 
-    judged = judge(told, seen(healthy(), ran_throughout=names[:1]), is_last=True)
+    judged = judge(told, presence_of(healthy(), ran_throughout=names[:1]), is_last=True)
 
     assert judged.minutes_ratio == pytest.approx(14 / 15)
 
 
-def kept(reading: Reading, is_kept: Callable[[dict[str, Any]], bool]) -> Reading:
-    """Without some containers; the nodes they leave are idle."""
+def without_containers(reading: Reading, is_kept: Callable[[dict[str, Any]], bool]) -> Reading:
+    """Leave out some containers; the nodes they leave are idle."""
     rows = reading.tables["raw.allocation"]
     table = rows.filter(pa.array([is_kept(row) for row in rows.to_pylist()]))
     left = sum(
@@ -377,16 +379,18 @@ def kept(reading: Reading, is_kept: Callable[[dict[str, Any]], bool]) -> Reading
 
 
 def test_a_nightly_scale_down_is_believed_at_once():
-    night = kept(healthy(), lambda row: not row["node"] or row["namespace"] == "kube-system")
+    night = without_containers(
+        healthy(), lambda row: not row["node"] or row["namespace"] == "kube-system"
+    )
     assert night.tables["raw.allocation"].num_rows < healthy().tables["raw.allocation"].num_rows / 2
 
-    judged = judge(night, seen(night))
+    judged = judge(night, presence_of(night))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
 
 
 def test_every_window_of_a_day_of_the_embedded_cluster_is_believed_at_once():
-    """Its replicas and nodes go at night and come in the morning, its jobs run for minutes."""
+    """Replicas and nodes go at night and come in the morning, jobs run for minutes."""
     day = datetime(2026, 3, 9, tzinfo=UTC)
     counts = []
     with (
@@ -396,7 +400,7 @@ def test_every_window_of_a_day_of_the_embedded_cluster_is_believed_at_once():
     ):
         for start in windows(day, day + DAY_LONG):
             told = opencost.read_window(costs, "demo", start, start + 2 * WINDOW)
-            judged = judge(told, prometheus.presence(measures, "demo", start))
+            judged = judge(told, prometheus.read_presence(measures, "demo", start))
             counts.append(told.tables["raw.allocation"].num_rows)
 
             assert (judged.is_verified, judged.is_degraded) == (True, False), judged.reason
@@ -420,7 +424,9 @@ def test_nodes_that_leave_within_the_window_are_believed_at_once():
     paid = sum(hour * price for hour, price in zip(hours, prices, strict=True))
     left = with_columns(healthy(), "raw.asset", **told)
 
-    judged = judge(left, seen(left, mean_node_hour_price=paid / sum(hours), whole_node_count=1))
+    judged = judge(
+        left, presence_of(left, mean_node_hour_price=paid / sum(hours), whole_node_count=1)
+    )
 
     assert "a node costs" not in (judged.reason or "")
 
@@ -428,20 +434,20 @@ def test_nodes_that_leave_within_the_window_are_believed_at_once():
 def test_a_mass_rollout_is_believed_at_once():
     rows = healthy().tables["raw.allocation"]
     halves = [
-        scaled(replaced(healthy(), generation), share)
+        scale(rename_pods(healthy(), generation), share)
         for generation, share in (("old", 7 / 15), ("new", 8 / 15))
     ]
     both = pa.concat_tables([half.tables["raw.allocation"] for half in halves])
     told = replace(healthy(), tables={**healthy().tables, "raw.allocation": both})
     assert both.num_rows == 2 * rows.num_rows
 
-    judged = judge(told, seen(told, ran_throughout=()))
+    judged = judge(told, presence_of(told, ran_throughout=()))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
 
 
-def replaced(reading: Reading, generation: str) -> Reading:
-    """The same containers in pods of other names."""
+def rename_pods(reading: Reading, generation: str) -> Reading:
+    """Rename the pods of all containers."""
     rows = reading.tables["raw.allocation"]
     pods = pc.binary_join_element_wise(rows["pod"], generation, "-")
     names = pc.binary_join_element_wise(rows["allocation"], generation, "-")
@@ -452,32 +458,34 @@ def replaced(reading: Reading, generation: str) -> Reading:
 
 @pytest.mark.parametrize("hours", ["cpu_core_hours", "memory_byte_hours"])
 def test_hours_beyond_request_and_usage_together_are_refused(hours: str):
-    once, twice = (scaled(healthy(), factor, hours) for factor in (1.4, 2.1))
+    once, twice = (scale(healthy(), factor, hours) for factor in (1.4, 2.1))
 
-    assert judge(once, seen(healthy())).is_verified
-    with pytest.raises(SourceMalformed, match=f"{hours} add up to .*, request and usage together"):
-        judge(twice, seen(healthy()))
+    assert judge(once, presence_of(healthy())).is_verified
+    with pytest.raises(ServerMalformed, match=f"{hours} add up to .*, request and usage together"):
+        judge(twice, presence_of(healthy()))
 
 
 def test_hours_of_which_neither_request_nor_usage_is_known_are_not_called_inflated():
     nothing = pa.nulls(healthy().tables["raw.allocation"].num_rows, pa.float64())
     columns = dict.fromkeys(("cpu_request_cores", "cpu_usage_cores"), nothing)
 
-    assert judge(with_columns(healthy(), "raw.allocation", **columns), seen(healthy())).is_verified
+    assert judge(
+        with_columns(healthy(), "raw.allocation", **columns), presence_of(healthy())
+    ).is_verified
 
 
 def test_a_cluster_of_bare_pods_lacks_no_controller():
     rows = healthy().tables["raw.allocation"].num_rows
     bare = with_columns(healthy(), "raw.allocation", workload=pa.nulls(rows, pa.string()))
 
-    judged = judge(bare, seen(bare))
+    judged = judge(bare, presence_of(bare))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
 
 
 def test_adjusted_costs_of_kubecost_are_believed():
     told = kubecost.reading()
-    presence = seen(told, mean_node_hour_price=0.24)  # the list price, before the adjustment
+    presence = presence_of(told, mean_node_hour_price=0.24)  # the list price, before the adjustment
 
     judged = judge(told, presence)
 
@@ -485,7 +493,7 @@ def test_adjusted_costs_of_kubecost_are_believed():
 
 
 def test_nodes_that_are_missing_from_the_assets_are_told():
-    judged = judge(healthy(), seen(healthy(), whole_node_count=5))
+    judged = judge(healthy(), presence_of(healthy(), whole_node_count=5))
 
     assert (judged.is_degraded, judged.reason) == (True, "4 nodes, but Prometheus saw 5")
 
@@ -507,7 +515,9 @@ def test_rows_without_a_cost_are_degraded_but_for_idle():
     lost = {idle.index(True), *[at for at, is_idle in enumerate(idle) if not is_idle][:2]}
     left = pa.array([None if at in lost else cost for at, cost in enumerate(costs)], pa.float64())
 
-    judged = judge(with_columns(told, "raw.allocation", source_total_cost=left), seen(healthy()))
+    judged = judge(
+        with_columns(told, "raw.allocation", source_total_cost=left), presence_of(healthy())
+    )
 
     assert (judged.is_verified, judged.is_degraded) == (True, True)
     assert judged.reason == "2 rows without a cost"

@@ -1,4 +1,4 @@
-"""What servers say of themselves, and which series a real Prometheus has."""
+"""Probes: facts that servers tell, and which series a real Prometheus has."""
 
 import time
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from email.utils import formatdate
 import httpx
 import pytest
 
-from finops_pipeline.errors import SourceMalformed, SourceRejected
+from finops_pipeline.errors import ServerMalformed, ServerRejected
 from finops_pipeline.sources import probe
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -17,7 +17,7 @@ RECORDED = (
 
 
 def server(answer: httpx.Response) -> httpx.Client:
-    """A client whose server gives every request the same answer."""
+    """Return a client whose server gives every request the same answer."""
     return httpx.Client(base_url="http://it", transport=httpx.MockTransport(lambda _: answer))
 
 
@@ -39,9 +39,9 @@ def test_a_server_need_not_tell_version_or_time(date):
 
 
 def test_a_page_that_is_no_opencost_is_refused():
-    with pytest.raises(SourceMalformed, match="<html>"):
+    with pytest.raises(ServerMalformed, match="<html>"):
         probe.probe_opencost(server(httpx.Response(200, content=b"<html>")))
-    with pytest.raises(SourceRejected, match="status 404"):
+    with pytest.raises(ServerRejected, match="status 404"):
         probe.probe_opencost(server(httpx.Response(404)))
 
 
@@ -56,7 +56,7 @@ def test_a_page_that_is_no_opencost_is_refused():
 def test_an_answer_to_another_question_is_no_count(sample):
     answer = {"status": "success", "data": {"resultType": "vector", "result": [sample]}}
 
-    with pytest.raises(SourceMalformed):
+    with pytest.raises(ServerMalformed):
         probe.probe_prometheus(server(httpx.Response(200, json=answer)), NOW, "")
 
 

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError, SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.catalog.raw_schemas import raw_schema
+from finops_pipeline.errors import ServerError, ServerMalformed, ServerRejected, ServerUnavailable
 from finops_pipeline.sources import prometheus
 from finops_pipeline.units import GIB, WINDOW, windows
 from finops_pipeline_tests import servers
@@ -22,6 +23,9 @@ from finops_pipeline_tests.sources.recordings import DAY, reading
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
 MATCHERS = 'cluster="prod"'
 ALWAYS = range(-60, 22)
+SCHEMAS = {
+    name: raw_schema(name) for name in ("raw.container_usage", "raw.volume_usage", "raw.price")
+}
 MINUTE = 1 / 60  # of an hour: one scrape
 
 Series = tuple[str, Mapping[str, str], Callable[[float], float], Iterable[int]]
@@ -42,7 +46,7 @@ def container(name: str, **labels: str) -> dict[str, str]:
 def used(
     name: str, cores: float, memory: float, minutes: Iterable[int] = ALWAYS, **labels: str
 ) -> list[Series]:
-    """What cAdvisor tells of a container that uses the same all its life."""
+    """List what cAdvisor tells of a container that uses the same all its life."""
     began = min(minutes)
     of = container(name, **{"id": f"/kubepods/{name}", **labels})
     return [
@@ -296,7 +300,7 @@ def test_requests_and_limits_of_two_replicas_count_once(usage: dict[str, dict[st
     [
         ("steady", 0, 0),
         ("again", 2, 0),
-        ("edge", 1, None),  # nobody says why
+        ("edge", 1, None),  # without a reason
         ("oom", 1, 2),
         ("killed", 2, 2),
         ("short", None, None),
@@ -322,7 +326,7 @@ def test_network_belongs_to_the_pod_and_adds_interfaces(usage: dict[str, dict[st
     assert usage["steady"]["network_transmit_bytes"] is None
 
 
-def test_gpus_of_a_container_are_added_whoever_names_it(usage: dict[str, dict[str, Any]]):
+def test_gpus_of_a_container_are_added_under_either_name(usage: dict[str, dict[str, Any]]):
     assert usage["steady"]["gpu_used_hours"] == pytest.approx(0.1 * 0.25)
     assert usage["short"]["gpu_used_hours"] is None
 
@@ -357,7 +361,7 @@ def test_equal_answers_give_equal_tables(client: httpx.Client):
     )
 
     assert first == second
-    assert {name: table.schema for name, table in first.items()} == prometheus.SCHEMAS
+    assert {name: table.schema for name, table in first.items()} == SCHEMAS
 
 
 def test_a_window_without_anything_is_empty_and_no_error(client: httpx.Client):
@@ -365,11 +369,11 @@ def test_a_window_without_anything_is_empty_and_no_error(client: httpx.Client):
     read = prometheus.read_window(client, "prod", long_ago, TEN, MATCHERS)
 
     assert [table.num_rows for table in read.tables.values()] == [0, 0, 0]
-    assert {name: table.schema for name, table in read.tables.items()} == prometheus.SCHEMAS
+    assert {name: table.schema for name, table in read.tables.items()} == SCHEMAS
 
 
 def test_presence_is_who_ran_and_what_was_scraped(client: httpx.Client):
-    seen = prometheus.presence(client, "prod", TEN, MATCHERS)
+    seen = prometheus.read_presence(client, "prod", TEN, MATCHERS)
 
     assert seen.running_sample_count == {
         ("shop", "steady-1", "steady"): 15,
@@ -384,9 +388,9 @@ def test_presence_is_who_ran_and_what_was_scraped(client: httpx.Client):
 
 
 def test_presence_tells_the_share_of_scrapes_that_were_missed(client: httpx.Client):
-    half = prometheus.presence(client, "prod", TEN + WINDOW, MATCHERS)
-    after = prometheus.presence(client, "prod", TEN + 2 * WINDOW, MATCHERS)
-    never = prometheus.presence(client, "prod", TEN - timedelta(days=30), MATCHERS)
+    half = prometheus.read_presence(client, "prod", TEN + WINDOW, MATCHERS)
+    after = prometheus.read_presence(client, "prod", TEN + 2 * WINDOW, MATCHERS)
+    never = prometheus.read_presence(client, "prod", TEN - timedelta(days=30), MATCHERS)
 
     assert half.opencost_sample_ratio == half.kube_state_sample_ratio == pytest.approx(7 / 15)
     assert after.opencost_sample_ratio == after.kube_state_sample_ratio == 0.0
@@ -394,7 +398,7 @@ def test_presence_tells_the_share_of_scrapes_that_were_missed(client: httpx.Clie
 
 
 def test_a_whole_window_agrees_with_the_recorded_opencost(recorded_prometheus: httpx.Client):
-    """Within its rounding; of shorter lives it spreads the usage over 15 minutes and is too low."""
+    """Agree within its rounding; of shorter lives it spreads the usage over 15 minutes: too low."""
     compared = 0
     for start in windows(DAY, DAY + timedelta(days=1)):
         tables = prometheus.read_window(recorded_prometheus, "prod", start, start).tables
@@ -429,7 +433,7 @@ RATIO = {"quantity": "opencost_sample_ratio"}
 
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf"])
 def test_what_is_no_number_is_missing(value: str):
-    seen = prometheus.presence(answering(200, answer((RATIO, value))), "prod", TEN)
+    seen = prometheus.read_presence(answering(200, answer((RATIO, value))), "prod", TEN)
 
     assert seen.opencost_sample_ratio is None
 
@@ -452,24 +456,24 @@ def test_a_partial_answer_degrades_the_reading(warnings: list[str], reason: str 
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (200, b"", SourceMalformed),
-        (200, b"<html>sign in</html>", SourceMalformed),
-        (200, answer()[:-1], SourceMalformed),
-        (200, answer() + answer(), SourceMalformed),
-        (200, answer((RATIO, "many")), SourceMalformed),
-        (200, answer(({}, "1")), SourceMalformed),
-        (200, answer(({"quantity": "other"}, "1")), SourceMalformed),
-        (200, answer((RATIO, "1")).replace(b"[17", b"[16"), SourceMalformed),
-        (200, b'{"status":"error","errorType":"timeout","error":"too slow"}', SourceMalformed),
-        (200, b'{"status":"success","data":null}', SourceMalformed),
-        (400, b'{"status":"error","errorType":"bad_data"}', SourceRejected),
-        (422, b'{"status":"error","errorType":"execution"}', SourceRejected),
-        (503, b"", SourceUnavailable),
+        (200, b"", ServerMalformed),
+        (200, b"<html>sign in</html>", ServerMalformed),
+        (200, answer()[:-1], ServerMalformed),
+        (200, answer() + answer(), ServerMalformed),
+        (200, answer((RATIO, "many")), ServerMalformed),
+        (200, answer(({}, "1")), ServerMalformed),
+        (200, answer(({"quantity": "other"}, "1")), ServerMalformed),
+        (200, answer((RATIO, "1")).replace(b"[17", b"[16"), ServerMalformed),
+        (200, b'{"status":"error","errorType":"timeout","error":"too slow"}', ServerMalformed),
+        (200, b'{"status":"success","data":null}', ServerMalformed),
+        (400, b'{"status":"error","errorType":"bad_data"}', ServerRejected),
+        (422, b'{"status":"error","errorType":"execution"}', ServerRejected),
+        (503, b"", ServerUnavailable),
     ],
 )
-def test_what_is_not_an_answer_is_one_error(status: int, body: bytes, error: type[SourceError]):
+def test_what_is_not_an_answer_is_one_error(status: int, body: bytes, error: type[ServerError]):
     with pytest.raises(error) as raised:
-        prometheus.presence(answering(status, body), "prod", TEN)
+        prometheus.read_presence(answering(status, body), "prod", TEN)
 
     assert str(raised.value).startswith("cluster prod: POST http://prometheus/api/v1/query: ")
     assert f"status {status}: " in str(raised.value)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pytest
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.sources import opencost
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.sources.reconciliation import COLUMNS, judge_day
@@ -30,7 +31,7 @@ def parts() -> pa.Table:
     answers = recorded(OPENCOST / "day")
     asked = "/allocation?window={},{}&includeIdle=true"
     found = [
-        opencost.allocation_rows(
+        opencost.parse_allocations(
             answers[question(asked.format(rfc3339(start), rfc3339(start + WINDOW)))].body,
             CLUSTER,
             start,
@@ -41,27 +42,27 @@ def parts() -> pa.Table:
 
 
 def whole(dearer: str = "", factor: float = 1.0) -> Reading:
-    """The recorded day in one piece, with one workload dearer by a factor."""
+    """Read the recorded day in one piece, with one workload dearer by a factor."""
     answer = json.loads(body(OPENCOST / "day" / "allocation_1d.json.gz"))
     for row in answer["data"][0].values():
         if row["properties"].get("controller") == dearer:
             for name in ("cpuCost", "ramCost", "pvCost", "totalCost"):
                 row[name] *= factor
-    rows = opencost.day_rows(json.dumps(answer).encode(), CLUSTER, DAY)
+    rows = opencost.parse_day(json.dumps(answer).encode(), CLUSTER, DAY)
     return Reading(CLUSTER, DAY, DAY + 2 * ONE_DAY, {"raw.source_daily": rows}, is_final=True)
 
 
 def table(*rows: Mapping[str, object]) -> pa.Table:
-    schema = opencost.SCHEMAS["raw.allocation"]
+    schema = raw_schema("raw.allocation")
     columns = {name: [{**TELLING, **row}.get(name) for row in rows] for name in COLUMNS}
     return pa.table(columns, pa.schema([schema.field(name) for name in COLUMNS]))
 
 
 def day(*costs: float) -> Reading:
-    """A day on which one workload costs this, in as many rows."""
+    """Make a day on which one workload costs this, in as many rows."""
     row = {"cluster": CLUSTER, "window_start": DAY, "namespace": "shop", "workload": "web"}
     rows = [{**row, "allocation": "shop/web", "source_cpu_cost": cost} for cost in costs]
-    found = pa.Table.from_pylist(rows, opencost.SCHEMAS["raw.source_daily"])
+    found = pa.Table.from_pylist(rows, raw_schema("raw.source_daily"))
     return Reading(CLUSTER, DAY, DAY + 2 * ONE_DAY, {"raw.source_daily": found}, is_final=True)
 
 

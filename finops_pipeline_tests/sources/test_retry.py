@@ -1,4 +1,4 @@
-"""How long, how often and how soon again, on a clock that only sleeping moves."""
+"""Retry budget: how long, how often and how soon again, on a clock that only sleeping moves."""
 
 import math
 from collections.abc import Callable
@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.errors import ServerMalformed, ServerRejected, ServerUnavailable
 from finops_pipeline.sources.retry import RetryBudget
 
-BUSY = SourceUnavailable("503", 7.0)
-DOWN = SourceUnavailable("502")
-CUT = SourceMalformed("cut")
-WRONG = SourceRejected("404")
+BUSY = ServerUnavailable("503", 7.0)
+DOWN = ServerUnavailable("502")
+CUT = ServerMalformed("cut")
+WRONG = ServerRejected("404")
 
 
 @dataclass
 class Time:
-    """Passes when somebody sleeps or works."""
+    """Passes when a test sleeps or works."""
 
     now: float = 100.0
     slept: list[float] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Time:
         self.slept.append(seconds)
         self.now += seconds
 
-    def patience(self, **limits: float) -> RetryBudget:
+    def budget(self, **limits: float) -> RetryBudget:
         return RetryBudget(**limits, sleep=self.sleep, clock=lambda: self.now)  # type: ignore[arg-type]
 
 
@@ -50,8 +50,8 @@ def failing(*errors: Exception, asked: list[float]) -> Callable[[Callable[[], fl
         (BUSY, 60, 7.0),
         (BUSY, 8, 7.0),
         (BUSY, 7, False),  # nothing would be left to answer in
-        (SourceUnavailable("429", 0.0), 60, 0.0),
-        (SourceUnavailable("429", math.inf), 60, False),
+        (ServerUnavailable("429", 0.0), 60, 0.0),
+        (ServerUnavailable("429", math.inf), 60, False),
         (DOWN, 60, True),
         (DOWN, 2, False),  # its backoff may take those
         (CUT, 60, True),
@@ -63,7 +63,7 @@ def failing(*errors: Exception, asked: list[float]) -> Callable[[Callable[[], fl
 def test_whether_and_when_to_ask_again(
     error: Exception, seconds_left: float, expected: bool | float
 ):
-    found = RetryBudget().again(error, seconds_left)
+    found = RetryBudget().should_retry(error, seconds_left)
 
     assert (type(found), found) == (type(expected), expected)
 
@@ -75,7 +75,7 @@ def test_whether_and_when_to_ask_again(
 def test_asks_until_there_is_an_answer(errors: list[Exception], attempts: int):
     asked: list[float] = []
 
-    assert RetryBudget().ask(failing(*errors, asked=asked)) == "answer"
+    assert RetryBudget().call(failing(*errors, asked=asked)) == "answer"
     assert len(asked) == attempts
 
 
@@ -85,7 +85,7 @@ def test_asks_until_there_is_an_answer(errors: list[Exception], attempts: int):
         ([DOWN] * 9, 4),
         ([CUT] * 9, 4),
         ([WRONG], 1),
-        ([SourceUnavailable("429", 3600.0)], 1),
+        ([ServerUnavailable("429", 3600.0)], 1),
         ([ValueError()], 1),
     ],
 )
@@ -93,7 +93,7 @@ def test_gives_up_with_the_last_error(errors: list[Exception], attempts: int):
     asked: list[float] = []
 
     with pytest.raises(type(errors[0])):
-        RetryBudget().ask(failing(*errors, asked=asked))
+        RetryBudget().call(failing(*errors, asked=asked))
     assert len(asked) == attempts
 
 
@@ -111,19 +111,19 @@ def test_an_answer_has_the_least_time_that_anything_leaves(
 ):
     asked: list[float] = []
 
-    Time().patience(**limits).ask(failing(asked=asked))
+    Time().budget(**limits).call(failing(asked=asked))
 
     assert asked == [seconds]
 
 
 def test_troubled_servers_are_asked_more_slowly_and_faster_again():
     time, asked = Time(), list[float]()
-    patience = time.patience()
+    budget = time.budget()
     pauses = []
     for errors in ([], [DOWN], [DOWN, BUSY], [CUT], [], [], []):
-        patience.ask(failing(*errors, asked=asked))
-        assert patience.goes_on()
-        pauses.append(patience.pause_seconds)
+        budget.call(failing(*errors, asked=asked))
+        assert budget.wait_for_next()
+        pauses.append(budget.pause_seconds)
 
     # One failure makes a second, and the success after it nothing; two make two seconds and one.
     assert pauses == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]
@@ -132,33 +132,33 @@ def test_troubled_servers_are_asked_more_slowly_and_faster_again():
 
 @given(st.lists(st.sampled_from([[], [DOWN], [DOWN] * 3, [BUSY] * 2, [CUT] * 3]), max_size=40))
 def test_pauses_stay_bounded_and_end_with_the_trouble(history: list[list[Exception]]):
-    patience, asked = Time().patience(), list[float]()
+    budget, asked = Time().budget(), list[float]()
 
     for errors in history:
-        patience.ask(failing(*errors, asked=asked))
-        assert 0 <= patience.pause_seconds <= 30
+        budget.call(failing(*errors, asked=asked))
+        assert 0 <= budget.pause_seconds <= 30
     for _ in range(6):
-        patience.ask(failing(asked=asked))
+        budget.call(failing(asked=asked))
 
-    assert patience.pause_seconds == 0
+    assert budget.pause_seconds == 0
 
 
 def test_no_window_is_begun_that_the_tick_has_no_time_for():
     time = Time()
-    patience = time.patience(until=time.now + 100)
+    budget = time.budget(until=time.now + 100)
     begun = 0
-    while patience.goes_on():
+    while budget.wait_for_next():
         begun += 1
         time.now += 30
 
     assert begun == 3  # the fourth would end after 120 s
-    assert time.now <= patience.until
+    assert time.now <= budget.until
 
 
 def test_a_pause_longer_than_the_tick_ends_it():
     time = Time()
-    patience = time.patience(until=time.now + 10)
-    patience.pause_seconds = 11
+    budget = time.budget(until=time.now + 10)
+    budget.pause_seconds = 11
 
-    assert not patience.goes_on()
+    assert not budget.wait_for_next()
     assert time.slept == []

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from finops_pipeline.sources import opencost, prometheus
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.state.ledger_snapshot import RESTATEMENT_COLUMNS, WINDOW_COLUMNS
 from finops_pipeline.units import WINDOW
 from finops_pipeline.warehouse.connect import connect_read_only, hold_lock
@@ -23,7 +23,6 @@ from finops_pipeline_tests.warehouse.fakes import FakeSourceData
 # Summer time ends in New York: 05:00Z and 06:00Z are both one o'clock there.
 FALL_BACK = datetime(2026, 11, 1, 5, tzinfo=UTC)
 GIB = 2**30
-SCHEMAS = {**opencost.SCHEMAS, **prometheus.SCHEMAS}
 NODE = {
     "asset": "node-a",
     "asset_kind": "node",
@@ -113,7 +112,7 @@ class Plant:
 
     def _put(self, table: str, start: datetime, *rows: dict[str, Any]) -> None:
         common = {"cluster": "prod", "window_start": start, "minutes": 15.0}
-        schema = SCHEMAS[table]
+        schema = raw_schema(table)
         self.source_data.put(
             table, start, pa.Table.from_pylist([common | row for row in rows], schema)
         )

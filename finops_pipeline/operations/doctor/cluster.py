@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from finops_pipeline.errors import SourceError, SourceMalformed
+from finops_pipeline.errors import ServerError, ServerMalformed
 from finops_pipeline.installation.source_registry import (
     KUBERNETES,
     OPENCOST,
@@ -62,7 +62,7 @@ def examine_cluster(cluster: Cluster, window: datetime, now: datetime) -> Iterat
             yield from servers.examine_prometheus()
             if KUBERNETES.is_asked(cluster):
                 yield from servers.examine_kubernetes()
-    except SourceError as error:
+    except ServerError as error:
         yield Finding(cluster.name, "connection", FAILED, str(error), _ADDRESS)
 
 
@@ -76,7 +76,7 @@ class _Servers:
         """Examine whether OpenCost answers, and what its newest answer is worth."""
         try:
             server = probe.probe_opencost(self.clients.opencost)
-        except SourceError as error:
+        except ServerError as error:
             unknown = ("opencost_clock", "opencost_answer", "opencost_minutes")
             yield from self._unreachable("opencost", error, unknown)
         else:
@@ -88,7 +88,7 @@ class _Servers:
         matchers = self.clients.cluster.promql_matchers()
         try:
             server = probe.probe_prometheus(self.clients.prometheus, self.now, matchers)
-        except SourceError as error:
+        except ServerError as error:
             unknown = ("prometheus_clock", *_NEEDED, "duplicated_series")
             yield from self._unreachable("prometheus", error, unknown)
         else:
@@ -100,7 +100,7 @@ class _Servers:
         try:
             with kubernetes_api(self.clients.cluster) as api:
                 server = probe.probe_kubernetes(api)
-        except SourceError as error:
+        except ServerError as error:
             unknown = ("kubernetes_clock", "kubernetes_rights")
             yield from self._unreachable("kubernetes", error, unknown, _WAY_IN)
         else:
@@ -111,7 +111,7 @@ class _Servers:
         fix = "grant list as in deploy/kubernetes/reader; objects stay unknown until then"
         try:
             reading = KUBERNETES.read(self.clients, self.window, self.now, True)
-        except SourceError as error:
+        except ServerError as error:
             return self._finding("kubernetes_rights", FAILED, str(error), fix)
         kinds = reading.tables[INVENTORY].select(["kind", "failure"]).to_pylist()
         failures = {kind["kind"]: kind["failure"] for kind in kinds if kind["failure"]}
@@ -121,7 +121,7 @@ class _Servers:
         return self._finding("kubernetes_rights", FAILED, message, fix)
 
     def _unreachable(
-        self, name: str, error: SourceError, checks: Iterable[str], fix: str = _ADDRESS
+        self, name: str, error: ServerError, checks: Iterable[str], fix: str = _ADDRESS
     ) -> Iterator[Finding]:
         yield self._finding(name, FAILED, str(error), fix)
         for check in checks:
@@ -147,8 +147,8 @@ class _Servers:
     def _answer(self) -> Iterator[Finding]:
         try:
             reading = OPENCOST.read(self.clients, self.window, self.now, True)
-        except SourceError as error:
-            fix = _LOG if isinstance(error, SourceMalformed) else _ADDRESS
+        except ServerError as error:
+            fix = _LOG if isinstance(error, ServerMalformed) else _ADDRESS
             yield self._finding("opencost_answer", FAILED, str(error), fix)
             yield self._finding("opencost_minutes", UNKNOWN, "there is no answer to judge")
             return

@@ -16,7 +16,7 @@ import httpx
 import yaml
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceRejected
+from finops_pipeline.errors import ServerRejected
 from finops_pipeline.settings import http_url
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 def from_service_account(
     cluster: str, folder: Path = SERVICE_ACCOUNT, environ: Mapping[str, str] = os.environ
 ) -> Iterator[httpx.Client]:
-    """The API of the cluster this process runs in.
+    """Connect to the API of the cluster this process runs in.
 
     Args:
         cluster: named in the error.
@@ -37,12 +37,12 @@ def from_service_account(
         environ: variables with the address.
 
     Raises:
-        SourceRejected: this is no pod, or it has no service account.
+        ServerRejected: this is no pod, or it has no service account.
     """
     from kubernetes.client import Configuration
     from kubernetes.config.incluster_config import InClusterConfigLoader
 
-    found = Configuration()
+    configuration = Configuration()
     with _translate_errors(cluster):
         loader = InClusterConfigLoader(  # type: ignore[no-untyped-call]
             token_filename=str(folder / "token"),
@@ -50,15 +50,15 @@ def from_service_account(
             try_refresh_token=False,  # a tick is shorter than a token's life
             environ=environ,
         )
-        loader.load_and_set(found)  # type: ignore[no-untyped-call]
-        client = _client(found)
+        loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+        client = _client(configuration)
     with client:
         yield client
 
 
 @contextmanager
 def from_kubeconfig(cluster: str, file: Path | None, context: str) -> Iterator[httpx.Client]:
-    """The API that a context names: with token, client certificate, password or exec plugin.
+    """Connect to the API that a context names: by token, certificate, password or exec plugin.
 
     Args:
         cluster: named in the error.
@@ -66,7 +66,7 @@ def from_kubeconfig(cluster: str, file: Path | None, context: str) -> Iterator[h
         context: by default the current one.
 
     Raises:
-        SourceRejected: the file or the context is missing or wrong, or its plugin fails.
+        ServerRejected: the file or the context is missing or wrong, or its plugin fails.
     """
     from finops_pipeline.sources.kubernetes.kubeconfig import read_context
 
@@ -96,20 +96,20 @@ def _translate_errors(cluster: str) -> Iterator[None]:
         ImportError,  # a proxy of a kind that httpx needs another package for
         httpx.InvalidURL,
     ) as error:
-        raise SourceRejected(
+        raise ServerRejected(
             f"cluster {cluster}: its Kubernetes access does not work: {error}"
         ) from error
 
 
-def _client(found: "Configuration") -> httpx.Client:
-    token = found.api_key.get("BearerToken", "").strip()  # with its scheme, Bearer or Basic
-    if not re.fullmatch("[ -~]*", token):  # refused here, where nobody repeats it in an error
+def _client(configuration: "Configuration") -> httpx.Client:
+    token = configuration.api_key.get("BearerToken", "").strip()  # with its scheme, Bearer or Basic
+    if not re.fullmatch("[ -~]*", token):  # refused here, where no error repeats it
         raise ValueError("its token is not all visible ASCII")
     return http.client(
-        _address(found.host),
+        _address(configuration.host),
         headers={"Authorization": token} if token else {},
-        verify=_verify(found),
-        proxy=found.proxy,
+        verify=_verify(configuration),
+        proxy=configuration.proxy,
     )
 
 
@@ -120,13 +120,13 @@ def _address(server: str) -> str:
         raise ValueError(f"its server {error}") from error
 
 
-def _verify(found: "Configuration") -> ssl.SSLContext | bool:
-    if not found.host.startswith("https"):
+def _verify(configuration: "Configuration") -> ssl.SSLContext | bool:
+    if not configuration.host.startswith("https"):
         return True  # nothing to verify
-    context = ssl.create_default_context(cafile=found.ssl_ca_cert)
-    if not found.verify_ssl:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if found.cert_file:
-        context.load_cert_chain(found.cert_file, found.key_file)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
     return context

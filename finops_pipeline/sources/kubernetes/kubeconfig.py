@@ -1,7 +1,7 @@
-"""What a context of a kubeconfig gives, by the official client, where it does not say what failed.
+"""Address and credentials of a context of a kubeconfig, by the official client.
 
-It logs what goes wrong with a plugin, waits for one without end, and takes a user that it does not
-find for nobody: people would be told of missing rights instead.
+Left alone it only logs what goes wrong with a plugin, waits for one without end, and goes on
+without credentials where it does not find the user: the error would name missing rights instead.
 """
 
 import json
@@ -27,7 +27,7 @@ _SHOWN_CHARACTERS = 200
 def read_context(
     file: Path | None, context: str, *, plugin_seconds: float = _PLUGIN_SECONDS
 ) -> Configuration:
-    """Address and credentials of a context.
+    """Read address and credentials of a context.
 
     Args:
         file: by default where kubectl looks.
@@ -41,24 +41,24 @@ def read_context(
     merged = KubeConfigMerger(str(file or KUBE_CONFIG_DEFAULT_LOCATION)).config  # type: ignore[no-untyped-call]
     if merged is None:
         raise ConfigException(f"there is no kubeconfig {file or KUBE_CONFIG_DEFAULT_LOCATION}")
-    found = Configuration()
+    configuration = Configuration()
     loader = _Loader(merged, active_context=context or None)  # type: ignore[no-untyped-call]
     loader.plugin_seconds = plugin_seconds
-    loader.load_and_set(found)  # type: ignore[no-untyped-call]
-    loader.must_be_somebody(found)
-    return found
+    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    loader.require_credentials(configuration)
+    return configuration
 
 
 class _Loader(KubeConfigLoader):
     plugin_seconds = _PLUGIN_SECONDS
 
-    def must_be_somebody(self, found: Configuration) -> None:
+    def require_credentials(self, configuration: Configuration) -> None:
         """Refuse a user that is not there, or of whose credentials none was understood."""
         context, user = self._current_context, self._user
         name = context and context["context"].safe_get("user")
         if name and user is None:
             raise ConfigException(f"there is no user {name!r}")
-        if user and user.value and not (found.api_key or found.cert_file):
+        if user and user.value and not (configuration.api_key or configuration.cert_file):
             raise ConfigException(f"user {name!r} has no credentials of a kind that we know")
 
     def _load_from_exec_plugin(self) -> bool:
@@ -67,12 +67,12 @@ class _Loader(KubeConfigLoader):
             return False
         folder = self._get_base_path(cluster.path)  # type: ignore[no-untyped-call]
         plugin = ExecProvider(user["exec"], folder, cluster)  # type: ignore[no-untyped-call]
-        given = _answer(plugin, self.plugin_seconds)
-        if given.token:
-            self.token = f"Bearer {given.token}"
-        elif given.certificate and given.key:
-            user.value["client-certificate-data"] = b64encode(given.certificate.encode())
-            user.value["client-key-data"] = b64encode(given.key.encode())
+        credentials = _run(plugin, self.plugin_seconds)
+        if credentials.token:
+            self.token = f"Bearer {credentials.token}"
+        elif credentials.certificate and credentials.key:
+            user.value["client-certificate-data"] = b64encode(credentials.certificate.encode())
+            user.value["client-key-data"] = b64encode(credentials.key.encode())
         return True
 
 
@@ -86,18 +86,18 @@ class _Credential(Struct):
     status: _Status
 
 
-def _answer(plugin: ExecProvider, seconds: float) -> _Status:
-    """Credentials that a plugin prints; nobody is there to answer a question of its own.
+def _run(plugin: ExecProvider, seconds: float) -> _Status:
+    """Run a plugin and parse the credentials it prints; it cannot ask a question of its own.
 
     Raises:
         ConfigException: it fails, is too slow, or prints something else.
     """
     spec = {"interactive": False, **({"cluster": plugin.cluster.value} if plugin.cluster else {})}
-    asked = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
+    request = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
     try:
-        ended = subprocess.run(  # noqa: S603  # what the kubeconfig says, as kubectl does
+        process = subprocess.run(  # noqa: S603  # what the kubeconfig says, as kubectl does
             plugin.args,
-            env={**plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(asked)},
+            env={**plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(request)},
             cwd=plugin.cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -106,10 +106,10 @@ def _answer(plugin: ExecProvider, seconds: float) -> _Status:
     except subprocess.TimeoutExpired as error:
         message = f"plugin {plugin.args[0]} gave no answer in {seconds:.0f} s"
         raise ConfigException(message) from error
-    if ended.returncode:
-        said = ended.stderr.decode(errors="replace").strip()[:_SHOWN_CHARACTERS]
-        raise ConfigException(f"plugin {plugin.args[0]} failed, {ended.returncode}: {said}")
+    if process.returncode:
+        reason = process.stderr.decode(errors="replace").strip()[:_SHOWN_CHARACTERS]
+        raise ConfigException(f"plugin {plugin.args[0]} failed, {process.returncode}: {reason}")
     try:
-        return msgspec.json.decode(ended.stdout, type=_Credential).status
+        return msgspec.json.decode(process.stdout, type=_Credential).status
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # shown without what it printed
         raise ConfigException(f"plugin {plugin.args[0]} printed no credential: {error}") from None

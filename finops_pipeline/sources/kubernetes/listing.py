@@ -19,22 +19,21 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from finops_pipeline import http
-from finops_pipeline.errors import SourceError, SourceExpired, SourceMalformed, SourceUnavailable
+from finops_pipeline.errors import ServerError, ServerExpired, ServerMalformed, ServerUnavailable
 from finops_pipeline.sources.kubernetes import objects
 from finops_pipeline.sources.kubernetes.tables import (
     INVENTORY,
     OF_WORKLOADS,
-    SCHEMAS,
     STATES,
+    combine_pages,
     rows,
-    together,
 )
-from finops_pipeline.sources.reading import Reading, ask_with_retries, parse_answer, table
+from finops_pipeline.sources.reading import Reading, fetch_with_retries, parse_answer, raw_table
 from finops_pipeline.sources.retry import TOTAL_SECONDS
 
 _PAGE_OBJECTS = 500  # what kubectl asks for at once
 _MOST_PAGES = 1_000  # half a million objects; a list that goes on is one that never ends
-_BEGINNINGS = 3  # a list that expires is begun again; one that always does is too slow to read
+_MOST_BEGINNINGS = 3  # a list that expires is begun again; one that always does is too slow to read
 _Item = TypeVar("_Item", bound=objects.Object)
 
 
@@ -113,22 +112,22 @@ class _Rows:
 
 
 @dataclass
-class _Found:
-    """What has been listed so far."""
+class _Listing:
+    """Rows of the kinds listed so far, and why others are missing."""
 
     tables: dict[str, list[pa.Table]] = field(default_factory=lambda: defaultdict(list))
     counts: dict[str, int] = field(default_factory=dict)  # objects by kind
-    failures: dict[str, SourceError] = field(default_factory=dict)  # by kind
+    failures: dict[str, ServerError] = field(default_factory=dict)  # by kind
 
     def add(self, kind: str, pages: list[_Rows]) -> None:
-        """All objects of a kind."""
+        """Add all objects of a kind."""
         self.counts[kind] = sum(page.object_count for page in pages)
         for page in pages:
-            for name, listed in page.tables.items():
-                self.tables[name].append(listed)
+            for name, rows_of_page in page.tables.items():
+                self.tables[name].append(rows_of_page)
 
     def failure(self, kind: str) -> str | None:
-        """Why a kind is not there: its own failure, or the last one, after which nobody asked."""
+        """Return why a kind is missing: its own failure, or the last, which ended the reading."""
         if kind in self.counts:
             return None
         return str(self.failures.get(kind) or [*self.failures.values()][-1])
@@ -137,7 +136,7 @@ class _Found:
 def read_window(
     client: httpx.Client, cluster: str, start: datetime, fetched_at: datetime
 ) -> Reading:
-    """Everything that exists now, under one window; a row of ``raw.inventory`` per kind.
+    """Read all that exists now, under one window; a row of ``raw.inventory`` per kind.
 
     Args:
         client: its base URL is the API of one cluster.
@@ -146,35 +145,35 @@ def read_window(
         fetched_at: now, UTC.
 
     Raises:
-        SourceError: no kind could be listed.
-        SourceMalformed: an API without a single namespace is not one of a cluster.
+        ServerError: no kind could be listed.
+        ServerMalformed: an API without a single namespace is not one of a cluster.
     """
-    api, found = _Api(client, cluster, start, time.monotonic() + TOTAL_SECONDS), _Found()
+    api, listing = _Api(client, cluster, start, time.monotonic() + TOTAL_SECONDS), _Listing()
     for kind in _KINDS:
         try:
-            found.add(kind.name, api.list(kind))
-        except SourceError as error:
-            found.failures[kind.name] = error
-            if isinstance(error, SourceUnavailable):  # asking on would take as long each time
+            listing.add(kind.name, api.list(kind))
+        except ServerError as error:
+            listing.failures[kind.name] = error
+            if isinstance(error, ServerUnavailable):  # asking on would take as long each time
                 break
-    if not found.counts:
-        raise next(iter(found.failures.values()))
-    if found.counts.get("Namespace") == 0:
-        raise SourceMalformed(f"cluster {cluster}: {client.base_url} has no namespace at all")
-    tables = {name: together(name, found.tables[name]) for name in STATES}
-    tables[INVENTORY] = _inventory(cluster, start, found)
+    if not listing.counts:
+        raise next(iter(listing.failures.values()))
+    if listing.counts.get("Namespace") == 0:
+        raise ServerMalformed(f"cluster {cluster}: {client.base_url} has no namespace at all")
+    tables = {name: combine_pages(name, listing.tables[name]) for name in STATES}
+    tables[INVENTORY] = _inventory(cluster, start, listing)
     return Reading(cluster, start, fetched_at, tables, is_final=True)
 
 
-def _inventory(cluster: str, start: datetime, found: _Found) -> pa.Table:
+def _inventory(cluster: str, start: datetime, listing: _Listing) -> pa.Table:
     names = sorted(KINDS)
     columns = {
         "kind": names,
-        "object_count": [found.counts.get(name) for name in names],
-        "changed_count": [None] * len(names),  # only who knows the states before can tell
-        "failure": [found.failure(name) for name in names],
+        "object_count": [listing.counts.get(name) for name in names],
+        "changed_count": [None] * len(names),  # to be told by the states before
+        "failure": [listing.failure(name) for name in names],
     }
-    return table(SCHEMAS[INVENTORY], cluster, start, columns)
+    return raw_table(INVENTORY, cluster, start, columns)
 
 
 @dataclass(frozen=True)
@@ -187,15 +186,15 @@ class _Api:
     until: float  # monotonic clock: the whole reading ends by then
 
     def list(self, kind: _Kind) -> list[_Rows]:
-        """All pages of one state: a list that expires on the way is begun anew."""
-        for _ in range(_BEGINNINGS):
+        """List all pages of one state: a list that expires on the way is begun anew."""
+        for _ in range(_MOST_BEGINNINGS):
             try:
                 pages = [*self._pages(kind)]
-            except SourceExpired:
+            except ServerExpired:
                 continue
             self._refuse_twins(kind, pages)
             return pages
-        raise SourceUnavailable(
+        raise ServerUnavailable(
             f"cluster {self.cluster}: {kind.path}: its pages expire before the last one is read"
         )
 
@@ -207,30 +206,30 @@ class _Api:
                 return
             page = self._page(kind, {"continue": page.token})
             yield page
-        raise SourceMalformed(
+        raise ServerMalformed(
             f"cluster {self.cluster}: {kind.path}: no end after {_MOST_PAGES} pages"
         )
 
     def _refuse_twins(self, kind: _Kind, pages: Sequence[_Rows]) -> None:
-        """Whoever joins states would count an object twice."""
-        listed = pa.concat_tables(page.tables[kind.tables[0]].select(["uid"]) for page in pages)
-        if pc.count_distinct(listed["uid"]).as_py() < listed.num_rows:
-            raise SourceMalformed(f"cluster {self.cluster}: {kind.path}: an object is listed twice")
+        """Refuse an object that is listed twice: a join of states would count it twice."""
+        rows = pa.concat_tables(page.tables[kind.tables[0]].select(["uid"]) for page in pages)
+        if pc.count_distinct(rows["uid"]).as_py() < rows.num_rows:
+            raise ServerMalformed(f"cluster {self.cluster}: {kind.path}: an object is listed twice")
 
     def _page(self, kind: _Kind, place: Mapping[str, str]) -> _Rows:
         parameters = {"limit": str(_PAGE_OBJECTS), **place}
 
-        def ask(seconds_left: Callable[[], float]) -> _Rows:
+        def fetch(seconds_left: Callable[[], float]) -> _Rows:
             seconds = min(seconds_left(), self.until - time.monotonic())
             if seconds <= 0:
-                raise SourceUnavailable(f"{kind.path}: not complete in {TOTAL_SECONDS:.0f} s")
+                raise ServerUnavailable(f"{kind.path}: not complete in {TOTAL_SECONDS:.0f} s")
             answer = http.get(self.client, kind.path, parameters, deadline_seconds=seconds)
             return parse_answer(answer, lambda body: self._rows(kind, body))
 
-        return ask_with_retries(self.cluster, ask)
+        return fetch_with_retries(self.cluster, fetch)
 
     def _rows(self, kind: _Kind, body: bytes) -> _Rows:
-        """Rows of one page.
+        """Parse one page.
 
         Raises:
             ValueError: a list of another kind, or a value that cannot be.

@@ -13,7 +13,7 @@ from finops_pipeline.sources.reading import NULL
 
 
 class Owner(Struct, gc=False):
-    """What an object belongs to."""
+    """Owner of an object, as the object names it."""
 
     kind: str
     name: str
@@ -21,7 +21,7 @@ class Owner(Struct, gc=False):
 
 
 class Metadata(Struct, gc=False, rename="camel"):
-    """What every object has."""
+    """Metadata that all objects have."""
 
     name: str
     uid: str
@@ -33,13 +33,13 @@ class Metadata(Struct, gc=False, rename="camel"):
 
 
 class Object(Struct):
-    """Any object of a list."""
+    """Object of a list."""
 
     metadata: Metadata
 
     @property
     def controller(self) -> Owner | None:
-        """The one owner that manages it."""
+        """The only owner that manages it."""
         return next((owner for owner in self.metadata.owner_references if owner.controller), None)
 
     @property
@@ -95,7 +95,7 @@ class Node(Object):
 
 
 class Resources(Struct, gc=False):
-    """What is asked for, by resource, as quantities."""
+    """Requests and limits by resource, as quantities."""
 
     requests: dict[str, str] = {}
     limits: dict[str, str] = {}
@@ -114,7 +114,7 @@ class Container(Struct, gc=False, rename="camel"):
 
     @property
     def is_sidecar(self) -> bool:
-        """Of init containers: whether it runs beside the others until the end."""
+        """True for an init container that runs beside the others until the end."""
         return self.restart_policy == "Always"
 
 
@@ -127,7 +127,7 @@ class _PodVolume(Struct, rename="camel"):
 
 
 class PodSpec(Struct, rename="camel"):
-    """Of a pod or a template."""
+    """Containers of a pod or a template, and where it may run."""
 
     containers: list[Container]
     init_containers: list[Container] = []
@@ -213,15 +213,15 @@ class Workload(Object):
 
     @property
     def template(self) -> Template:
-        """Of its pods; that of a CronJob lies one level deeper."""
-        found = self.spec.job_template.spec.template if self.spec.job_template else None
-        if template := self.spec.template or found:
+        """Template of its pods; that of a CronJob lies one level deeper."""
+        of_jobs = self.spec.job_template.spec.template if self.spec.job_template else None
+        if template := self.spec.template or of_jobs:
             return template
         raise msgspec.ValidationError(f"{self.metadata.name} has no pod template")
 
     @property
     def strategy(self) -> _Strategy:
-        """How its pods are replaced."""
+        """Rules by which its pods are replaced."""
         return self.spec.strategy or self.spec.update_strategy or _Strategy()
 
     @property

@@ -18,8 +18,8 @@ _FORM = re.compile(
 
 
 @lru_cache(maxsize=4096)  # a cluster repeats a few hundred of them in thousands of containers
-def amount(quantity: str) -> float:
-    """Cores of a CPU quantity, bytes of a memory or storage quantity, a count of anything else.
+def parse_quantity(quantity: str) -> float:
+    """Parse cores of a CPU quantity, bytes of memory or storage, a count of anything else.
 
     Returns:
         The double nearest to the exact value.
@@ -29,9 +29,9 @@ def amount(quantity: str) -> float:
 
     Source: kubernetes/apimachinery, pkg/api/resource/quantity.go.
     """
-    found = _FORM.fullmatch(quantity)
-    if not found:
+    parts = _FORM.fullmatch(quantity)
+    if not parts:
         raise ValueError(f"not a quantity: {quantity[:50]!r}")
-    if found["exponent"]:
-        return float(Fraction(f"{found['number']}e{found['exponent']}"))
-    return float(Fraction(found["number"]) * _UNITS[found["unit"]])
+    if parts["exponent"]:
+        return float(Fraction(f"{parts['number']}e{parts['exponent']}"))
+    return float(Fraction(parts["number"]) * _UNITS[parts["unit"]])

@@ -11,43 +11,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def known(schema: pa.Schema, stored: list[pa.Table], before: datetime) -> pa.Table:
-    """The newest state of each object that still existed, from rows stored in any order.
+def newest_states(schema: pa.Schema, tables: list[pa.Table], before: datetime) -> pa.Table:
+    """Return the newest state of each object that still existed, from rows stored in any order.
 
     Args:
         schema: columns of the table; what an older version did not store is null.
-        stored: rows of one cluster, a whole listing and changes since.
+        tables: rows of one cluster, a whole listing and changes since.
         before: what was stored from this window on is left out.
     """
-    given = pa.concat_tables([schema.empty_table(), *stored], promote_options="default")
-    rows = given.select(schema.names).filter(pc.less(given["window_start"], before))
+    every = pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
+    rows = every.select(schema.names).filter(pc.less(every["window_start"], before))
     newest = rows.group_by("uid").aggregate([("window_start", "max")])
     at = pc.index_in(rows["uid"], value_set=_values(newest["uid"]))
     is_newest = pc.equal(rows["window_start"], newest["window_start_max"].take(at))
     return rows.filter(pc.and_(is_newest, pc.invert(rows["is_deleted"])))
 
 
-def whole(before: pa.Table, now: pa.Table, start: datetime) -> pa.Table:
-    """Every state there is, and what has vanished since: a day that begins so needs no other.
+def all_states(before: pa.Table, now: pa.Table, start: datetime) -> pa.Table:
+    """Return all states, and what has vanished since: a day that begins so needs no other.
 
     Args:
-        before: the states known.
+        before: the newest states stored before.
         now: the states listed.
         start: the window they are stored under.
     """
-    return _together(now, _vanished(before, now, start))
+    return _combine(now, _vanished(before, now, start))
 
 
-def changes(before: pa.Table, now: pa.Table, start: datetime) -> pa.Table:
-    """The states that differ in any column but the window, and what has vanished."""
-    chunks = [*_differing(before, now).chunks, *_fewer(before, now).chunks]
+def changed_states(before: pa.Table, now: pa.Table, start: datetime) -> pa.Table:
+    """Return the states that differ in any column but the window, and what has vanished."""
+    chunks = [*_differing(before, now).chunks, *_removed(before, now).chunks]
     uids = _values(pa.chunked_array(chunks, pa.string()))
     differing = now.filter(pc.is_in(now["uid"], value_set=uids))
-    return _together(differing, _vanished(before, now, start))
+    return _combine(differing, _vanished(before, now, start))
 
 
 def _differing(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
-    """Uids of rows that are new or say something else."""
+    """Return uids of rows that are new or differ."""
     at = pc.index_in(_key(now), value_set=_values(_key(before)))
     old = before.take(at)
     is_same = pc.is_valid(at)
@@ -57,25 +57,25 @@ def _differing(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
     return now["uid"].filter(pc.invert(is_same))
 
 
-def _fewer(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
-    """Uids of rows that are no longer there."""
+def _removed(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
+    """Return uids of rows that are no longer there."""
     is_gone = pc.invert(pc.is_in(_key(before), value_set=_values(_key(now))))
     return before["uid"].filter(is_gone)
 
 
 def _equal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Null equals null, unlike in SQL."""
+    """Compare values; null equals null, unlike in SQL."""
     both_null = pc.and_(pc.is_null(left), pc.is_null(right))
     return pc.or_(both_null, pc.fill_null(pc.equal(left, right), fill_value=False))
 
 
 def _vanished(before: pa.Table, now: pa.Table, start: datetime) -> pa.Table:
     gone = before.filter(pc.invert(pc.is_in(before["uid"], value_set=_values(now["uid"]))))
-    return dated(_constant(gone, "is_deleted", value=True), start)
+    return move_to_window(_constant(gone, "is_deleted", value=True), start)
 
 
-def dated(rows: pa.Table, start: datetime) -> pa.Table:
-    """The same rows, stored under another window."""
+def move_to_window(rows: pa.Table, start: datetime) -> pa.Table:
+    """Return the same rows, stored under another window."""
     return _constant(rows, "window_start", start)
 
 
@@ -84,18 +84,18 @@ def _constant(rows: pa.Table, name: str, value: object) -> pa.Table:
     return rows.set_column(at, field, pa.repeat(pa.scalar(value, field.type), rows.num_rows))
 
 
-def _together(listed: pa.Table, gone: pa.Table) -> pa.Table:
-    return in_order(pa.concat_tables([listed, gone.cast(listed.schema)]))
+def _combine(listed: pa.Table, gone: pa.Table) -> pa.Table:
+    return sort_states(pa.concat_tables([listed, gone.cast(listed.schema)]))
 
 
-def in_order(rows: pa.Table) -> pa.Table:
-    """Rows of one window, sorted by what tells them apart: the order of a listing is no news."""
+def sort_states(rows: pa.Table) -> pa.Table:
+    """Sort the rows of one window by what tells them apart: the order of a listing is no news."""
     names = ["uid", "container"] if "container" in rows.column_names else ["uid"]
     return rows.sort_by([(name, "ascending") for name in names])
 
 
 def _key(rows: pa.Table) -> pa.ChunkedArray:
-    """What tells the rows of a listing apart; no uid and no name of a container holds a slash."""
+    """Return the key that tells rows apart; no uid and no name of a container holds a slash."""
     if "container" not in rows.column_names:
         return rows["uid"]
     return pc.binary_join_element_wise(rows["uid"], rows["container"], "/")

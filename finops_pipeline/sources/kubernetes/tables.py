@@ -9,210 +9,14 @@ import msgspec
 import pyarrow as pa
 from msgspec import Raw, Struct
 
+from finops_pipeline.catalog.raw_schemas import raw_schema
 from finops_pipeline.sources.kubernetes import objects
-from finops_pipeline.sources.kubernetes.quantity import amount
-from finops_pipeline.sources.kubernetes.states import in_order
-from finops_pipeline.sources.reading import (
-    BOOLEAN,
-    INSTANT,
-    NULL,
-    NUMBER,
-    TEXT,
-    raw_json,
-    schema,
-    table,
-)
+from finops_pipeline.sources.kubernetes.quantity import parse_quantity
+from finops_pipeline.sources.kubernetes.states import sort_states
+from finops_pipeline.sources.reading import NULL, raw_json, raw_table
 
 INVENTORY = "raw.inventory"  # a row per kind in every reading; the other tables hold changes only
 OF_WORKLOADS = ("raw.workload", "raw.pod_template")
-
-_NAMED = {"uid": TEXT, "namespace": TEXT, "name": TEXT}
-_CLUSTER_WIDE = {"uid": TEXT, "name": TEXT}
-_LABELLED = {"labels": TEXT, "annotations": TEXT}
-_LIFE = {"created_at": INSTANT, "is_deleted": BOOLEAN}
-
-
-def _states(columns: Mapping[str, pa.DataType], *more: str) -> pa.Schema:
-    always = {"uid", "namespace", "name", "created_at", "is_deleted", *more}
-    return schema(columns, required=always & columns.keys())
-
-
-SCHEMAS = {
-    "raw.namespace": _states({**_CLUSTER_WIDE, "phase": TEXT, **_LABELLED, **_LIFE}),
-    "raw.node": _states(
-        {
-            **_CLUSTER_WIDE,
-            "provider_id": TEXT,
-            "node_type": TEXT,
-            "region": TEXT,
-            "zone": TEXT,
-            "architecture": TEXT,
-            "operating_system": TEXT,
-            "kubelet_version": TEXT,
-            "is_spot": BOOLEAN,
-            "is_ready": BOOLEAN,
-            "is_schedulable": BOOLEAN,
-            "cpu_capacity_cores": NUMBER,
-            "cpu_allocatable_cores": NUMBER,
-            "memory_capacity_bytes": NUMBER,
-            "memory_allocatable_bytes": NUMBER,
-            "gpu_capacity_count": NUMBER,
-            "gpu_allocatable_count": NUMBER,
-            "pod_allocatable_count": NUMBER,
-            "taints": TEXT,
-            "labels": TEXT,
-            **_LIFE,
-        }
-    ),
-    "raw.pod": _states(
-        {
-            **_NAMED,
-            "node": TEXT,
-            "owner_kind": TEXT,
-            "owner": TEXT,
-            "phase": TEXT,
-            "qos_class": TEXT,
-            "priority_class": TEXT,
-            "cpu_request_cores": NUMBER,
-            "memory_request_bytes": NUMBER,
-            "gpu_request_count": NUMBER,
-            "container_count": NUMBER,
-            "restart_count": NUMBER,
-            "volume_claims": TEXT,
-            "node_selector": TEXT,
-            "tolerations": TEXT,
-            "affinity": TEXT,
-            **_LABELLED,
-            "started_at": INSTANT,
-            **_LIFE,
-        }
-    ),
-    "raw.workload": _states(
-        {
-            **_NAMED,
-            "workload_kind": TEXT,
-            "owner_kind": TEXT,
-            "owner": TEXT,
-            "replica_count": NUMBER,
-            "schedule": TEXT,
-            "is_suspended": BOOLEAN,
-            "strategy": TEXT,
-            "max_unavailable": TEXT,
-            "max_surge": TEXT,
-            "selector": TEXT,
-            "priority_class": TEXT,
-            "node_selector": TEXT,
-            "tolerations": TEXT,
-            "affinity": TEXT,
-            "template_labels": TEXT,
-            **_LABELLED,
-            "completed_at": INSTANT,
-            **_LIFE,
-        },
-        "workload_kind",
-    ),
-    "raw.pod_template": _states(
-        {
-            **_NAMED,
-            "workload_kind": TEXT,
-            "container": TEXT,
-            "container_kind": TEXT,
-            "image": TEXT,
-            "cpu_request_cores": NUMBER,
-            "cpu_limit_cores": NUMBER,
-            "memory_request_bytes": NUMBER,
-            "memory_limit_bytes": NUMBER,
-            "gpu_request_count": NUMBER,
-            "has_liveness_probe": BOOLEAN,
-            "has_readiness_probe": BOOLEAN,
-            "has_startup_probe": BOOLEAN,
-            **_LIFE,
-        },
-        "workload_kind",
-        "container",
-        "container_kind",
-    ),
-    "raw.service": _states(
-        {
-            **_NAMED,
-            "service_kind": TEXT,
-            "selector": TEXT,
-            "load_balancer_addresses": TEXT,
-            **_LABELLED,
-            **_LIFE,
-        }
-    ),
-    "raw.volume": _states(
-        {
-            **_CLUSTER_WIDE,
-            "phase": TEXT,
-            "storage_class": TEXT,
-            "storage_bytes": NUMBER,
-            "volume_claim_namespace": TEXT,
-            "volume_claim": TEXT,
-            "driver": TEXT,
-            "volume_handle": TEXT,
-            "access_modes": TEXT,
-            "reclaim_policy": TEXT,
-            **_LABELLED,
-            **_LIFE,
-        }
-    ),
-    "raw.volume_claim": _states(
-        {
-            **_NAMED,
-            "phase": TEXT,
-            "storage_class": TEXT,
-            "volume": TEXT,
-            "storage_request_bytes": NUMBER,
-            "storage_bytes": NUMBER,
-            "access_modes": TEXT,
-            **_LABELLED,
-            **_LIFE,
-        }
-    ),
-    "raw.storage_class": _states(
-        {
-            **_CLUSTER_WIDE,
-            "provisioner": TEXT,
-            "reclaim_policy": TEXT,
-            "volume_binding_mode": TEXT,
-            "is_expandable": BOOLEAN,
-            "is_default": BOOLEAN,
-            "parameters": TEXT,
-            **_LIFE,
-        }
-    ),
-    "raw.autoscaler": _states(
-        {
-            **_NAMED,
-            "workload_kind": TEXT,
-            "workload": TEXT,
-            "min_replica_count": NUMBER,
-            "max_replica_count": NUMBER,
-            "replica_count": NUMBER,
-            "desired_replica_count": NUMBER,
-            "cpu_target_ratio": NUMBER,
-            "metrics": TEXT,
-            **_LIFE,
-        }
-    ),
-    "raw.disruption_budget": _states(
-        {
-            **_NAMED,
-            "min_available": TEXT,
-            "max_unavailable": TEXT,
-            "selector": TEXT,
-            "allowed_disruption_count": NUMBER,
-            "expected_pod_count": NUMBER,
-            **_LIFE,
-        }
-    ),
-    INVENTORY: schema(
-        {"kind": TEXT, "object_count": NUMBER, "changed_count": NUMBER, "failure": TEXT},
-        required=("kind",),
-    ),
-}
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _SPOT = {
@@ -256,14 +60,16 @@ def _label(name: str) -> Callable[[objects.Object], str | None]:
 
 
 def _quantity(path: str, *resources: str) -> Callable[[Any], float | None]:
-    """How a column is made of a map of quantities."""
+    """Return what makes a column of a map of quantities."""
     quantities = attrgetter(path)
     return lambda item: _amount(quantities(item), resources)
 
 
 def _amount(quantities: Mapping[str, str], resources: Iterable[str]) -> float | None:
-    """Of the first of some resources that there is; None where there is none."""
-    return next((amount(quantities[name]) for name in resources if name in quantities), None)
+    """Return the amount of the first resource that is listed; None where none is."""
+    return next(
+        (parse_quantity(quantities[name]) for name in resources if name in quantities), None
+    )
 
 
 def _is_spot(node: objects.Node) -> bool:
@@ -272,13 +78,13 @@ def _is_spot(node: objects.Node) -> bool:
 
 
 def _is_ready(node: objects.Node) -> bool | None:
-    """Whether its kubelet says so; None when it has stopped talking."""
+    """Return whether its kubelet says so; None when it has stopped talking."""
     conditions = {condition.type: condition.status for condition in node.status.conditions}
     return {"True": True, "False": False}.get(conditions.get("Ready", "Unknown"))
 
 
-def _requested(*resources: str) -> Callable[[objects.Pod], float | None]:
-    """What the scheduler keeps free for a pod; None where nobody asks for any.
+def _request(*resources: str) -> Callable[[objects.Pod], float | None]:
+    """Return what makes a column of what the scheduler keeps free for a pod; None if it asks none.
 
     Init containers run one after the other before the rest, sidecars from their turn to the end.
 
@@ -289,9 +95,9 @@ def _requested(*resources: str) -> Callable[[objects.Pod], float | None]:
         spec = pod.spec
         of_pod = _amount(spec.resources.requests, resources)
         of_containers = _containers_request(spec, resources)
-        asked = of_containers if of_pod is None else of_pod
+        request = of_containers if of_pod is None else of_pod
         overhead = _amount(spec.overhead, resources)
-        return asked if overhead is None else (asked or 0.0) + overhead
+        return request if overhead is None else (request or 0.0) + overhead
 
     return get
 
@@ -299,41 +105,44 @@ def _requested(*resources: str) -> Callable[[objects.Pod], float | None]:
 def _containers_request(spec: objects.PodSpec, resources: Iterable[str]) -> float | None:
     sidecars: list[float | None] = []
     peaks: list[float | None] = []
-    for one in spec.init_containers:
-        asked = _amount(one.resources.requests, resources)
-        peaks.append(_sum([*sidecars, asked]))
-        if one.is_sidecar:
-            sidecars.append(asked)
-    running = [_amount(one.resources.requests, resources) for one in spec.containers]
-    known = [it for it in (*peaks, _sum([*running, *sidecars])) if it is not None]
-    return max(known, default=None)
+    for container in spec.init_containers:
+        request = _amount(container.resources.requests, resources)
+        peaks.append(_sum([*sidecars, request]))
+        if container.is_sidecar:
+            sidecars.append(request)
+    main = [_amount(container.resources.requests, resources) for container in spec.containers]
+    peaks.append(_sum([*main, *sidecars]))
+    return max((peak for peak in peaks if peak is not None), default=None)
 
 
 def _sum(amounts: Iterable[float | None]) -> float | None:
-    known = [one for one in amounts if one is not None]
-    return sum(known) if known else None
+    numbers = [number for number in amounts if number is not None]
+    return sum(numbers) if numbers else None
 
 
 def _claims(pod: objects.Pod) -> Raw:
-    found = [volume.persistent_volume_claim for volume in pod.spec.volumes]
-    return Raw(msgspec.json.encode([claim.claim_name for claim in found if claim]))
+    claims = [volume.persistent_volume_claim for volume in pod.spec.volumes]
+    return Raw(msgspec.json.encode([claim.claim_name for claim in claims if claim]))
 
 
 def _cpu_target(autoscaler: objects.Autoscaler) -> float | None:
-    """Usage over request of CPU that it aims at."""
+    """Return usage over request of CPU that it aims at."""
     metrics = autoscaler.spec.metrics
-    found = [metric.resource for metric in ([] if metrics == NULL else _METRICS.decode(metrics))]
-    percents = [one.target.average_utilization for one in found if one and one.name == "cpu"]
+    decoded = [] if metrics == NULL else _METRICS.decode(metrics)
+    cpu = [
+        metric.resource for metric in decoded if metric.resource and metric.resource.name == "cpu"
+    ]
+    percents = [resource.target.average_utilization for resource in cpu]
     return next((percent / 100 for percent in percents if percent is not None), None)
 
 
 def _text(path: str) -> Callable[[Any], str | None]:
-    """A number or a percentage, as written."""
+    """Return what makes a column of a number or a percentage, as written."""
     value = attrgetter(path)
     return lambda item: None if value(item) is None else str(value(item))
 
 
-class _Templated(Struct, gc=False):
+class _TemplateContainer(Struct, gc=False):
     """A container of a workload's template, beside the workload."""
 
     workload: objects.Workload
@@ -341,10 +150,10 @@ class _Templated(Struct, gc=False):
     container_kind: str
 
 
-def _templates(workloads: Iterable[objects.Workload]) -> list[_Templated]:
-    """Of those that nobody else manages: the others' templates are copies."""
+def _templates(workloads: Iterable[objects.Workload]) -> list[_TemplateContainer]:
+    """List containers of templates, of workloads without a controller: others have copies."""
     return [
-        _Templated(workload, container, kind)
+        _TemplateContainer(workload, container, kind)
         for workload in workloads
         if workload.controller is None
         for container, kind in _containers(workload.template.spec)
@@ -352,10 +161,10 @@ def _templates(workloads: Iterable[objects.Workload]) -> list[_Templated]:
 
 
 def _containers(spec: objects.PodSpec) -> Iterator[tuple[objects.Container, str]]:
-    for one in spec.init_containers:
-        yield one, "sidecar" if one.is_sidecar else "init"
-    for one in spec.containers:
-        yield one, "main"
+    for container in spec.init_containers:
+        yield container, "sidecar" if container.is_sidecar else "init"
+    for container in spec.containers:
+        yield container, "main"
 
 
 _METADATA: dict[str, _Get] = {
@@ -395,12 +204,12 @@ _COLUMNS: dict[str, dict[str, _Get]] = {
         "phase": "status.phase",
         "qos_class": "status.qos_class",
         "priority_class": "spec.priority_class_name",
-        "cpu_request_cores": _requested("cpu"),
-        "memory_request_bytes": _requested("memory"),
-        "gpu_request_count": _requested(*_GPUS),
+        "cpu_request_cores": _request("cpu"),
+        "memory_request_bytes": _request("memory"),
+        "gpu_request_count": _request(*_GPUS),
         "container_count": lambda pod: len(pod.spec.containers),
         "restart_count": lambda pod: sum(
-            one.restart_count for one in pod.status.container_statuses
+            status.restart_count for status in pod.status.container_statuses
         ),
         "volume_claims": _claims,
         "node_selector": "spec.node_selector",
@@ -438,9 +247,9 @@ _COLUMNS: dict[str, dict[str, _Get]] = {
         "memory_request_bytes": _quantity("container.resources.requests", "memory"),
         "memory_limit_bytes": _quantity("container.resources.limits", "memory"),
         "gpu_request_count": _quantity("container.resources.requests", *_GPUS),
-        "has_liveness_probe": lambda it: it.container.liveness_probe != NULL,
-        "has_readiness_probe": lambda it: it.container.readiness_probe != NULL,
-        "has_startup_probe": lambda it: it.container.startup_probe != NULL,
+        "has_liveness_probe": lambda template: template.container.liveness_probe != NULL,
+        "has_readiness_probe": lambda template: template.container.readiness_probe != NULL,
+        "has_startup_probe": lambda template: template.container.startup_probe != NULL,
     },
     "raw.service": {
         "service_kind": "spec.type",
@@ -471,7 +280,7 @@ _COLUMNS: dict[str, dict[str, _Get]] = {
         "reclaim_policy": "reclaim_policy",
         "volume_binding_mode": "volume_binding_mode",
         "is_expandable": "allow_volume_expansion",
-        "is_default": lambda it: _map(it.metadata.annotations).get(_DEFAULT_CLASS) == "true",
+        "is_default": lambda item: _map(item.metadata.annotations).get(_DEFAULT_CLASS) == "true",
         "parameters": "parameters",
     },
     "raw.autoscaler": {
@@ -501,10 +310,11 @@ _JSON_LISTS = {
     "volume_claims",
 }
 STATES = tuple(_COLUMNS)  # tables of objects
+TABLES = (*STATES, INVENTORY)
 
 
 def rows(name: str, kind: str, items: list[Any], cluster: str, start: datetime) -> pa.Table:
-    """Rows of one table, in the order of the objects.
+    """Return rows of one table, in the order of the objects.
 
     Args:
         name: such as ``raw.pod``.
@@ -517,28 +327,24 @@ def rows(name: str, kind: str, items: list[Any], cluster: str, start: datetime) 
         ValueError: a required value is missing, or a quantity is none.
         msgspec.DecodeError: labels or metrics that are not what they should be.
     """
-    described = _templates(items) if name == "raw.pod_template" else items
-    own = SCHEMAS[name]
-    constant: dict[str, object] = {"is_deleted": False}
+    sources = _templates(items) if name == "raw.pod_template" else items
+    names = raw_schema(name).names  # not every kind has a namespace, or labels
+    getters = {column: get for column, get in _METADATA.items() if column in names}
+    getters |= _COLUMNS[name]
+    columns = {column: _column(column, get, sources) for column, get in getters.items()}
+    columns["is_deleted"] = [False] * len(sources)
     if name in OF_WORKLOADS:
-        constant["workload_kind"] = kind
-    getters = {**_METADATA, **_COLUMNS[name]}
-    columns = {
-        column.name: [constant[column.name]] * len(described)
-        if column.name in constant
-        else _column(column, getters[column.name], described)
-        for column in list(own)[2:]
-    }
-    return table(own, cluster, start, columns)
+        columns["workload_kind"] = [kind] * len(sources)
+    return raw_table(name, cluster, start, columns)
 
 
-def _column(column: pa.Field, get: _Get, rows: list[Any]) -> pa.Array | list[object]:
+def _column(name: str, get: _Get, rows: list[Any]) -> pa.Array | list[object]:
     values = list(map(attrgetter(get) if isinstance(get, str) else get, rows))
     if values and isinstance(values[0], Raw):
-        return raw_json(values, "[" if column.name in _JSON_LISTS else "{")
+        return raw_json(values, "[" if name in _JSON_LISTS else "{")
     return values
 
 
-def together(name: str, pages: list[pa.Table]) -> pa.Table:
-    """Pages of a table as one, in the order of states."""
-    return in_order(pa.concat_tables([SCHEMAS[name].empty_table(), *pages]))
+def combine_pages(name: str, pages: list[pa.Table]) -> pa.Table:
+    """Combine pages of a table, in the order of states."""
+    return sort_states(pa.concat_tables([raw_schema(name).empty_table(), *pages]))

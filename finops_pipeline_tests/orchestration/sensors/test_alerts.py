@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from finops_pipeline.definitions import defs
-from finops_pipeline.errors import DeliveryError
+from finops_pipeline.errors import ServerUnavailable
 from finops_pipeline.orchestration.jobs import TICK
 from finops_pipeline.orchestration.sensors import alerts
 from finops_pipeline_tests.servers import Recorded, responding, send
@@ -116,7 +116,7 @@ def test_a_webhook_that_does_not_answer_lets_the_sensor_fail(instance, monkeypat
     monkeypatch.setenv("FINOPS_CLUSTERS", CLUSTERS)
     monkeypatch.setenv(VARIABLE, url)
 
-    with pytest.raises(DeliveryError, match="no answer"):
+    with pytest.raises(ServerUnavailable, match="no answer"):
         evaluate(instance, run(instance, "no"))
 
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from finops_pipeline.catalog.sql_files import files
 from finops_pipeline.definitions import defs
-from finops_pipeline.errors import DeliveryError
+from finops_pipeline.errors import ServerUnavailable
 from finops_pipeline.orchestration.resources import InstallationResource
 from finops_pipeline.units import WINDOW, rfc3339
 from finops_pipeline_tests import servers
@@ -78,7 +78,7 @@ def pushed(tmp_path_factory, prometheus) -> Iterator[Pushes]:
         second_samples = samples_in(gateway)
         gateway.kill()
         inode = own_home.published.stat().st_ino
-        with pytest.raises(DeliveryError) as raised:
+        with pytest.raises(ServerUnavailable) as raised:
             evaluate(own_home, first.cursor)
         yield Pushes(
             own_home,

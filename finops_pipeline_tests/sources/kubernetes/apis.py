@@ -31,47 +31,47 @@ Respond = Callable[[httpx.Request], httpx.Response]
 
 
 def body(name: str) -> bytes:
-    """A recorded answer."""
+    """Read a recorded answer."""
     return (RECORDED / f"{name}.json").read_bytes()
 
 
 def recorded(request: httpx.Request) -> httpx.Response:
-    """What the recorded API answered; its pods come in three pages."""
+    """Respond as the recorded API did; its pods come in three pages."""
     if request.url.path != PODS:
         return httpx.Response(200, content=body(FILES[request.url.path]))
     pages = [body(f"page_{number}") for number in (1, 2, 3)]
     tokens = ["", *(json.loads(page)["metadata"].get("continue") for page in pages)]
-    asked = request.url.params.get("continue", "")
-    return httpx.Response(200, content=pages[tokens.index(asked)])
+    token = request.url.params.get("continue", "")
+    return httpx.Response(200, content=pages[tokens.index(token)])
 
 
 def refusing(refusals: dict[str, httpx.Response]) -> Respond:
-    """The recorded API, where some paths are refused."""
+    """Respond as the recorded API, but refuse some paths."""
 
     def respond(request: httpx.Request) -> httpx.Response:
-        found = refusals.get(request.url.path)
-        return (
-            httpx.Response(found.status_code, content=found.content) if found else recorded(request)
-        )
+        refusal = refusals.get(request.url.path)
+        if refusal is None:
+            return recorded(request)
+        return httpx.Response(refusal.status_code, content=refusal.content)
 
     return respond
 
 
 def client(respond: Respond) -> httpx.Client:
-    """A client of an API that answers so."""
+    """Return a client of an API that responds so."""
     return httpx.Client(base_url="http://api", transport=httpx.MockTransport(respond))
 
 
 def lists(objects: dict[str, list[dict[str, Any]]]) -> Respond:
-    """An API that has these objects by path, and one namespace."""
+    """Respond as an API that has these objects by path, and one namespace."""
     kinds = {path: json.loads(body(name))["kind"] for path, name in FILES.items()} | {
         PODS: "PodList"
     }
     assert len(kinds) == len(KINDS)
-    given = {"/api/v1/namespaces": [thing("default", "n1")], **objects}
+    objects = {"/api/v1/namespaces": [thing("default", "n1")], **objects}
 
     def respond(request: httpx.Request) -> httpx.Response:
-        items = given.get(request.url.path, [])
+        items = objects.get(request.url.path, [])
         answer = {"kind": kinds[request.url.path], "metadata": {}, "items": items}
         return httpx.Response(200, content=json.dumps(answer).encode())
 
@@ -79,7 +79,7 @@ def lists(objects: dict[str, list[dict[str, Any]]]) -> Respond:
 
 
 def thing(name: str, uid: str, namespace: str = "", **more: object) -> dict[str, Any]:
-    """An object with what every object has."""
+    """Make an object with what all objects have."""
     metadata = {"name": name, "uid": uid, "creationTimestamp": "2026-03-01T09:00:00Z"}
     place = {"namespace": namespace} if namespace else {}
     return {"metadata": {**metadata, **place, **dict(more.pop("metadata", {}))}, **more}  # type: ignore[call-overload]

@@ -7,7 +7,7 @@ import certifi
 import httpx
 import pytest
 
-from finops_pipeline.errors import SourceRejected
+from finops_pipeline.errors import ServerRejected
 from finops_pipeline.sources.kubernetes.access import from_kubeconfig, from_service_account
 
 CA = Path(certifi.where())  # some authorities, in the form Kubernetes mounts one
@@ -44,7 +44,7 @@ def written(folder: Path, content: object) -> Path:
 
 
 def sent(client: httpx.Client) -> tuple[str, str | None]:
-    """Where a request would go, and as whom."""
+    """Return where a request would go, and as whom."""
     request = client.build_request("GET", "/api/v1/pods")
     return str(request.url), request.headers.get("Authorization")
 
@@ -102,7 +102,7 @@ def test_a_kubeconfig_that_does_not_work_names_the_cluster(tmp_path, change):
     file = written(tmp_path, KUBECONFIG | change)
 
     with (
-        pytest.raises(SourceRejected, match="cluster prod: its Kubernetes access does not work"),
+        pytest.raises(ServerRejected, match="cluster prod: its Kubernetes access does not work"),
         from_kubeconfig("prod", file, ""),
     ):
         pass
@@ -113,13 +113,13 @@ def test_a_file_that_is_no_kubeconfig_names_the_cluster(tmp_path, text):
     file = tmp_path / "kubeconfig"
     file.write_text(text)
 
-    with pytest.raises(SourceRejected, match="cluster prod"), from_kubeconfig("prod", file, ""):
+    with pytest.raises(ServerRejected, match="cluster prod"), from_kubeconfig("prod", file, ""):
         pass
 
 
 def test_a_missing_kubeconfig_names_the_cluster(tmp_path):
     with (
-        pytest.raises(SourceRejected, match="cluster prod"),
+        pytest.raises(ServerRejected, match="cluster prod"),
         from_kubeconfig("prod", tmp_path / "none", ""),
     ):
         pass
@@ -139,7 +139,7 @@ def test_a_service_account_is_used_in_a_pod(tmp_path):
 
 def test_elsewhere_there_is_no_service_account(tmp_path):
     with (
-        pytest.raises(SourceRejected, match="cluster prod: .*not set"),
+        pytest.raises(ServerRejected, match="cluster prod: .*not set"),
         from_service_account("prod", tmp_path, {}),
     ):
         pass
@@ -151,7 +151,7 @@ def test_a_token_that_cannot_be_sent_is_refused_before_an_error_repeats_it(tmp_p
     file = written(tmp_path, KUBECONFIG | {"users": users})
 
     with (
-        pytest.raises(SourceRejected, match="not all visible ASCII") as refused,
+        pytest.raises(ServerRejected, match="not all visible ASCII") as refused,
         from_kubeconfig("prod", file, ""),
     ):
         pass

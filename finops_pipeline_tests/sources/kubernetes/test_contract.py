@@ -1,4 +1,4 @@
-"""What holds of any Kubernetes API: the embedded one, the recorded one, and one that is named.
+"""Contract of all Kubernetes APIs: the embedded one, the recorded one, and one that is named.
 
 ``FINOPS_TEST_KUBERNETES_URL``, such as that of ``kubectl proxy``, adds a real one.
 """
@@ -88,7 +88,7 @@ def test_nodes_and_pods_are_sized(reading):
     assert pc.max(pods["cpu_request_cores"]).as_py() <= pc.max(nodes["cpu_capacity_cores"]).as_py()
 
 
-def test_templates_belong_to_workloads_that_nobody_manages(reading):
+def test_templates_belong_to_workloads_without_a_controller(reading):
     workloads = reading.tables["raw.workload"].to_pylist()
     own = {row["uid"] for row in workloads if row["owner"] is None}
 

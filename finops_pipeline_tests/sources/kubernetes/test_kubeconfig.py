@@ -14,7 +14,7 @@ VERSION = "client.authentication.k8s.io/v1"
 
 
 def kubeconfig(folder: Path, script: str) -> Path:
-    """A kubeconfig whose only user asks a plugin."""
+    """Write a kubeconfig whose only user asks a plugin."""
     plugin = folder / "plugin"
     plugin.write_text(f"#!/bin/sh\n{script}\n")
     plugin.chmod(stat.S_IRWXU)
@@ -80,7 +80,7 @@ def test_what_goes_wrong_with_a_plugin_is_said(tmp_path, script, message):
     assert "secret" not in str(refused.value)
 
 
-def test_a_plugin_that_waits_for_somebody_is_not_waited_for(tmp_path):
+def test_a_plugin_that_asks_a_question_is_not_waited_for(tmp_path):
     file, begun = kubeconfig(tmp_path, "exec sleep 600"), time.monotonic()
 
     with pytest.raises(ConfigException, match="no answer in 0 s"):

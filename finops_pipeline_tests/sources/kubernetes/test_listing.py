@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from finops_pipeline.errors import SourceMalformed, SourceRejected, SourceUnavailable
+from finops_pipeline.errors import ServerMalformed, ServerRejected, ServerUnavailable
 from finops_pipeline.lake.content_hash import content_sha256
 from finops_pipeline.sources.kubernetes.listing import KINDS, read_window
 from finops_pipeline.sources.kubernetes.tables import INVENTORY
@@ -89,17 +89,17 @@ def test_a_kind_that_the_api_does_not_know_fails_alone():
 
 
 def test_a_wrong_token_is_an_error_of_the_whole_reading():
-    with pytest.raises(SourceRejected, match="cluster prod: .*status 401"):
+    with pytest.raises(ServerRejected, match="cluster prod: .*status 401"):
         read(lambda _: UNAUTHORIZED)
 
 
 def test_a_proxys_page_is_not_read_as_an_empty_cluster():
-    with pytest.raises(SourceMalformed, match="please log in"):
+    with pytest.raises(ServerMalformed, match="please log in"):
         read(lambda _: PROXY)
 
 
 def test_an_api_without_namespaces_is_not_believed():
-    with pytest.raises(SourceMalformed, match="no namespace at all"):
+    with pytest.raises(ServerMalformed, match="no namespace at all"):
         read(lists({"/api/v1/namespaces": []}))
 
 
@@ -169,7 +169,7 @@ def test_nothing_more_is_asked_of_an_api_that_is_gone():
 
 
 def test_an_api_that_is_not_there_is_unavailable():
-    with pytest.raises(SourceUnavailable):
+    with pytest.raises(ServerUnavailable):
         read(lambda _: BUSY)
 
 

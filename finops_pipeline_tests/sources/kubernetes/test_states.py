@@ -7,13 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finops_pipeline.sources.kubernetes import states
-from finops_pipeline.sources.reading import BOOLEAN, NUMBER, TEXT, schema
 from finops_pipeline.units import WINDOW
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
-SCHEMA = schema(
-    {"uid": TEXT, "container": TEXT, "size": NUMBER, "is_deleted": BOOLEAN},
-    required=("uid", "container", "is_deleted"),
+SCHEMA = pa.schema(
+    [
+        pa.field("cluster", pa.string(), nullable=False),
+        pa.field("window_start", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("uid", pa.string(), nullable=False),
+        pa.field("container", pa.string(), nullable=False),
+        pa.field("size", pa.float64()),
+        pa.field("is_deleted", pa.bool_(), nullable=False),
+    ]
 )
 # What exists: objects, each with containers, each with a size that may be unknown.
 SIZES = st.one_of(st.none(), st.sampled_from([1.0, 2.0]))
@@ -46,13 +51,13 @@ def content(rows: pa.Table) -> list[tuple[str, str, float | None]]:
 
 
 def store(history: list[dict[str, dict[str, float | None]]], first: datetime) -> list[pa.Table]:
-    """What a platform keeps of listings, one a window."""
+    """Keep of listings, one a window, what a platform keeps."""
     stored: list[pa.Table] = []
     for number, objects in enumerate(history):
         start = first + number * WINDOW
-        before = states.known(SCHEMA, stored, start)
+        before = states.newest_states(SCHEMA, stored, start)
         is_first_of_day = number == 0 or start.date() != (start - WINDOW).date()
-        keep = states.whole if is_first_of_day else states.changes
+        keep = states.all_states if is_first_of_day else states.changed_states
         stored.append(keep(before, listing(objects, start), start))
     return stored
 
@@ -65,7 +70,7 @@ def test_changes_replayed_from_any_days_start_are_the_listings(history):
     for number, objects in enumerate(history):
         midnights = [at for at in (0, 3) if at <= number]
         for begin in midnights:
-            known = states.known(SCHEMA, stored[begin:], first + (number + 1) * WINDOW)
+            known = states.newest_states(SCHEMA, stored[begin:], first + (number + 1) * WINDOW)
             assert content(known) == content(listing(objects, first))
 
 
@@ -73,12 +78,12 @@ def test_changes_replayed_from_any_days_start_are_the_listings(history):
 def test_a_listing_that_says_the_same_changes_nothing(objects):
     before, now = listing(objects, MIDNIGHT), listing(objects, MIDNIGHT + WINDOW)
 
-    assert states.changes(before, now, MIDNIGHT + WINDOW).num_rows == 0
+    assert states.changed_states(before, now, MIDNIGHT + WINDOW).num_rows == 0
 
 
 @given(OBJECTS, OBJECTS)
 def test_only_objects_that_differ_are_stored(before, now):
-    rows = states.changes(
+    rows = states.changed_states(
         listing(before, MIDNIGHT), listing(now, MIDNIGHT + WINDOW), MIDNIGHT + WINDOW
     )
 
@@ -92,7 +97,7 @@ def test_only_objects_that_differ_are_stored(before, now):
 def test_what_an_older_version_did_not_store_is_unknown():
     old = listing({"a": {"x": 1.0}}, MIDNIGHT).drop_columns(["size"])
 
-    known = states.known(SCHEMA, [old], MIDNIGHT + WINDOW)
+    known = states.newest_states(SCHEMA, [old], MIDNIGHT + WINDOW)
 
     assert known.schema.names == SCHEMA.names
     assert known["size"].to_pylist() == [None]
