@@ -44,7 +44,7 @@ def main() -> None:
         open_state(f"sqlite:///{folder}/state.db", is_demo=False, currency="USD") as state,
     ):
         print_figure(
-            "belief_cpu_ratio", cpu_ratio(client, Lake(Path(folder)), state), MOST_CPU_RATIO
+            "plausibility_cpu_ratio", cpu_ratio(client, Lake(Path(folder)), state), MOST_CPU_RATIO
         )
 
 

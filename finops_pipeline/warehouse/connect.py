@@ -120,15 +120,15 @@ def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def hold_lock(path: Path, patience_seconds: float = 300.0) -> Iterator[None]:
+def hold_lock(path: Path, timeout_seconds: float = 300.0) -> Iterator[None]:
     """Hold the lock beside a file, after waiting for the process that has it.
 
     Raises:
-        WarehouseBusy: it stayed taken for the whole patience; the message names the process.
+        WarehouseBusy: it stayed taken for the whole timeout; the message names the process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("a+") as file:
-        _acquire(file, path, time.monotonic() + patience_seconds)
+        _acquire(file, path, time.monotonic() + timeout_seconds)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -134,9 +134,9 @@ class Ward:
         return of_window
 
 
-def _most_seconds(patience: RetryBudget) -> float:
+def _most_seconds(budget: RetryBudget) -> float:
     """Return the time of two questions where each attempt meets its deadline."""
-    return 2 * patience.attempts * patience.answer_seconds
+    return 2 * budget.attempts * budget.answer_seconds
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def test_lock_that_stays_taken_names_the_process(path):
     with (
         another_process("hold_lock", path) as other,
         pytest.raises(WarehouseBusy, match=f"process {other.pid} keeps warehouse.duckdb to itself"),
-        hold_lock(path, patience_seconds=0),
+        hold_lock(path, timeout_seconds=0),
     ):
         raise AssertionError("two processes hold the lock")
 
@@ -60,7 +60,7 @@ def test_lock_ends_with_its_process_however_it_ends(path):
         other.send_signal(signal.SIGKILL)
         other.wait()
 
-        with hold_lock(path, patience_seconds=5):
+        with hold_lock(path, timeout_seconds=5):
             assert path.with_suffix(".lock").read_text() == str(os.getpid())
 
 
@@ -68,7 +68,7 @@ def test_lock_is_free_again_after_an_error(path):
     with pytest.raises(ZeroDivisionError), hold_lock(path):
         _ = 1 / 0
 
-    with hold_lock(path, patience_seconds=0):
+    with hold_lock(path, timeout_seconds=0):
         pass
 
 
