@@ -121,7 +121,7 @@ def test_a_taken_port_is_said_before_anything_is_written(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-        with pytest.raises(FinopsError, match=f"port {port} is listener: choose another"):
+        with pytest.raises(FinopsError, match=f"port {port} is taken: choose another"):
             demo.run_demo(tmp_path / "data", days=2, ui_port=port)
 
     assert list(tmp_path.iterdir()) == []
