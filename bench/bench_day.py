@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from bench.figures import tell
-from finops_pipeline.catalog.sql_files import Table, tables
+from finops_pipeline.catalog.tables import Table, tables
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline.warehouse.fingerprints import Slots
 from finops_pipeline.warehouse.ranges import Range

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import settings
-from finops_pipeline.catalog.sql_files import SCHEMAS, Table, files, tables
+from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.tables import SCHEMAS, Table, tables
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
 
 NOTE = "Written by `make docs` from {source}; change it there.\n"
@@ -52,7 +53,7 @@ def table_section(table: Table, types: dict[str, str]) -> str:
 def how_filled(table: Table) -> str:
     """Kind, grain and how long rows are kept."""
     grain = f"by `{table.grain_column}`" if table.grain_column else "not by time"
-    days = f"for `retention.{table.kept_setting}`" if table.kept_setting else "for good"
+    days = f"for `retention.{table.retention_setting}`" if table.retention_setting else "for good"
     return f"{KINDS[table.kind]}, {grain}; kept {days}."
 
 
@@ -74,7 +75,7 @@ def columns(database: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
 
 def metrics_page() -> str:
     """Every gauge that is pushed, and what it means."""
-    rows = ([f"`{file.name}`", file.description] for file in files("metrics").values())
+    rows = ([f"`{file.name}`", file.description] for file in sql_files("metrics").values())
     return page(
         "Metrics", "the files under `finops_pipeline/sql/metrics`", grid(["gauge", "meaning"], rows)
     )

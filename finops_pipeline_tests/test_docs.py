@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import files
+from finops_pipeline.catalog.files import sql_files
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = runpy.run_path(str(DOCS / "generate.py"))["pages"]()
@@ -32,5 +32,5 @@ def test_page_on_operations_says_what_to_do_about_each_check():
     text = section("When a check is red")
     listed = re.findall(r"^\| `([a-z_]+)`( \(blocking\))? \|", text, re.MULTILINE)
 
-    assert {name for name, blocking in listed if not blocking} == files("checks").keys()
-    assert {name for name, blocking in listed if blocking} == files("checks/blocking").keys()
+    assert {name for name, blocking in listed if not blocking} == sql_files("checks").keys()
+    assert {name for name, blocking in listed if blocking} == sql_files("checks/blocking").keys()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import SCHEMAS, SQL_DIR, SqlFile, files, tables
+from finops_pipeline.catalog.files import SQL_DIR, SqlFile, sql_files
+from finops_pipeline.catalog.tables import SCHEMAS, tables
 from finops_pipeline_tests.sql.conftest import Data, used
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +23,7 @@ CODE = [path for path in MODULES if "migrations" not in path.parts]  # those are
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 SQL = sorted(SQL_DIR.rglob("*.sql"))
 SQL_LINE = 110
-CHECKS = {**files("checks"), **files("checks/blocking")}
+CHECKS = {**sql_files("checks"), **sql_files("checks/blocking")}
 # The last word of a number's name: what is counted, or its unit; parts of a date are their own.
 UNITS = {
     "amount",
@@ -203,7 +204,7 @@ def reads_the_lake(table: str) -> bool:
     return found.is_raw or (found.is_view and any(map(reads_the_lake, found.reads)))
 
 
-@pytest.mark.parametrize("metric", files("metrics").values(), ids=files("metrics"))
+@pytest.mark.parametrize("metric", sql_files("metrics").values(), ids=sql_files("metrics"))
 def test_metric_has_help_and_labels_that_stay_few(empty, metric):
     assert "\n" not in metric.description  # HELP is one line
     assert all(not tables()[read].is_raw for read in metric.reads)

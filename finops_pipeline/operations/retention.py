@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.catalog.sql_files import Table, tables
+from finops_pipeline.catalog.tables import Table, tables
 from finops_pipeline.errors import LakeDamaged
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import told

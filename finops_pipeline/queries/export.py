@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.catalog.sql_files import files
+from finops_pipeline.catalog.files import sql_files
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import Days
 from finops_pipeline.queries.published import ask, batches
@@ -81,7 +81,7 @@ def exported(
 def _query(level: str) -> str:
     if level in _QUERIES:
         return _QUERIES[level]
-    return (files("exports")[level].query or "").rstrip(";")
+    return (sql_files("exports")[level].query or "").rstrip(";")
 
 
 def must_be_whole(connection: duckdb.DuckDBPyConnection, export: Export, days: Days) -> None:

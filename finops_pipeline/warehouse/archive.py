@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import durable
-from finops_pipeline.catalog.sql_files import Table
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.errors import WarehouseDamaged
 from finops_pipeline.sql_text import quoted
 from finops_pipeline.units import DAY
@@ -93,7 +93,7 @@ class Archive:
     def put_away(self, table: Table, before: datetime) -> None:
         """Move the rows of a table that are older than a midnight to files."""
         when = table.time_column
-        query = f"select distinct date_trunc('day', {when}) from {table.stored} where {when} < $1"
+        query = f"select distinct date_trunc('day', {when}) from {table.storage} where {when} < $1"
         for (day,) in self._connection.execute(query, [before]).fetchall():
             self._put_away(table, Range(day.astimezone(UTC), day.astimezone(UTC) + DAY))
 
@@ -137,7 +137,7 @@ class Archive:
         path, file_sha256 = self._write(table, part)
         condition = within(table.time_column or "")
         deleted = self._connection.execute(
-            f"delete from {table.stored} where {condition}", vars(part)
+            f"delete from {table.storage} where {condition}", vars(part)
         )
         (row_count,) = deleted.fetchone() or (0,)
         name, size_bytes = path.relative_to(self._folder).as_posix(), path.stat().st_size
@@ -153,7 +153,7 @@ class Archive:
         durable.make_folder(folder)
         unfinished = folder / f"{day}{_UNFINISHED}"
         condition = within(table.time_column or "")
-        copy = _COPY.format(rows=table.stored, within=condition, path=quoted(unfinished))
+        copy = _COPY.format(rows=table.storage, within=condition, path=quoted(unfinished))
         self._connection.execute(copy, vars(part))
         file_sha256 = _sha256(unfinished)
         path = folder / f"{day}-{file_sha256[:_NAME_DIGITS]}{_SUFFIX}"
@@ -196,7 +196,7 @@ class Archive:
 def insert_files(connection: duckdb.DuckDBPyConnection, table: Table, files: Iterable[Path]) -> int:
     """Make rows of a table of what lies in files; how many."""
     result = connection.execute(
-        f"insert into {table.stored} by name"
+        f"insert into {table.storage} by name"
         " select * from read_parquet($1, hive_partitioning = false)",
         [[str(file) for file in files]],
     )

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from finops_pipeline.catalog.table_list import Entry
+from finops_pipeline.catalog.table_entries import TableEntry
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import day_start
 from finops_pipeline.warehouse.fingerprints import Slots
@@ -84,7 +84,7 @@ class Bookkeeping:
         )
         self.versions[table_name] = version
 
-    def describe(self, entries: Sequence[Entry]) -> None:
+    def describe(self, entries: Sequence[TableEntry]) -> None:
         """What the table files say of themselves; written when it changed."""
         known = self._connection.execute("from internal.catalog order by table_name").fetchall()
         if known != list(entries):

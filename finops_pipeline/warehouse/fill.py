@@ -8,7 +8,8 @@ from typing import Any
 
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SqlFile, Table
+from finops_pipeline.catalog.files import SqlFile
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY
 from finops_pipeline.warehouse.archive import Archive, insert_files
@@ -127,10 +128,10 @@ class Filler:
 
     def _delete(self, table: Table, part: Range) -> None:
         when = within(table.time_column or "")
-        self.connection.execute(f"delete from {table.stored} where {when}", vars(part))
+        self.connection.execute(f"delete from {table.storage} where {when}", vars(part))
 
     def _insert(self, table: Table, part: Range) -> int:
-        insert = f"insert into {table.stored} by name"
+        insert = f"insert into {table.storage} by name"
         if table.query is None:
             given = self.inputs.rows(table.name, part.start, part.end)
             self.connection.register("given_rows", given)

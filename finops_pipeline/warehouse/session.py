@@ -8,8 +8,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from finops_pipeline.catalog.sql_files import NATIVE, SqlFile, Table, tables
-from finops_pipeline.catalog.table_list import catalog
+from finops_pipeline.catalog.files import SqlFile
+from finops_pipeline.catalog.table_entries import table_entries
+from finops_pipeline.catalog.tables import NATIVE_DAYS_SETTING, Table, tables
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR, day_start
 from finops_pipeline.warehouse.archive import Archive
@@ -40,7 +41,7 @@ def open_warehouse(
         path: the database file; created when missing, since all of it can be derived again.
         inputs: the lake and the ledger; what they answer must not change while it is open.
         settings: what a select may name after a dollar sign; some say for how many days the rows
-            of a table are kept (:data:`sql_file.KEPT`), or lie in the database itself.
+            of a table are kept (``OWN_RETENTION`` of ``catalog.tables``), or lie in the database.
         sql: the tables, each after those it reads; by default those of the SQL files.
 
     Raises:
@@ -87,7 +88,7 @@ class Warehouse:
         connection, sql = self.connection, self.tables
         self.records = Bookkeeping(connection)
         with transaction(connection):
-            self.records.describe(catalog(sql.values(), settings))
+            self.records.describe(table_entries(sql.values(), settings))
         self.archive = Archive(connection, self.path)
         self._definitions = Definitions(connection, self.records, sql, inputs, self.archive)
         self.line_items = LineItemCache(connection, self.path, sql, self._definitions)
@@ -158,7 +159,7 @@ class Warehouse:
 
     def row_count(self, table: Table) -> int:
         """Rows of a table that is filled, in the database and in files."""
-        ((native,),) = self.connection.execute(f"select count(*) from {table.stored}").fetchall()
+        ((native,),) = self.connection.execute(f"select count(*) from {table.storage}").fetchall()
         return int(native) + self.archive.row_count(table)
 
     def rows(self, query: str, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -250,7 +251,7 @@ class Warehouse:
         """Move days that have become old from the database to files."""
         days = _times(self._days(table))
         if table.is_archived and days:
-            kept = timedelta(days=self._settings[NATIVE])
+            kept = timedelta(days=self._settings[NATIVE_DAYS_SETTING])
             self._filler.put_away(table, days[-1] - kept + DAY)
 
     def _stale(self, table: Table, days: list[datetime]) -> Stale:
@@ -272,9 +273,9 @@ class Warehouse:
         """Fingerprint of a growing table by day, without the days it no longer keeps."""
         frozen = self._inputs.frozen(table.name)
         days = timed(self._by_day.of(table.name)) | timed(frozen)
-        if not days or not table.forgets_after:
+        if not days or not table.own_retention:
             return days
-        oldest = max(_times(days)) - timedelta(days=self._settings[table.forgets_after])
+        oldest = max(_times(days)) - timedelta(days=self._settings[table.own_retention])
         return {day: days[day] for day in _times(days) if day > oldest}
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:

@@ -1,6 +1,7 @@
 """What the installation hands to SQL."""
 
-from finops_pipeline.catalog.sql_files import files, tables
+from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.settings import Settings
@@ -28,7 +29,7 @@ def test_sql_may_name_settings_and_finds_each_that_it_names(tmp_path):
     assert known["fiscal_year_start_month"] == 10
     assert known["container_days"] == 90
     folders = ("checks", "checks/blocking", "metrics")
-    all_files = [*tables().values(), *(file for it in folders for file in files(it).values())]
+    all_files = [*tables().values(), *(file for it in folders for file in sql_files(it).values())]
     named = {name for file in all_files for name in file.parameters}
     assert named <= known.keys() | OF_A_RANGE
     assert PARAMETERS.keys() <= known.keys() | OF_A_RANGE

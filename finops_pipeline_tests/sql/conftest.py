@@ -6,7 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from finops_pipeline.catalog.sql_files import SqlFile, files, tables
+from finops_pipeline.catalog.files import SqlFile, sql_files
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
 
 PARAMETERS = {
@@ -56,12 +57,12 @@ class Data:
 
     def check(self, name: str) -> list[dict[str, Any]]:
         """Rows of a check, blocking or not."""
-        check = {**files("checks"), **files("checks/blocking")}[name]
+        check = {**sql_files("checks"), **sql_files("checks/blocking")}[name]
         return self.rows(check.query or "", used(check))
 
     def metric(self, name: str) -> list[dict[str, Any]]:
         """Samples of a metric."""
-        metric = files("metrics")[name]
+        metric = sql_files("metrics")[name]
         return self.rows(f"from ({(metric.query or '').rstrip(';')}) order by all", used(metric))
 
     def rows(self, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:

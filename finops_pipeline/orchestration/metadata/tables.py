@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SCHEMAS, Table, tables
+from finops_pipeline.catalog.tables import SCHEMAS, Table, tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.orchestration.metadata.trends import movers, trend
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
@@ -85,7 +85,7 @@ def metadata(
 
 def _newest(table: Table) -> str:
     order = f" order by {table.time_column} desc" if table.time_column else ""
-    return f"select * from {table.stored}{order}"
+    return f"select * from {table.storage}{order}"
 
 
 def preview(rows: list[dict[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import Table
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.orchestration.metadata.charts import Chart, Values
 from finops_pipeline.units import DAY, HOUR, WINDOW
 from finops_pipeline.warehouse.session import Warehouse
@@ -74,8 +74,8 @@ def _query(table: Table, when: str, names: dict[str, str]) -> str:
     columns = ", ".join(f"{how} as {name}" for name, how in names.items())
     back = (_SLOTS - 1) * _STEPS[when]
     return (
-        f"select {when} as slot, count(*) as row_count, {columns} from {table.stored}"
-        f" where {when} >= (select max({when}) from {table.stored})"
+        f"select {when} as slot, count(*) as row_count, {columns} from {table.storage}"
+        f" where {when} >= (select max({when}) from {table.storage})"
         f" - to_seconds({back.total_seconds():.0f}) group by {when} order by {when}"
     )
 
@@ -121,7 +121,7 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
     owners = named or ["cluster"]
     rows = warehouse.rows(
         f"select day, concat_ws(' / ', {', '.join(owners)}) as owner, sum(total_cost) as cost"
-        f" from {table.stored} where day in (select unnest($days)) group by all",
+        f" from {table.storage} where day in (select unnest($days)) group by all",
         {"days": compared},
     )
     if not rows:

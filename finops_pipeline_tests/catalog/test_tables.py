@@ -1,10 +1,10 @@
-"""What a table file says of itself."""
+"""Tests of table files: columns, select, grain and order."""
 
 from pathlib import Path
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import SCHEMAS, files, read_tables, tables
+from finops_pipeline.catalog.tables import SCHEMAS, read_tables, tables
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline_tests.warehouse.fakes import SQL, Shop
@@ -116,12 +116,6 @@ where exists (select 1 from core.price as p where p.name = 'apple');
 """)
 
     assert read_tables(folder)["costs.summary"].reads == {"costs.daily", "core.price"}
-
-
-def test_checks_and_metrics_are_files_of_their_folder():
-    assert "rows_unique" in files("checks/blocking")
-    assert "rows_unique" not in files("checks")
-    assert all(name.startswith("finops_") for name in files("metrics"))
 
 
 def test_schemas_are_the_folders():
