@@ -47,7 +47,7 @@ class SqlFile:
     @cached_property
     def version(self) -> str:
         """A hash that changes whenever the file does."""
-        return hashlib.sha256(f"{_LAYOUT}{self.text}".encode()).hexdigest()[:12]
+        return digest(_LAYOUT, self.text)
 
     @cached_property
     def statements(self) -> list[duckdb.Statement]:
@@ -83,6 +83,11 @@ class SqlFile:
             return _parse_select(self.query) if self.query else {}
         except ValueError as error:
             raise TableError(f"{self.path}: {error}") from error
+
+
+def digest(*texts: str) -> str:
+    """Return a short hash of texts that follow each other."""
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
 
 
 @cache

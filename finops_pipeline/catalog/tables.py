@@ -1,19 +1,20 @@
 """Reads the files under ``sql/tables``: the columns of a table, its rows and how it is filled."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from finops_pipeline.catalog.files import SQL_DIR, SqlFile
+from finops_pipeline.catalog.columns import list_columns
+from finops_pipeline.catalog.files import SQL_DIR, SqlFile, digest
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR
 
-_COLUMN = re.compile(r"^    (?P<name>[a-z_0-9]+),?[ ].*?-- (?P<comment>.+)$", re.MULTILINE)
 _CREATE = re.compile(r"^create (?:table|view) .*", re.MULTILINE | re.DOTALL)
-_VIEW = re.compile(r"create view \S+\s*\(.*?\n\)\s*as\s", re.DOTALL)
+_VIEW = re.compile(r"create view \S+(?:\s*\(.*?\n\))?\s*as\s", re.DOTALL)
 # A select reads tables of its own schema and of those before it.
 SCHEMAS = ("raw", "core", "costs", "usage", "efficiency", "kpis")
 _SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
@@ -31,6 +32,8 @@ class Table(SqlFile):
     Either a ``create table`` and the select that fills it; or a ``create table`` alone, for rows
     that come from the lake (schema raw) or the ledger; or a ``create view``.
     """
+
+    others: Mapping[str, "Table"] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def schema(self) -> str:
@@ -100,8 +103,34 @@ class Table(SqlFile):
 
     @cached_property
     def columns(self) -> dict[str, str]:
-        """Comment of each column, in the table's order."""
-        return dict(_COLUMN.findall(self.ddl))
+        """Comment of each column, in the table's order.
+
+        A column without one of its own means what it means in the tables that are read.
+
+        Raises:
+            TableError: they do not agree on it, or a view leaves a column without a name.
+        """
+        try:
+            columns = list_columns(self.ddl, self.syntax_tree)
+        except ValueError as error:
+            raise TableError(f"{self.path}: {error}") from error
+        return {name: comment or self._inherited(name) for name, comment in columns.items()}
+
+    @cached_property
+    def version(self) -> str:
+        """A hash that changes whenever the file does, or a comment it takes from another table."""
+        columns = list_columns(self.ddl, self.syntax_tree)
+        inherited = [self.columns[name] for name, comment in columns.items() if not comment]
+        return digest(super().version, *inherited) if any(inherited) else super().version
+
+    def _inherited(self, column: str) -> str:
+        upstream = (self.others[name] for name in sorted(self.reads))
+        comments = {table.columns.get(column, ""): table.name for table in upstream}
+        comments.pop("", None)
+        if len(comments) > 1:
+            names = " and ".join(comments.values())
+            raise TableError(f"{self.path}: {column} needs a comment, {names} do not agree on it")
+        return next(iter(comments), "")
 
     @property
     def time_column(self) -> str | None:
@@ -160,12 +189,18 @@ def read_tables(folder: Path) -> dict[str, Table]:
     """Return the tables of a folder of table files, each after the tables it reads.
 
     Raises:
-        TableError: a file reads a table that has none, or is no SQL.
+        TableError: a file reads a table that has none, is no SQL, or leaves open what a column is.
     """
-    found = {table.name: table for table in map(Table, folder.glob("*/*.sql"))}
-    for table in found.values():
-        if unknown := table.reads - found.keys():
+    by_name: dict[str, Table] = {}
+    for path in folder.glob("*/*.sql"):
+        table = Table(path, others=by_name)
+        by_name[table.name] = table
+    for table in by_name.values():
+        if unknown := table.reads - by_name.keys():
             raise TableError(f"{table.path} reads {', '.join(sorted(unknown))}: no such table file")
-    left_to_right = sorted(found, key=lambda name: (SCHEMAS.index(found[name].schema), name))
-    order = TopologicalSorter({name: sorted(found[name].reads) for name in left_to_right})
-    return {name: found[name] for name in order.static_order()}
+    left_to_right = sorted(by_name, key=lambda name: (SCHEMAS.index(by_name[name].schema), name))
+    order = TopologicalSorter({name: sorted(by_name[name].reads) for name in left_to_right})
+    in_order = {name: by_name[name] for name in order.static_order()}
+    for table in in_order.values():
+        _ = table.columns  # a file whose columns cannot be told is refused here
+    return in_order

@@ -74,6 +74,78 @@ def test_a_changed_file_has_another_version(folder):
     assert [name for name in after if after[name] != before[name]] == ["costs.daily"]
 
 
+CUT = """
+-- Cost of apples by hour.
+
+create view costs.apple_hourly as
+select
+    hour,
+    total_cost * 2 as double_cost,  -- of all items, twice
+    total_cost
+from costs.hourly
+where name = 'apple';
+"""
+
+
+def test_a_view_without_a_list_has_the_columns_of_its_select(folder):
+    write(folder, "costs.apple_hourly", CUT)
+
+    apples = read_tables(folder)["costs.apple_hourly"]
+
+    assert apples.is_view
+    assert apples.columns == {
+        "hour": "first instant of the hour, UTC",
+        "double_cost": "of all items, twice",
+        "total_cost": "of all items",
+    }
+    assert apples.query == CUT.partition(" as\n")[2].strip()
+
+
+def test_a_column_without_a_comment_means_what_it_means_where_it_is_read(folder):
+    write(folder, "costs.hourly", SQL["costs.hourly"].replace("  -- of all items", ""))
+
+    assert read_tables(folder)["costs.hourly"].columns == {
+        "hour": "first instant of the hour, UTC",
+        "name": "what",
+        "total_cost": "count x price",
+    }
+
+
+def test_a_column_that_upstream_tables_describe_differently_has_to_say_what_it_is(folder):
+    other = SQL["core.price"].replace("-- what", "-- name of the item")
+    write(folder, "core.price", other)
+    listed = SQL["costs.line_item"].replace("          -- what", "")
+    write(folder, "costs.line_item", listed)
+
+    message = r"line_item\.sql: name needs a comment, core\.price and raw\.item do not agree on it"
+    with pytest.raises(TableError, match=message):
+        read_tables(folder)
+
+
+def test_a_view_without_a_list_has_to_name_its_columns(folder):
+    write(folder, "costs.apple_hourly", CUT.replace("    hour,\n", "    *,\n"))
+
+    with pytest.raises(TableError, match=r"apple_hourly\.sql: a view without a list of columns"):
+        read_tables(folder)
+
+
+def test_a_table_has_another_version_when_a_comment_it_inherits_changes(folder):
+    write(folder, "costs.apple_hourly", CUT)
+    before = read_tables(folder)
+    write(folder, "costs.hourly", SQL["costs.hourly"].replace("-- of all items", "-- of items"))
+
+    after = read_tables(folder)
+
+    changed = {name for name in after if after[name].version != before[name].version}
+    assert changed == {"costs.hourly", "costs.apple_hourly"}
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    """Write a table file as it is from now on."""
+    schema, _, stem = name.partition(".")
+    (folder / schema / f"{stem}.sql").write_text(text.lstrip())
+
+
 def test_every_table_comes_after_those_it_reads():
     names = list(tables())
 

@@ -9,16 +9,16 @@
 -- cluster_management, network and whatever else its assets name.
 
 create view costs.line_item (
-    cluster,                     -- cluster the cost arose in
-    window_start,                -- first instant of the window, UTC
-    cost_kind,                   -- workload, idle or unmounted; of Kubecost: see above
+    cluster,                     -- cluster
+    window_start,
+    cost_kind,                   -- workload, idle or unmounted; of Kubecost more: see costs.line_item
     node,                        -- node, where one is known
     namespace,                   -- namespace; else '__idle__', '__unmounted__', '__shared__', ...
-    workload_kind,               -- Deployment, ... or Pod; else Node, PersistentVolume or Service
+    workload_kind,               -- Deployment, ... or Pod; else Node, PersistentVolume, Service or Cluster
     workload,                    -- workload; else '__idle__', '__unmounted__', '__shared__', ...
-    pod,                         -- pod
-    container,                   -- container
-    team,                        -- team that pays; or 'unattributed', 'shared', 'idle', 'unmounted'
+    pod,
+    container,                   -- container; null for idle cost and the like
+    team,                        -- paying team, or 'unattributed', 'shared', 'idle', 'unmounted'
     environment,                 -- environment, or 'unattributed'
     project,                     -- project, or 'unattributed'
     cost_center,                 -- cost center, or 'unattributed'
@@ -36,12 +36,12 @@ create view costs.line_item (
     shared_cost,                 -- shared and external, as the source says [currency]
     cpu_billed_core_hours,       -- the larger of request and usage [core-hours]
     cpu_requested_core_hours,    -- requested [core-hours]
-    cpu_used_core_hours,         -- used; null when not measured [core-hours]
+    cpu_used_core_hours,         -- used, as far as measured; else null [core-hours]
     memory_billed_byte_hours,    -- the larger of request and usage [byte-hours]
     memory_requested_byte_hours, -- requested [byte-hours]
-    memory_used_byte_hours,      -- used; null when not measured [byte-hours]
+    memory_used_byte_hours,      -- used, as far as measured; else null [byte-hours]
     gpu_billed_hours,            -- allocated [GPU-hours]
-    gpu_used_hours,              -- used; null when not measured [GPU-hours]
+    gpu_used_hours,              -- used, as far as measured; else null [GPU-hours]
     volumes                      -- byte-hours and cost by volume, as the source says; JSON object
 ) as
 -- Everything that may decide on an owner; far fewer rows than containers.
