@@ -70,7 +70,7 @@ every as (
     select 'namespace window' as level, *, 1 as window_count from efficiency.namespace_usage_quarter_hourly
 )
 select
-    level,                                  -- workload, namespace, team or cluster, by day; or namespace window
+    level,                                  -- workload, namespace, team or cluster; or namespace window
     window_start,
     day,
     cluster,
