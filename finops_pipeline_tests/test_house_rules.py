@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from finops_pipeline.catalog.columns import selected_names
 from finops_pipeline.catalog.files import SQL_DIR, SqlFile, sql_files
 from finops_pipeline.catalog.tables import SCHEMAS, tables
 from finops_pipeline_tests.sql.conftest import Data, used
@@ -150,6 +151,12 @@ def test_sql_file_says_what_a_row_is_and_stays_readable(path):
     assert first[0].isupper()
     lines = path.read_text().splitlines()
     assert [line for line in lines if len(line) > SQL_LINE or line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("part", sql_files("parts").values(), ids=sql_files("parts"))
+def test_part_names_its_columns_and_is_read(part):
+    assert selected_names(part.syntax_tree)
+    assert any(part.name in table.parts for table in tables().values())
 
 
 def test_every_column_says_what_it_holds(columns):

@@ -28,14 +28,19 @@ def list_columns(ddl: str, syntax_tree: Mapping[str, Any]) -> dict[str, str]:
     if listed := _LIST.match(ddl):
         return dict(_LISTED.findall(listed["lines"]))
     comments = dict(_SELECTED.findall(_LAST_SELECT.sub("", ddl)))
-    return {name: comments.get(name, "") for name in _selected_names(syntax_tree)}
+    return {name: comments.get(name, "") for name in selected_names(syntax_tree)}
 
 
-def _selected_names(syntax_tree: Mapping[str, Any]) -> list[str]:
+def selected_names(syntax_tree: Mapping[str, Any]) -> list[str]:
+    """Return the names of the columns of a select, in order.
+
+    Raises:
+        ValueError: it leaves one without a name, or takes all that a table has.
+    """
     node = syntax_tree["statements"][0]["node"]
     while "left" in node:  # a union has the columns of its first select
         node = node["left"]
     names = [item["alias"] or item.get("column_names", [""])[-1] for item in node["select_list"]]
     if not all(names):
-        raise ValueError("a view without a list of columns has to name each in its select")
+        raise ValueError("a select that says which columns there are has to name each")
     return names

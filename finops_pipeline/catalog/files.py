@@ -4,16 +4,18 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from finops_pipeline.catalog.composition import compose, part_names
 from finops_pipeline.errors import TableError
 
 SQL_DIR = Path(__file__).parent.parent / "sql"
+PARTS_DIR = SQL_DIR / "parts"
 
 # What the warehouse remembers of itself; its changes are not those of a table.
 _INTERNAL = "internal"
@@ -24,9 +26,13 @@ _LAYOUT = "2"
 
 @dataclass(frozen=True)
 class SqlFile:
-    """A file that opens with a comment that says what a row is and ends with one ``select``."""
+    """A file that opens with a comment that says what a row is and ends with one ``select``.
+
+    The select may read named selects of ``sql/parts``, as ``part.<name>``.
+    """
 
     path: Path
+    parts_dir: Path = field(default=PARTS_DIR, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -46,8 +52,8 @@ class SqlFile:
 
     @cached_property
     def version(self) -> str:
-        """A hash that changes whenever the file does."""
-        return digest(_LAYOUT, self.text)
+        """A hash that changes whenever the file does, or a part that it reads."""
+        return digest(_LAYOUT, self.text, *(part.text for part in self.parts.values()))
 
     @cached_property
     def statements(self) -> list[duckdb.Statement]:
@@ -58,14 +64,36 @@ class SqlFile:
             raise TableError(f"{self.path}: {error}") from error
 
     @cached_property
-    def query(self) -> str | None:
-        """The select."""
+    def written_query(self) -> str | None:
+        """The select as it stands in the file."""
         return self.statements[-1].query.strip()
+
+    @cached_property
+    def parts(self) -> dict[str, "SqlFile"]:
+        """The parts that the select reads by name, each after the parts that it reads itself.
+
+        Raises:
+            TableError: one has no file.
+        """
+        parts: dict[str, SqlFile] = {}
+        for name in part_names(self.written_query or ""):
+            part = SqlFile(self.parts_dir / f"{name}.sql", parts_dir=self.parts_dir)
+            if not part.path.exists():
+                raise TableError(f"{self.path} reads part.{name}: no such file")
+            parts |= part.parts | {name: part}
+        return parts
+
+    @cached_property
+    def query(self) -> str | None:
+        """The select, with the parts that it reads in front of it."""
+        parts = {name: part.written_query or "" for name, part in self.parts.items()}
+        return compose(self.written_query, parts) if self.written_query else None
 
     @cached_property
     def parameters(self) -> frozenset[str]:
         """Names after a dollar sign: settings, ``start`` and ``end``."""
-        return frozenset(self.statements[-1].named_parameters)
+        statements = [self.statements[-1], *(part.statements[-1] for part in self.parts.values())]
+        return frozenset(name for each in statements for name in each.named_parameters)
 
     @cached_property
     def reads(self) -> frozenset[str]:

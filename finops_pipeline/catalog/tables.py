@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from finops_pipeline.catalog.columns import list_columns
-from finops_pipeline.catalog.files import SQL_DIR, SqlFile, digest
+from finops_pipeline.catalog.files import PARTS_DIR, SQL_DIR, SqlFile, digest
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR
 
@@ -33,7 +33,9 @@ class Table(SqlFile):
     that come from the lake (schema raw) or the ledger; or a ``create view``.
     """
 
-    others: Mapping[str, "Table"] = field(default_factory=dict, repr=False, compare=False)
+    others: Mapping[str, "Table"] = field(
+        default_factory=dict, kw_only=True, repr=False, compare=False
+    )
 
     @property
     def schema(self) -> str:
@@ -47,16 +49,26 @@ class Table(SqlFile):
 
     @cached_property
     def ddl(self) -> str:
-        """The ``create`` statement, without the comment before it."""
+        """The ``create`` statement, without the comment before it and with the parts it reads."""
+        return f"{self._head}{self.query}" if self.is_view else self._create
+
+    @cached_property
+    def _create(self) -> str:
         create = _CREATE.search(self.statements[0].query)
         if not create:
             raise TableError(f"{self.path} creates neither a table nor a view")
         return create.group().strip()
 
     @cached_property
+    def _head(self) -> str:
+        """What stands before the select of a view; empty for a table."""
+        view = _VIEW.match(self._create)
+        return view.group() if view else ""
+
+    @cached_property
     def is_view(self) -> bool:
         """Return whether its rows are computed when it is read."""
-        return _VIEW.search(self.ddl) is not None
+        return bool(self._head)
 
     @property
     def is_line_item(self) -> bool:
@@ -95,10 +107,10 @@ class Table(SqlFile):
         return f"internal.{name}" if self.is_filed else self.name
 
     @cached_property
-    def query(self) -> str | None:
+    def written_query(self) -> str | None:
         """The select that makes its rows; None when they come from the lake or the ledger."""
         if self.is_view:
-            return _VIEW.split(self.ddl, maxsplit=1)[1]
+            return self._create.removeprefix(self._head)
         return self.statements[1].query.strip() if len(self.statements) > 1 else None
 
     @cached_property
@@ -111,7 +123,7 @@ class Table(SqlFile):
             TableError: they do not agree on it, or a view leaves a column without a name.
         """
         try:
-            columns = list_columns(self.ddl, self.syntax_tree)
+            columns = list_columns(self._create, self.syntax_tree)
         except ValueError as error:
             raise TableError(f"{self.path}: {error}") from error
         return {name: comment or self._inherited(name) for name, comment in columns.items()}
@@ -119,7 +131,7 @@ class Table(SqlFile):
     @cached_property
     def version(self) -> str:
         """A hash that changes whenever the file does, or a comment it takes from another table."""
-        columns = list_columns(self.ddl, self.syntax_tree)
+        columns = list_columns(self._create, self.syntax_tree)
         inherited = [self.columns[name] for name, comment in columns.items() if not comment]
         return digest(super().version, *inherited) if any(inherited) else super().version
 
@@ -185,7 +197,7 @@ def tables() -> dict[str, Table]:
     return read_tables(SQL_DIR / "tables")
 
 
-def read_tables(folder: Path) -> dict[str, Table]:
+def read_tables(folder: Path, parts_dir: Path = PARTS_DIR) -> dict[str, Table]:
     """Return the tables of a folder of table files, each after the tables it reads.
 
     Raises:
@@ -193,7 +205,7 @@ def read_tables(folder: Path) -> dict[str, Table]:
     """
     by_name: dict[str, Table] = {}
     for path in folder.glob("*/*.sql"):
-        table = Table(path, others=by_name)
+        table = Table(path, others=by_name, parts_dir=parts_dir)
         by_name[table.name] = table
     for table in by_name.values():
         if unknown := table.reads - by_name.keys():

@@ -125,8 +125,58 @@ def test_a_column_that_upstream_tables_describe_differently_has_to_say_what_it_i
 def test_a_view_without_a_list_has_to_name_its_columns(folder):
     write(folder, "costs.apple_hourly", CUT.replace("    hour,\n", "    *,\n"))
 
-    with pytest.raises(TableError, match=r"apple_hourly\.sql: a view without a list of columns"):
+    with pytest.raises(TableError, match=r"apple_hourly\.sql: a select that says which"):
         read_tables(folder)
+
+
+PRICED = """
+-- Items with their price.
+
+select window_start, name, item_count * unit_price as total_cost
+from raw.item
+join core.price using (name);
+"""
+
+
+@pytest.fixture
+def parts_dir(tmp_path: Path) -> Path:
+    """A folder with the one part of the small table files."""
+    parts_dir = tmp_path / "parts"
+    parts_dir.mkdir()
+    (parts_dir / "priced_item.sql").write_text(PRICED.lstrip())
+    return parts_dir
+
+
+def test_a_table_reads_what_its_parts_read(folder, parts_dir):
+    head, _, _ = SQL["costs.line_item"].partition("select")
+    write(folder, "costs.line_item", f"{head}from part.priced_item;\n")
+
+    line = read_tables(folder, parts_dir)["costs.line_item"]
+
+    assert line.reads == {"raw.item", "core.price"}
+    assert line.ddl.endswith("from priced_item;")
+    assert "join core.price using (name)" in line.ddl
+    assert "part." not in line.ddl
+    assert line.columns["total_cost"] == "count x price"
+
+
+def test_a_table_has_another_version_when_a_part_of_it_changes(folder, parts_dir):
+    head, _, _ = SQL["costs.line_item"].partition("select")
+    write(folder, "costs.line_item", f"{head}from part.priced_item;\n")
+    before = read_tables(folder, parts_dir)
+    (parts_dir / "priced_item.sql").write_text(PRICED.replace(" * ", " + "))
+
+    after = read_tables(folder, parts_dir)
+
+    changed = {name for name in after if after[name].version != before[name].version}
+    assert changed == {"costs.line_item"}
+
+
+def test_a_part_without_a_file_is_named(folder, parts_dir):
+    write(folder, "costs.summary", SQL["costs.summary"].replace("costs.daily", "part.missing"))
+
+    with pytest.raises(TableError, match=r"summary\.sql reads part\.missing: no such file"):
+        read_tables(folder, parts_dir)
 
 
 def test_a_table_has_another_version_when_a_comment_it_inherits_changes(folder):
