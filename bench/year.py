@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from bench.figures import print_figure
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 
 CONTAINERS = 2_000
 DAYS = 365

@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import settings
-from finops_pipeline.catalog.sql_files import SCHEMAS, Table, files, tables
+from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.tables import SCHEMAS, Table, tables
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
 
 TABLE_FILES = "the files under `finops_pipeline/sql/tables`"
@@ -106,7 +107,7 @@ def format_table(table: Table, types: dict[str, str]) -> str:
 def format_storage(table: Table) -> str:
     """Format kind and grain of a table, and how long its rows are kept."""
     grain = f"by `{table.grain_column}`" if table.grain_column else "not by time"
-    days = f"for `retention.{table.kept_setting}`" if table.kept_setting else "for good"
+    days = f"for `retention.{table.retention_setting}`" if table.retention_setting else "for good"
     return f"{KINDS[table.kind]}, {grain}; kept {days}."
 
 
@@ -129,7 +130,7 @@ def read_types(database: duckdb.DuckDBPyConnection, table_name: str) -> dict[str
 
 def format_metrics() -> str:
     """Format the list of gauges that are pushed."""
-    rows = ([f"`{file.name}`", file.description] for file in files("metrics").values())
+    rows = ([f"`{file.name}`", file.description] for file in sql_files("metrics").values())
     grid = format_grid(["gauge", "meaning"], rows)
     return format_page("Metrics", "the files under `finops_pipeline/sql/metrics`", grid)
 

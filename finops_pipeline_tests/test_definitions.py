@@ -6,7 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from finops_pipeline.catalog.sql_files import files, tables
+from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.definitions import defs
 from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.orchestration.resources import InstallationResource
@@ -82,8 +83,8 @@ def test_every_check_file_is_a_check(graph):
     blocking = {key.name for key in graph.asset_check_keys if graph.get(key).blocking}
     others = {key.name for key in graph.asset_check_keys} - blocking
 
-    assert blocking == files("checks/blocking").keys()
-    assert others == files("checks").keys()
+    assert blocking == sql_files("checks/blocking").keys()
+    assert others == sql_files("checks").keys()
 
 
 def test_raw_assets_are_days_and_must_stay_fresh(graph):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import files, tables
+from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.settings import describe
 
 ROOT = Path(__file__).parent.parent
@@ -56,8 +57,8 @@ def test_page_on_troubleshooting_says_what_to_do_about_each_check():
     text = page.split("## When a check is red\n")[1].split("\n## ")[0]
     listed = re.findall(r"^\| `([a-z_]+)`( \(blocking\))? \|", text, re.MULTILINE)
 
-    assert {name for name, blocking in listed if not blocking} == files("checks").keys()
-    assert {name for name, blocking in listed if blocking} == files("checks/blocking").keys()
+    assert {name for name, blocking in listed if not blocking} == sql_files("checks").keys()
+    assert {name for name, blocking in listed if blocking} == sql_files("checks/blocking").keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import SCHEMAS, SQL_DIR, SqlFile, files, tables
+from finops_pipeline.catalog.columns import selected_names
+from finops_pipeline.catalog.files import SQL_DIR, SqlFile, sql_files
+from finops_pipeline.catalog.tables import SCHEMAS, tables
 from finops_pipeline_tests.sql.conftest import Data, used
 
 ROOT = Path(__file__).parent.parent
@@ -22,8 +24,8 @@ CODE = [path for path in MODULES if "migrations" not in path.parts]  # those are
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 SQL = sorted(SQL_DIR.rglob("*.sql"))
 SQL_LINE = 110
-CHECKS = {**files("checks"), **files("checks/blocking")}
-QUERIES = {**files("exports"), **files("queries")}
+CHECKS = {**sql_files("checks"), **sql_files("checks/blocking")}
+QUERIES = {**sql_files("exports"), **sql_files("queries")}
 # Values of parameters that select days; others are null, as an option that was left out.
 QUERY_PARAMETERS = {"first": "2026-03-01", "after": "2026-03-03"}
 # The last word of a number's name: what is counted, or its unit; parts of a date are their own.
@@ -154,6 +156,12 @@ def test_sql_file_says_what_a_row_is_and_stays_readable(path):
     assert [line for line in lines if len(line) > SQL_LINE or line != line.rstrip()] == []
 
 
+@pytest.mark.parametrize("part", sql_files("parts").values(), ids=sql_files("parts"))
+def test_part_names_its_columns_and_is_read(part):
+    assert selected_names(part.syntax_tree)
+    assert any(part.name in table.parts for table in tables().values())
+
+
 def test_every_column_says_what_it_holds(columns):
     assert [(table, it) for table, it, _ in columns if not tables()[table].columns.get(it)] == []
 
@@ -213,7 +221,7 @@ def test_query_reads_tables_that_exist_and_answers_without_rows(empty, query):
     empty.rows(query.query, {name: QUERY_PARAMETERS.get(name) for name in query.parameters})
 
 
-@pytest.mark.parametrize("metric", files("metrics").values(), ids=files("metrics"))
+@pytest.mark.parametrize("metric", sql_files("metrics").values(), ids=sql_files("metrics"))
 def test_metric_has_help_and_labels_that_stay_few(empty, metric):
     assert "\n" not in metric.description  # HELP is one line
     assert all(not tables()[read].is_raw for read in metric.reads)

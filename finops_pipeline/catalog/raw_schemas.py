@@ -7,7 +7,8 @@ from functools import cache
 import duckdb
 import pyarrow as pa
 
-from finops_pipeline.catalog.sql_files import SQL_DIR, Table
+from finops_pipeline.catalog.files import SQL_DIR
+from finops_pipeline.catalog.tables import Table
 
 
 def raw_schema(table_name: str) -> pa.Schema:

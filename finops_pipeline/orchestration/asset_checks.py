@@ -4,15 +4,16 @@ from typing import Any
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import SqlFile, files, tables
+from finops_pipeline.catalog.files import SqlFile, sql_files
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.orchestration.metadata.tables import key, preview
 from finops_pipeline.warehouse.session import Warehouse
 
 # Where a check of the lake alone hangs: what it finds says how far windows are to be believed.
 _WINDOWS = "core.window"
 _PREVIEW_ROWS = 20
-_WARNING = files("checks")
-_BLOCKING = files("checks/blocking")
+_WARNING = sql_files("checks")
+_BLOCKING = sql_files("checks/blocking")
 
 FILES = {**_WARNING, **_BLOCKING}
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.orchestration.metadata.tables import key
 from finops_pipeline.state.window import MONTHLY
 from finops_pipeline.units import WINDOW

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finops_pipeline.catalog.sql_files import files
+from finops_pipeline.catalog.files import sql_files
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import Days
 from finops_pipeline.queries.published import ask, ask_file, batches
@@ -42,7 +42,7 @@ def read_export(
     Raises:
         QueryError: there are none, or more than the file can hold: nothing is left out.
     """
-    query = (files("exports")[level].query or "").rstrip(";")
+    query = (sql_files("exports")[level].query or "").rstrip(";")
     between = {"first": days.first, "after": days.after}
     ((count,),) = ask(connection, f"select count(*) from ({query})", between).rows
     if not count:

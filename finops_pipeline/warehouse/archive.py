@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import durable
-from finops_pipeline.catalog.sql_files import Table
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.errors import WarehouseDamaged
 from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.units import DAY
@@ -95,7 +95,7 @@ class Archive:
     def archive_days(self, table: Table, before: datetime) -> None:
         """Move the rows of a table that are older than a midnight to files."""
         when = table.time_column
-        query = f"select distinct date_trunc('day', {when}) from {table.stored} where {when} < $1"
+        query = f"select distinct date_trunc('day', {when}) from {table.storage} where {when} < $1"
         for (day,) in self._connection.execute(query, [before]).fetchall():
             self._archive_day(table, Range(day.astimezone(UTC), day.astimezone(UTC) + DAY))
 
@@ -140,7 +140,7 @@ class Archive:
         path, file_sha256 = self._write(table, part)
         condition = range_condition(table.time_column or "")
         result = self._connection.execute(
-            f"delete from {table.stored} where {condition}", vars(part)
+            f"delete from {table.storage} where {condition}", vars(part)
         )
         (row_count,) = result.fetchone() or (0,)
         name, size_bytes = path.relative_to(self._folder).as_posix(), path.stat().st_size
@@ -156,7 +156,7 @@ class Archive:
         durable.make_folder(folder)
         unfinished = folder / f"{day}{_UNFINISHED}"
         condition = range_condition(table.time_column or "")
-        copy = _COPY.format(rows=table.stored, condition=condition, path=sql_literal(unfinished))
+        copy = _COPY.format(rows=table.storage, condition=condition, path=sql_literal(unfinished))
         self._connection.execute(copy, vars(part))
         file_sha256 = _sha256(unfinished)
         path = folder / f"{day}-{file_sha256[:_NAME_DIGITS]}{_SUFFIX}"
@@ -198,7 +198,7 @@ class Archive:
 def insert_files(connection: duckdb.DuckDBPyConnection, table: Table, files: Iterable[Path]) -> int:
     """Insert the rows of files into a table; return how many."""
     result = connection.execute(
-        f"insert into {table.stored} by name"
+        f"insert into {table.storage} by name"
         " select * from read_parquet($1, hive_partitioning = false)",
         [[str(file) for file in files]],
     )

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from finops_pipeline.catalog.table_list import Entry
+from finops_pipeline.catalog.table_entries import TableEntry
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import day_start
 from finops_pipeline.warehouse.fingerprints import Slots
@@ -88,7 +88,7 @@ class Bookkeeping:
         )
         self.versions[table_name] = version
 
-    def store_catalog(self, entries: Sequence[Entry]) -> None:
+    def store_catalog(self, entries: Sequence[TableEntry]) -> None:
         """Store how the table files describe themselves, if that changed."""
         stored = self._connection.execute("from internal.catalog order by table_name").fetchall()
         if stored != list(entries):

@@ -11,7 +11,8 @@ from typing import Any
 
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SqlFile, Table
+from finops_pipeline.catalog.files import SqlFile
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY
 from finops_pipeline.warehouse.archive import Archive, insert_files
@@ -129,10 +130,10 @@ class Filler:
 
     def _delete(self, table: Table, part: Range) -> None:
         condition = range_condition(table.time_column or "")
-        self.connection.execute(f"delete from {table.stored} where {condition}", vars(part))
+        self.connection.execute(f"delete from {table.storage} where {condition}", vars(part))
 
     def _insert(self, table: Table, part: Range) -> int:
-        insert = f"insert into {table.stored} by name"
+        insert = f"insert into {table.storage} by name"
         if table.query is None:
             rows = self.source_data.rows(table.name, part.start, part.end)
             self.connection.register("ledger_rows", rows)

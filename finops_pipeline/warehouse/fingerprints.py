@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from finops_pipeline.catalog.sql_files import Table
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.units import day_start
 
 Slots = Mapping[datetime | None, str]

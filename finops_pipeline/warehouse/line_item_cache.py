@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SqlFile, Table, reading
+from finops_pipeline.catalog.files import SqlFile, replace_table
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline.warehouse.ranges import Range, hour_starts, join_slots
@@ -74,7 +75,7 @@ class LineItemCache:
         query = (file.query or "").rstrip(";")
         for view in self._views_of(file):
             rows = f"from line_items.{view.name} where {part.condition('window_start')}"
-            query = reading(query, view.name, rows)
+            query = replace_table(query, view.name, rows)
         return query
 
     def _views_of(self, file: SqlFile) -> list[Table]:

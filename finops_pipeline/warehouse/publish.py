@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from finops_pipeline import durable
-from finops_pipeline.catalog.sql_files import files
+from finops_pipeline.catalog.files import sql_files
 from finops_pipeline.errors import PublicationRefused, WarehouseDamaged
 from finops_pipeline.warehouse.connect import connect_read_only, read_everything
 from finops_pipeline.warehouse.schema import transaction
@@ -58,7 +58,7 @@ def publish(warehouse: Warehouse, published_file: Path) -> Publication:
 
 
 def _run_blocking_checks(warehouse: Warehouse) -> None:
-    for name, check in files("checks/blocking").items():
+    for name, check in sql_files("checks/blocking").items():
         if rows := warehouse.check(check):
             raise PublicationRefused(f"check {name} has {len(rows)} rows, the first: {rows[0]}")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SqlFile, Table, reading
+from finops_pipeline.catalog.files import SqlFile, replace_table
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.bookkeeping import Bookkeeping
@@ -58,7 +59,7 @@ class Schema:
             self.show(table, NEVER)
         with transaction(self._connection):
             self._drop(table.name)
-            self._connection.execute(table.ddl.replace(table.name, table.stored, 1))
+            self._connection.execute(table.ddl.replace(table.name, table.storage, 1))
             if table.is_archived:
                 self._show(table, [], NEVER)
             if table.is_line_item:
@@ -72,9 +73,9 @@ class Schema:
         query = (view.query or "").rstrip(";")
         for table in (self._tables[name] for name in sorted(view.reads)):
             if table.is_line_item:
-                query = reading(query, table.name, f"from {table.name}(start_at, end_at)")
+                query = replace_table(query, table.name, f"from {table.name}(start_at, end_at)")
             elif "window_start" in table.columns:
-                query = reading(query, table.name, f"from {table.name} where {_IN_MACRO}")
+                query = replace_table(query, table.name, f"from {table.name} where {_IN_MACRO}")
         self._connection.execute(
             f"create or replace macro {view.name}(start_at, end_at) as table {query}"
         )
@@ -121,7 +122,7 @@ class Schema:
 
     def _show(self, table: Table, files: Sequence[Path], part: Range) -> None:
         # The table itself gives the view its types even where there is no file.
-        select = f"select * from {table.stored}"
+        select = f"select * from {table.storage}"
         if files:
             paths = ", ".join(sql_literal(file) for file in files)
             select += f" union all by name select * from read_parquet([{paths}], {_PLAIN})"

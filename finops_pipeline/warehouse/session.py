@@ -14,8 +14,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from finops_pipeline.catalog.sql_files import NATIVE, SqlFile, Table, tables
-from finops_pipeline.catalog.table_list import catalog
+from finops_pipeline.catalog.files import SqlFile
+from finops_pipeline.catalog.table_entries import table_entries
+from finops_pipeline.catalog.tables import NATIVE_DAYS_SETTING, Table, tables
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR, day_start
 from finops_pipeline.warehouse.archive import Archive
@@ -46,7 +47,7 @@ def open_warehouse(
         path: the database file; created when missing, since all of it can be derived again.
         source_data: the lake and the ledger; what they answer must not change while it is open.
         settings: what a select may name after a dollar sign; some say for how many days the rows
-            of a table are kept (:data:`sql_files.KEPT`), or lie in the database itself.
+            of a table are kept (:data:`sql_files.OWN_RETENTION`), or lie in the database itself.
         sql: the tables, each after those it reads; by default those of the SQL files.
 
     Raises:
@@ -95,7 +96,7 @@ class Warehouse:
         connection, sql = self.connection, self.tables
         self.bookkeeping = Bookkeeping(connection)
         with transaction(connection):
-            self.bookkeeping.store_catalog(catalog(sql.values(), settings))
+            self.bookkeeping.store_catalog(table_entries(sql.values(), settings))
         self.archive = Archive(connection, self.path)
         self._schema = Schema(connection, self.bookkeeping, sql, source_data, self.archive)
         self.line_items = LineItemCache(connection, self.path, sql, self._schema)
@@ -166,7 +167,7 @@ class Warehouse:
 
     def row_count(self, table: Table) -> int:
         """Count the rows of a table that is filled, in the database and in files."""
-        ((native,),) = self.connection.execute(f"select count(*) from {table.stored}").fetchall()
+        ((native,),) = self.connection.execute(f"select count(*) from {table.storage}").fetchall()
         return int(native) + self.archive.row_count(table)
 
     def rows(self, query: str, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
@@ -259,7 +260,7 @@ class Warehouse:
         """Move days that have become old from the database to files."""
         days = _sorted_times(self._kept_days(table))
         if table.is_archived and days:
-            native = timedelta(days=self._settings[NATIVE])
+            native = timedelta(days=self._settings[NATIVE_DAYS_SETTING])
             self._filler.archive_days(table, days[-1] - native + DAY)
 
     def _stale_slots(self, table: Table, days: list[datetime]) -> StaleSlots:
@@ -283,10 +284,10 @@ class Warehouse:
         """Return the fingerprints of a growing table by day, without days that it forgets."""
         frozen = self._source_data.frozen_day_hashes(table.name)
         days = by_time(self._day_fingerprints.of_table(table.name)) | by_time(frozen)
-        if not days or not table.forgets_after:
+        if not days or not table.own_retention:
             return days
         newest = _sorted_times(days)[-1]
-        oldest = newest - timedelta(days=self._settings[table.forgets_after])
+        oldest = newest - timedelta(days=self._settings[table.own_retention])
         return {day: days[day] for day in _sorted_times(days) if day > oldest}
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from finops_pipeline.catalog.raw_schemas import raw_schema
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 
 RAW = [name for name, table in tables().items() if table.is_raw]
 INSTANT = pa.timestamp("us", "UTC")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import files
+from finops_pipeline.catalog.files import sql_files
 from finops_pipeline.ingest.windows import Progress, days_due, due_windows, read_due
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.source_registry import KUBERNETES
@@ -133,8 +133,8 @@ def test_windows_that_passed_unread_are_lost_and_no_check_complains(world):
     assert row["complete_until"] == newest + WINDOW
     assert row["windows_lost"] == 8
     with world.installation.warehouse() as warehouse:
-        assert warehouse.check(files("checks")["windows_gapless"]) == []
-        assert warehouse.check(files("checks/blocking")["ledger_matches_rows"]) == []
+        assert warehouse.check(sql_files("checks")["windows_gapless"]) == []
+        assert warehouse.check(sql_files("checks/blocking")["ledger_matches_rows"]) == []
 
 
 def published(world: World) -> list[dict[str, Any]]:

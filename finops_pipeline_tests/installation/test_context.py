@@ -1,6 +1,7 @@
 """Settings that the installation hands to SQL."""
 
-from finops_pipeline.catalog.sql_files import files, tables
+from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.settings import Settings
@@ -30,7 +31,7 @@ def test_sql_may_name_settings_and_finds_each_that_it_names(tmp_path):
     folders = ("checks", "checks/blocking", "metrics")
     all_files = [
         *tables().values(),
-        *(file for folder in folders for file in files(folder).values()),
+        *(file for folder in folders for file in sql_files(folder).values()),
     ]
     names = {name for file in all_files for name in file.parameters}
     assert names <= parameters.keys() | OF_A_RANGE

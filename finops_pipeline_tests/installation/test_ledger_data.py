@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.installation.ledger_data import LedgerData
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.settings import Settings

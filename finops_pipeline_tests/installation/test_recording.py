@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.errors import LakeDamaged, LakeError
 from finops_pipeline.installation.recording import (
     FACTS,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.database import copy_database
 from finops_pipeline.queries.published import ask, open_published

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 import finops_pipeline
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.queries.status import is_demo

@@ -10,7 +10,7 @@ import pytest
 
 from finops_pipeline import http
 from finops_pipeline.catalog.raw_schemas import raw_schema
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.errors import TableError
 from finops_pipeline.simulation.server import Server, serve
 from finops_pipeline.sources import focus, opencost, prometheus

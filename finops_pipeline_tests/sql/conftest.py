@@ -1,4 +1,4 @@
-"""Every table, empty, in memory, and short words for given, fill, assert."""
+"""Tables without rows, in memory, and short words for given, fill, assert."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from finops_pipeline.catalog.sql_files import SqlFile, files, tables
+from finops_pipeline.catalog.files import SqlFile, sql_files
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
 
 PARAMETERS = {
@@ -46,7 +47,7 @@ class Data:
             self.connection.execute(f"insert into {table} ({columns}) values ({marks})", full)
 
     def fill(self, *names: str) -> list[dict[str, Any]]:
-        """Fill tables, in this order; rows of the last one."""
+        """Fill tables, in this order, and return the rows of the last one."""
         for name in names:
             table = tables()[name]
             if not table.is_view:
@@ -55,14 +56,19 @@ class Data:
         return self.rows(f"select * from {names[-1]} order by all")
 
     def check(self, name: str) -> list[dict[str, Any]]:
-        """Rows of a check, blocking or not."""
-        check = {**files("checks"), **files("checks/blocking")}[name]
+        """Return the rows of a check, blocking or not."""
+        check = {**sql_files("checks"), **sql_files("checks/blocking")}[name]
         return self.rows(check.query or "", used(check))
 
     def metric(self, name: str) -> list[dict[str, Any]]:
-        """Samples of a metric."""
-        metric = files("metrics")[name]
+        """Return the samples of a metric."""
+        metric = sql_files("metrics")[name]
         return self.rows(f"from ({(metric.query or '').rstrip(';')}) order by all", used(metric))
+
+    def part(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of a part of tables, read alone."""
+        part = sql_files("parts")[name]
+        return self.rows(f"from ({(part.query or '').rstrip(';')}) order by all", used(part))
 
     def rows(self, query: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         cursor = self.connection.execute(query, parameters or {})
@@ -77,7 +83,7 @@ class Data:
 
 
 def used(file: SqlFile) -> dict[str, Any]:
-    """The parameters that a file names."""
+    """Return the parameters that a file names."""
     return {name: PARAMETERS[name] for name in file.parameters}
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 
 FIRST, LAST = date(2020, 1, 1), date(2050, 12, 31)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import files
+from finops_pipeline.catalog.files import sql_files
 from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline_tests.sql.conftest import FIRST_WINDOW, Data
 from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
 
-CHECKS = {**files("checks"), **files("checks/blocking")}
+CHECKS = {**sql_files("checks"), **sql_files("checks/blocking")}
 FILLED = [
     "core.price",
     "core.usage_window",

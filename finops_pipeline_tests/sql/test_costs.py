@@ -64,3 +64,21 @@ def test_containers_of_one_pod_ran_in_its_windows_together(data):
         ("web", 3),
     ]
     assert sum(row["total_cost"] for row in containers) == workload["total_cost"]
+
+
+def test_each_label_adds_up_to_all_cost(data):
+    data.given(
+        "core.cost_label",
+        {"position_count": 0, "label": "app"},
+        {"position_count": 1, "label": "tier"},
+    )
+    labels = {"allocation": "b", "labels": '{"app": "web"}', "source_cpu_cost": 1}
+    data.given("raw.allocation", {**CONTAINER, "source_cpu_cost": 2}, {**CONTAINER, **labels})
+
+    rows = data.fill("costs.label_hourly", "costs.label_daily")
+
+    assert [(row["label"], row["value"], row["total_cost"]) for row in rows] == [
+        ("app", "", 2),
+        ("app", "web", 1),
+        ("tier", "", 3),
+    ]

@@ -1,4 +1,4 @@
-"""Whose a cost is: the nearest label, else the first rule; what decided stands beside it."""
+"""Tests of the owner of a cost: the nearest label, else the first rule, and what decided."""
 
 from typing import Any
 
@@ -20,6 +20,7 @@ RULE = {
     "workload_pattern": "*",
     "team": "retail",
 }
+PARTS = ("team", "team_rule", "project", "project_rule")
 STATE = {
     "cluster": "prod",
     "namespace": "shop",
@@ -29,12 +30,13 @@ STATE = {
 }
 
 
-def line(data: Data, **columns: Any) -> dict[str, Any]:
-    """The line of one container."""
+def owner(data: Data, **columns: Any) -> dict[str, Any]:
+    """Return the owner of a container; empty where nothing names any part of it."""
     data.given("core.label_key", *KEYS)
     data.given("raw.allocation", {**CONTAINER, **columns})
-    (row,) = data.fill("core.price", "core.workload_label", "costs.line_item")
-    return row
+    data.fill("core.workload_label")
+    rows = data.part("owner")
+    return rows[0] if rows else dict.fromkeys(PARTS)
 
 
 @pytest.mark.parametrize(
@@ -54,11 +56,11 @@ def line(data: Data, **columns: Any) -> dict[str, Any]:
             "b",
             "namespace label squad",
         ),
-        ({}, "unattributed", "none"),
+        ({}, None, None),
     ],
 )
 def test_the_nearest_place_decides(data, places, team, rule):
-    row = line(data, **places)
+    row = owner(data, **places)
 
     assert (row["team"], row["team_rule"]) == (team, rule)
 
@@ -69,7 +71,7 @@ def test_the_nearest_place_decides(data, places, team, rule):
 def test_a_label_of_the_workload_stands_behind_those_of_its_pods(data, labels, team):
     data.given("raw.workload", {**STATE, "labels": '{"team": "deployment"}'})
 
-    row = line(data, labels=labels, namespace_labels='{"team": "namespace"}')
+    row = owner(data, labels=labels, namespace_labels='{"team": "namespace"}')
 
     assert row["team"] == team
 
@@ -78,16 +80,16 @@ def test_the_workload_counts_as_the_day_first_saw_it(data):
     later = {**STATE, "labels": '{"team": "new"}', "window_start": "2026-03-01 10:15:00+00"}
     data.given("raw.workload", {**STATE, "labels": '{"team": "old"}'}, later)
 
-    assert line(data)["team"] == "old"
+    assert owner(data)["team"] == "old"
 
 
-def test_a_key_is_found_however_kubernetes_spells_it(data):
+def test_a_key_matches_a_label_as_kubernetes_spells_it(data):
     data.given(
         "core.label_key", {"owner_part": "environment", "position_count": 0, "label": "acme_io_env"}
     )
     data.given("raw.workload", {**STATE, "labels": '{"acme.io/env": "prod"}'})
 
-    row = line(data)
+    row = owner(data)
 
     assert (row["environment"], row["environment_rule"]) == ("prod", "workload label acme_io_env")
 
@@ -96,22 +98,22 @@ def test_the_jobs_of_a_cronjob_have_its_labels(data):
     cron = {**STATE, "workload_kind": "CronJob", "labels": '{"team": "night"}'}
     data.given("raw.workload", cron)
 
-    assert line(data, workload_kind="job")["team"] == "night"
+    assert owner(data, workload_kind="job")["team"] == "night"
 
 
 def test_a_rule_decides_where_no_label_does(data):
     data.given("core.attribution_rule", RULE)
 
-    row = line(data)
+    row = owner(data)
 
     assert (row["team"], row["team_rule"]) == ("retail", "rule the shop")
-    assert (row["project"], row["project_rule"]) == ("unattributed", "none")
+    assert (row["project"], row["project_rule"]) == (None, None)
 
 
 def test_a_label_beats_a_rule(data):
     data.given("core.attribution_rule", RULE)
 
-    assert line(data, labels='{"team": "pods"}')["team"] == "pods"
+    assert owner(data, labels='{"team": "pods"}')["team"] == "pods"
 
 
 def test_the_first_rule_that_says_something_decides_each_part(data):
@@ -119,7 +121,7 @@ def test_the_first_rule_that_says_something_decides_each_part(data):
     second = {**RULE, "rule": "second", "position_count": 1, "project": "zeus"}
     data.given("core.attribution_rule", first, second)
 
-    row = line(data)
+    row = owner(data)
 
     assert (row["team_rule"], row["project"], row["project_rule"]) == (
         "rule second",
@@ -133,9 +135,9 @@ def test_the_first_rule_that_says_something_decides_each_part(data):
     [
         (None, None, "retail"),
         ("2026-03-01", None, "retail"),
-        ("2026-03-02", None, "unattributed"),
+        ("2026-03-02", None, None),
         (None, "2026-03-02", "retail"),
-        (None, "2026-03-01", "unattributed"),
+        (None, "2026-03-01", None),
     ],
 )
 def test_a_rule_holds_from_its_first_day_to_the_one_before_its_end(
@@ -145,7 +147,7 @@ def test_a_rule_holds_from_its_first_day_to_the_one_before_its_end(
         "core.attribution_rule", {**RULE, "valid_from": valid_from, "valid_until": valid_until}
     )
 
-    assert line(data)["team"] == team
+    assert owner(data)["team"] == team
 
 
 @pytest.mark.parametrize(
@@ -155,13 +157,13 @@ def test_a_rule_holds_from_its_first_day_to_the_one_before_its_end(
 def test_a_pattern_has_to_match_all_of_a_name(data, other):
     data.given("core.attribution_rule", {**RULE, **other})
 
-    assert line(data)["team"] == "unattributed"
+    assert owner(data)["team"] is None
 
 
-def test_a_shared_namespace_is_shared_whatever_its_labels_say(data):
+def test_a_shared_namespace_is_shared_despite_its_labels(data):
     data.given("core.shared_namespace", {"position_count": 0, "namespace_pattern": "sh*"})
 
-    row = line(data, labels='{"team": "pods"}')
+    row = owner(data, labels='{"team": "pods"}')
 
     assert (row["team"], row["team_rule"]) == ("shared", "shared namespace sh*")
 
@@ -173,38 +175,40 @@ def test_a_team_brings_its_project_and_cost_center(data):
         {"team": "retail", "project": "zeus", "cost_center": "4712", "valid_from": "2026-03-01"},
     )
 
-    row = line(data, labels='{"team": "retail", "project": "own"}')
+    row = owner(data, labels='{"team": "retail", "project": "own"}')
 
     assert (row["project"], row["project_rule"]) == ("own", "pod label project")
     assert (row["cost_center"], row["cost_center_rule"]) == ("4712", "team retail")
 
 
-def test_values_of_labels_that_costs_are_wanted_for_stand_in_the_line(data):
+def test_values_of_labels_that_costs_are_wanted_for_stand_beside_the_owner(data):
     data.given("core.cost_label", {"position_count": 0, "label": "app"})
 
-    assert line(data, labels='{"app": "web", "tier": "1"}')["label_values"] == {"app": "web"}
-
-
-def test_each_label_adds_up_to_all_cost(data):
-    data.given(
-        "core.cost_label",
-        {"position_count": 0, "label": "app"},
-        {"position_count": 1, "label": "tier"},
-    )
-    labels = {"allocation": "b", "labels": '{"app": "web"}', "source_cpu_cost": 1}
-    data.given("raw.allocation", {**CONTAINER, "source_cpu_cost": 2}, {**CONTAINER, **labels})
-
-    rows = data.fill("costs.label_hourly", "costs.label_daily")
-
-    assert [(row["label"], row["value"], row["total_cost"]) for row in rows] == [
-        ("app", "", 2),
-        ("app", "web", 1),
-        ("tier", "", 3),
-    ]
+    assert owner(data, labels='{"app": "web", "tier": "1"}')["label_values"] == {"app": "web"}
 
 
 @pytest.mark.parametrize("name", ["idle", "shared", "unmounted", "unattributed", "IDLE", "Shared"])
-def test_no_label_claims_the_name_of_what_is_nobodys(data, name):
-    row = line(data, labels=f'{{"team": "{name}", "squad": "red"}}')
+def test_no_label_claims_the_name_of_what_no_team_pays(data, name):
+    row = owner(data, labels=f'{{"team": "{name}", "squad": "red"}}')
 
     assert (row["team"], row["team_rule"]) == ("red", "pod label squad")
+
+
+@pytest.mark.parametrize(
+    ("labels", "namespace_labels", "team", "rule"),
+    [
+        ('{"team":"retail"}', None, "retail", "pod label team"),
+        ('{"team":"retail"}', '{"team":"retail"}', "retail", "namespace label team"),
+        ('{"team":"retail"}', '{"team":"other"}', "retail", "pod label team"),
+        ('{"squad":"red","team":"retail"}', None, "retail", "pod label team"),
+        ('{"squad":"red"}', None, "red", "pod label squad"),
+        ('{"team":""}', None, None, None),
+        ("{}", None, None, None),
+        (None, None, None, None),
+        ('{"team":"a \\"quoted\\" ü"}', None, 'a "quoted" ü', "pod label team"),
+    ],
+)
+def test_the_first_label_that_is_set_names_the_team(data, labels, namespace_labels, team, rule):
+    row = owner(data, labels=labels, namespace_labels=namespace_labels)
+
+    assert (row["team"], row["team_rule"]) == (team, rule)

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from finops_pipeline.catalog.sql_files import tables
-from finops_pipeline.catalog.table_list import catalog
+from finops_pipeline.catalog.table_entries import table_entries
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline_tests.sql.conftest import Data
 
 SETTINGS = {"raw_days": 400, "quarter_hourly_days": 14, "container_days": 90}
@@ -11,7 +11,7 @@ HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
 
 
 def listed(data: Data) -> dict[str, dict[str, object]]:
-    entries = catalog(tables().values(), SETTINGS)
+    entries = table_entries(tables().values(), SETTINGS)
     data.connection.executemany(
         "insert into internal.catalog values (?, ?, ?, ?, ?, ?, ?)", entries
     )

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.state.database import State
 from finops_pipeline.state.ledger_snapshot import RESTATEMENT_COLUMNS, WINDOW_COLUMNS, Progress
 from finops_pipeline.state.window import Key, StoredFile, Window

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from finops_pipeline.catalog.sql_files import read_tables
+from finops_pipeline.catalog.tables import read_tables
 from finops_pipeline.units import DAY
 from finops_pipeline.warehouse.fingerprints import Slots
 from finops_pipeline.warehouse.session import Warehouse, open_warehouse

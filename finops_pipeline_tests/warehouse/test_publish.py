@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.errors import PublicationRefused, TableError
 from finops_pipeline.units import WINDOW
 from finops_pipeline.warehouse.connect import connect_read_only

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finops_pipeline.catalog.sql_files import SqlFile
+from finops_pipeline.catalog.files import SqlFile
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, WINDOW
 from finops_pipeline_tests.warehouse.fakes import MONDAY, SQL, TUESDAY, Crash, Shop, all_rows, at

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import Table, tables
+from finops_pipeline.catalog.tables import Table, tables
 from finops_pipeline.errors import TableError
 from finops_pipeline.ingest.bill import read_bill
 from finops_pipeline.installation.context import Installation

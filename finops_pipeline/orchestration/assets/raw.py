@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.ingest.days import read_days, request_days
 from finops_pipeline.ingest.windows import Progress, read_due, request
 from finops_pipeline.installation.context import Installation

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import Table
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.orchestration.metadata.tables import column_schema, key
 
 OWNERS = ["team:finops"]

@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SCHEMAS, Table, files, tables
+from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.tables import SCHEMAS, Table, tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.orchestration.metadata.trends import movers, trend
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
@@ -48,7 +49,7 @@ def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
             connection.execute(f"create schema {schema}")
         for table in tables().values():
             connection.execute(table.ddl)
-        rows = connection.execute(files("queries")["column_types"].query or "").fetchall()
+        rows = connection.execute(sql_files("queries")["column_types"].query or "").fetchall()
     return {(table, column): (kind, nullable) for table, column, kind, nullable in rows}
 
 
@@ -82,7 +83,7 @@ def describe_table(
 
 def _newest(table: Table) -> str:
     order = f" order by {table.time_column} desc" if table.time_column else ""
-    return f"select * from {table.stored}{order}"
+    return f"select * from {table.storage}{order}"
 
 
 def preview(rows: list[dict[str, Any]]) -> str:

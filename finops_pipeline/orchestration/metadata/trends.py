@@ -10,7 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from finops_pipeline.catalog.sql_files import Table, files
+from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.tables import Table
 from finops_pipeline.orchestration.metadata.charts import Chart, Values
 from finops_pipeline.units import DAY, HOUR, WINDOW
 from finops_pipeline.warehouse.session import Warehouse
@@ -61,8 +62,8 @@ def _query(table: Table, when: str, names: dict[str, str]) -> str:
     columns = ", ".join(f"{how} as {name}" for name, how in names.items())
     back = (_SLOTS - 1) * _STEPS[when]
     return (
-        f"select {when} as slot, count(*) as row_count, {columns} from {table.stored}"
-        f" where {when} >= (select max({when}) from {table.stored})"
+        f"select {when} as slot, count(*) as row_count, {columns} from {table.storage}"
+        f" where {when} >= (select max({when}) from {table.storage})"
         f" - to_seconds({back.total_seconds():.0f}) group by {when} order by {when}"
     )
 
@@ -107,7 +108,7 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
     owners = owners or ["cluster"]
     rows = warehouse.rows(
         f"select day, concat_ws(' / ', {', '.join(owners)}) as owner, sum(total_cost) as cost"
-        f" from {table.stored} where day in (select unnest($days)) group by all",
+        f" from {table.storage} where day in (select unnest($days)) group by all",
         {"days": compared},
     )
     if not rows:
@@ -121,7 +122,7 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
 
 def _days_lacking_windows(warehouse: Warehouse, days: Sequence[date]) -> dict[date, str]:
     """Return which windows days lack that are not whole in every cluster of any of them."""
-    query = files("queries")["days_lacking_windows"].query or ""
+    query = sql_files("queries")["days_lacking_windows"].query or ""
     rows = warehouse.rows(query, {"days": days, "day_windows": DAY // WINDOW})
     return {row["day"]: row["lacks"] for row in rows}
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from finops_pipeline.catalog.sql_files import SqlFile, files
+from finops_pipeline.catalog.files import SqlFile, sql_files
 from finops_pipeline.destinations.pushgateway import Metric, delete, groups, push
 from finops_pipeline.orchestration.asset_selection import PUBLISHED
 from finops_pipeline.orchestration.resources import InstallationResource
@@ -41,7 +41,7 @@ def published_metrics(data_dir: Path, settings: Mapping[str, Any]) -> list[Metri
     with open_published(data_dir) as connection:
         return [
             Metric(file.name, file.description, _rows(connection, file, settings))
-            for file in files("metrics").values()
+            for file in sql_files("metrics").values()
         ]
 
 

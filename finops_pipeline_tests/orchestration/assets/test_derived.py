@@ -8,7 +8,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from finops_pipeline.catalog.sql_files import SQL_DIR, read_tables
+from finops_pipeline.catalog.files import SQL_DIR
+from finops_pipeline.catalog.tables import read_tables
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.orchestration.asset_selection import select_assets
 from finops_pipeline.orchestration.assets.derived import derived

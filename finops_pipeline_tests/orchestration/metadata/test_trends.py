@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from finops_pipeline.catalog.sql_files import tables
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.orchestration.metadata.charts import Chart
 from finops_pipeline.orchestration.metadata.trends import movers, trend
 from finops_pipeline_tests.sql.conftest import Data

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from finops_pipeline.catalog.sql_files import files
+from finops_pipeline.catalog.files import sql_files
 from finops_pipeline.definitions import defs
 from finops_pipeline.errors import ServerUnavailable
 from finops_pipeline.orchestration.resources import InstallationResource
@@ -143,7 +143,7 @@ def test_each_metric_arrives_with_its_labels(pushed, name):
 
 
 def test_every_metric_file_is_known_here():
-    assert files("metrics").keys() == LABELS.keys()
+    assert sql_files("metrics").keys() == LABELS.keys()
 
 
 def test_what_is_pushed_is_what_is_published(pushed):

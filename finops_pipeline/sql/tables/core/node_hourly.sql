@@ -3,11 +3,11 @@
 create table core.node_hourly (
     hour                       timestamptz not null,  -- first instant of the hour, UTC
     cluster                    varchar     not null,  -- cluster
-    node                       varchar     not null,  -- node
+    node                       varchar     not null,
     node_type                  varchar,               -- instance type
-    node_pool                  varchar,               -- pool by the node's labels; null without one
+    node_pool                  varchar,
     zone                       varchar,               -- zone by its labels; null without one
-    is_spot                    boolean,               -- whether the cloud may take it back at any time
+    is_spot                    boolean,
     cpu_capacity_core_hours    double      not null,  -- of its CPU [core-hours]
     memory_capacity_byte_hours double      not null,  -- of its memory [byte-hours]
     gpu_capacity_hours         double      not null,  -- of its GPUs [GPU-hours]

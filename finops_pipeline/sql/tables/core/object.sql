@@ -4,17 +4,7 @@
 -- Join raw.<kind> on cluster, uid and window_start. Before a kind was first read, its earliest state counts
 -- from the creation of the object on, marked as assumed.
 
-create view core.object (
-    kind,         -- namespace, node, pod, workload, pod_template, ...: the raw table
-    cluster,      -- cluster
-    namespace,    -- Kubernetes namespace; null where the kind has none
-    name,         -- its name
-    uid,          -- what tells objects apart, also of the same name
-    window_start, -- window of the raw row that says how it was
-    valid_from,   -- first window it was so
-    valid_until,  -- first window it was no longer so; null while it is, as far as is known
-    is_assumed    -- whether this is from before the first reading
-) as
+create view core.object as
 with state as (
     select 'namespace' as kind, cluster, null as namespace, name, uid, window_start, created_at, is_deleted
     from raw.namespace
@@ -54,15 +44,15 @@ dated as (
     from state
 )
 select
-    kind,
+    kind,                        -- namespace, node, pod, workload, pod_template, ...: the raw table
     cluster,
-    namespace,
-    name,
-    uid,
-    window_start,
-    window_start as valid_from,
-    next_start as valid_until,
-    false as is_assumed
+    namespace,                   -- Kubernetes namespace; null where the kind has none
+    name,                        -- its name
+    uid,                         -- what tells objects apart, also of the same name
+    window_start,                -- window of the raw row that says how it was
+    window_start as valid_from,  -- first window it was so
+    next_start as valid_until,   -- first window it was no longer so; null while it is, as far as is known
+    false as is_assumed          -- whether this is from before the first reading
 from dated
 where not is_deleted
 union all

@@ -2,7 +2,7 @@
 
 create table core.price (
     cluster               varchar     not null,  -- cluster
-    window_start          timestamptz not null,  -- first instant of the window, UTC
+    window_start          timestamptz not null,
     node                  varchar     not null,  -- node
     node_pool             varchar,               -- pool by the node's labels; null without one
     cpu_core_hour_price   double,                -- all discounts applied [currency per core-hour]

@@ -1,16 +1,6 @@
 -- Each table there is: what a row is, how it is filled, how far back it reaches and how fresh it is.
 
-create view core.table (
-    table_name,   -- name with its schema
-    schema_name,  -- schema; a table is made from schemas before its own
-    description,  -- what a row is
-    kind,         -- lake: files; table: filled when what it is made from changes; view: computed when asked
-    grain_column, -- column that says when: window_start, hour, day or month; null without one
-    kept_days,    -- days of rows that are kept; null: for good [days]
-    newest_start, -- first instant of the last window, hour or day filled; null: not by time, or a view
-    filled_at,    -- when rows were read or filled last; null of a view: as of what it reads
-    column_count  -- columns
-) as
+create view core.table as
 with filled as (
     select table_name, max(slot) as newest_start, max(filled_at) as filled_at
     from internal.fingerprint
@@ -25,14 +15,14 @@ with filled as (
     group by table_name
 )
 select
-    table_name,
-    schema_name,
-    description,
-    kind,
-    grain_column,
-    kept_days,
-    newest_start,
-    filled_at,
-    column_count
+    table_name,    -- name with its schema
+    schema_name,   -- schema; a table is made from schemas before its own
+    description,   -- what a row is
+    kind,          -- lake: files; table: filled when what it is made from changes; view: computed when asked
+    grain_column,  -- column that says when: window_start, hour, day or month; null without one
+    kept_days,     -- days of rows that are kept; null: for good [days]
+    newest_start,  -- first instant of the last window, hour or day filled; null: not by time, or a view
+    filled_at,     -- when rows were read or filled last; null of a view: as of what it reads
+    column_count   -- columns
 from internal.catalog
 left join filled using (table_name);

@@ -5,7 +5,7 @@
 -- A window is judged beside those of its hour only: the order in which windows are read changes nothing.
 
 create table core.usage_window (
-    window_start             timestamptz not null,  -- first instant of the window, UTC
+    window_start             timestamptz not null,
     cluster                  varchar     not null,  -- cluster
     is_plausible              boolean     not null,  -- whether usage counts; else it is unknown
     reason                   varchar,               -- why it is not believed; null when it is

@@ -5,17 +5,7 @@
 -- A day whose windows do not add up to the source's answer for the day in one piece is degraded as a
 -- whole; the reason is that of raw.source_daily in core.window.
 
-create view core.window_daily (
-    day,                     -- UTC day
-    cluster,                 -- cluster
-    window_count,            -- windows that were read
-    provisional_window_count, -- of those, windows that may still change
-    unverified_window_count, -- of those, windows that nobody else confirmed
-    degraded_window_count,   -- of those, windows in which something is known to be wrong
-    is_reconciled,           -- whether its windows are the day in one piece; null is not compared
-    lost_window_count,       -- windows that the source had forgotten before they were read
-    minutes_ratio            -- smallest of told over true time; 1 is right, null is unknown
-) as
+create view core.window_daily as
 with compared as (
     select cast(window_start as date) as day, cluster, not is_degraded as is_reconciled
     from core.window
@@ -27,15 +17,20 @@ told as (
     where table_name = 'raw.allocation'
 )
 select
-    day,
+    day,                                 -- UTC day
     cluster,
-    count(*) filter (is_read) as window_count,
-    count(*) filter (status = 'provisional') as provisional_window_count,
-    count(*) filter (is_read and not is_verified) as unverified_window_count,
-    count(*) filter (is_degraded or (is_read and not is_reconciled)) as degraded_window_count,
-    any_value(is_reconciled) as is_reconciled,
-    count(*) filter (status = 'lost') as lost_window_count,
-    min(minutes_ratio) as minutes_ratio
+    count(*) filter (is_read) as window_count,  -- windows that were read
+    count(*) filter (status = 'provisional')
+        as provisional_window_count,  -- of those, windows that may still change
+    count(*) filter (is_read and not is_verified)
+        as unverified_window_count,  -- of those, windows that nobody else confirmed
+    count(*) filter (is_degraded or (is_read and not is_reconciled))
+        as degraded_window_count,  -- of those, windows in which something is known to be wrong
+    any_value(is_reconciled)
+        as is_reconciled,  -- whether its windows are the day in one piece; null is not compared
+    count(*) filter (status = 'lost')
+        as lost_window_count,  -- windows that the source had forgotten before they were read
+    min(minutes_ratio) as minutes_ratio  -- smallest of told over true time; 1 is right, null is unknown
 from told
 left join compared using (day, cluster)
 group by all;

@@ -4,8 +4,8 @@
 
 create table core.workload_label (
     day           date    not null,  -- UTC day
-    cluster       varchar not null,  -- cluster
-    namespace     varchar not null,  -- Kubernetes namespace
+    cluster       varchar not null,
+    namespace     varchar not null,
     workload_kind varchar not null,  -- Deployment, StatefulSet, DaemonSet, ReplicaSet or CronJob
     workload      varchar not null,  -- its name
     label         varchar not null,  -- one of core.label_key: _ for all but letters and digits

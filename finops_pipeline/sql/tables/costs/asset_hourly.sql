@@ -5,7 +5,7 @@
 
 create table costs.asset_hourly (
     hour          timestamptz     not null,  -- first instant of the hour, UTC
-    cluster       varchar         not null,  -- cluster the cost arose in
+    cluster       varchar         not null,  -- cluster
     resource      varchar         not null,  -- cpu, memory, gpu, storage or load_balancer
     asset_cost    decimal(28, 10) not null,  -- sum of its windows, discounts applied [currency]
     rounding_cost decimal(28, 10) not null,  -- half a last digit of each figure, see below [currency]

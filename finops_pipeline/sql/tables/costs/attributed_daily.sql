@@ -6,16 +6,16 @@
 -- sum, in units of the last decimal: its parts add up exactly.
 
 create table costs.attributed_daily (
-    day          date            not null,  -- UTC day
-    cluster      varchar         not null,  -- cluster the cost arose in
-    team         varchar         not null,  -- who pays, or 'unattributed', 'unmounted', 'idle', 'shared'
-    environment  varchar         not null,  -- environment, or 'unattributed'
+    day          date            not null,
+    cluster      varchar         not null,
+    team         varchar         not null,  -- paying team, or 'unattributed', 'shared', 'idle', 'unmounted'
+    environment  varchar         not null,
     project      varchar         not null,  -- project, or 'unattributed'
     cost_center  varchar         not null,  -- cost center, or 'unattributed'
-    namespace    varchar         not null,  -- namespace; else '__idle__', '__shared__', ...
+    namespace    varchar         not null,
     direct_cost  decimal(28, 10) not null,  -- of its own workloads; credits are negative [currency]
-    idle_cost    decimal(28, 10) not null,  -- its share of what nobody was allocated [currency]
-    shared_cost  decimal(28, 10) not null,  -- its share of what all use [currency]
+    idle_cost    decimal(28, 10) not null,
+    shared_cost  decimal(28, 10) not null,  -- its share of what all teams use [currency]
     total_cost   decimal(28, 10) not null,  -- sum of the three [currency]
     window_count integer         not null,  -- windows of the day that the cluster has costs of; 96 is all
     check (window_count between 1 and 96),

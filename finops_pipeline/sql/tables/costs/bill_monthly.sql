@@ -3,17 +3,7 @@
 -- Our costs and the adjustment add up to the bill, to the last decimal. The row '(no cluster)' holds
 -- charges that no cluster claims, so that a month adds up to its whole bill.
 
-create view costs.bill_monthly (
-    month,            -- first day of the billing month
-    cluster,          -- cluster, or '(no cluster)'
-    billed_cost,      -- on the invoice; 0 where the bill has no charge of it [currency]
-    effective_cost,   -- the same with purchases spread over what they pay for [currency]
-    our_cost,         -- ours, of its days of that month [currency]
-    adjustment_cost,  -- billed less ours: closes to the bill [currency]
-    difference_ratio, -- adjustment over billed; null where nothing was billed
-    day_count,        -- days of that month we have costs of
-    is_complete       -- whether the month is over and our costs hold every window of it
-) as
+create view costs.bill_monthly as
 with bill as (
     select month, cluster from (select distinct month from costs.billed_monthly)
     cross join (select distinct cluster from core.bill_account)
@@ -33,17 +23,21 @@ newest as (
     select max(day) as newest_day from costs.daily
 )
 select
-    month,
-    cluster,
-    cast(coalesce(billed_cost, 0) as decimal(28, 10)) as billed_cost,
-    cast(coalesce(effective_cost, 0) as decimal(28, 10)) as effective_cost,
-    cast(coalesce(our_cost, 0) as decimal(28, 10)) as our_cost,
-    cast(coalesce(billed_cost, 0) - coalesce(our_cost, 0) as decimal(28, 10)) as adjustment_cost,
+    month,                                -- first day of the billing month
+    cluster,                              -- cluster, or '(no cluster)'
+    cast(coalesce(billed_cost, 0) as decimal(28, 10))
+        as billed_cost,  -- on the invoice; 0 where the bill has no charge of it [currency]
+    cast(coalesce(effective_cost, 0) as decimal(28, 10))
+        as effective_cost,  -- the same with purchases spread over what they pay for [currency]
+    cast(coalesce(our_cost, 0) as decimal(28, 10)) as our_cost,  -- ours, of its days of that month [currency]
+    cast(coalesce(billed_cost, 0) - coalesce(our_cost, 0) as decimal(28, 10))
+        as adjustment_cost,  -- billed less ours: closes to the bill [currency]
     cast(coalesce(billed_cost, 0) - coalesce(our_cost, 0) as double) / nullif(cast(billed_cost as double), 0)
-        as difference_ratio,
-    coalesce(day_count, 0) as day_count,
+        as difference_ratio,              -- adjustment over billed; null where nothing was billed
+    coalesce(day_count, 0) as day_count,  -- days of that month we have costs of
     coalesce(newest_day > last_day(month), false)
-        and (cluster = '(no cluster)' or coalesce(known.is_complete, false)) as is_complete
+        and (cluster = '(no cluster)' or coalesce(known.is_complete, false))
+        as is_complete  -- whether the month is over and our costs hold every window of it
 from bill
 left join costs.complete_monthly as known using (month, cluster)
 left join costs.billed_monthly using (month, cluster)

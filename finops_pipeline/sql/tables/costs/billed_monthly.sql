@@ -6,7 +6,7 @@ create table costs.billed_monthly (
     month          date            not null,  -- first day of the billing month
     cluster        varchar         not null,  -- cluster that is charged, or '(no cluster)'
     billed_cost    decimal(28, 10) not null,  -- on the invoice [currency]
-    effective_cost decimal(28, 10) not null,  -- with purchases spread over what they pay for [currency]
+    effective_cost decimal(28, 10) not null,
     charge_count   bigint          not null,  -- rows of the bill
     primary key (month, cluster)
 );

@@ -3,18 +3,7 @@
 -- A month has the budget that holds on its first day. Teams and projects spend their shares of idle and
 -- shared cost, too; a namespace, in all clusters that have it, its direct cost alone.
 
-create view costs.budget_monthly (
-    month,              -- first day of the month
-    scope,              -- team, project or namespace
-    name,               -- of the team, project or namespace
-    budget_cost,        -- that may be spent in the month [currency]
-    spent_cost,         -- so far, today included; 0 where nothing was [currency]
-    spent_ratio,        -- of the budget
-    projected_cost,     -- of the whole month, as costs.month_projection says; null if unknown [currency]
-    projected_ratio,    -- of the budget
-    days_elapsed_count, -- days of the month up to the last complete one
-    days_left_count     -- days of the month after it
-) as
+create view costs.budget_monthly as
 with current_month as (
     select max(month) as month, max(days_left_count) as days_left_count
     from costs.month_projection
@@ -106,14 +95,15 @@ compared as (
     left join projected_monthly using (month, scope, name)
 )
 select
-    month,
-    scope,
-    name,
-    budget_cost,
-    spent_cost,
-    spent_cost / budget_cost as spent_ratio,
-    projected_cost,
-    projected_cost / budget_cost as projected_ratio,
-    day(last_day(month)) - days_left_count as days_elapsed_count,
-    days_left_count
+    month,                                    -- first day of the month
+    scope,                                    -- team, project or namespace
+    name,                                     -- of the team, project or namespace
+    budget_cost,                              -- that may be spent in the month [currency]
+    spent_cost,                               -- so far, today included; 0 where nothing was [currency]
+    spent_cost / budget_cost as spent_ratio,  -- of the budget
+    projected_cost,  -- of the whole month, as costs.month_projection says; null if unknown [currency]
+    projected_cost / budget_cost as projected_ratio,  -- of the budget
+    day(last_day(month)) - days_left_count
+        as days_elapsed_count,  -- days of the month up to the last complete one
+    days_left_count                           -- days of the month after it
 from compared;

@@ -1,17 +1,11 @@
 -- How much of each UTC day of each cluster the costs hold, and whether all of it.
 
-create view costs.complete_daily (
-    day,          -- UTC day
-    cluster,      -- cluster
-    month,        -- first day of its month
-    window_count, -- windows of the day that the costs hold; 96 is all
-    is_complete   -- whether they hold all
-) as
+create view costs.complete_daily as
 select
     day,
     cluster,
-    cast(date_trunc('month', day) as date) as month,
-    max(window_count) as window_count,
-    max(window_count) = 96 as is_complete
+    cast(date_trunc('month', day) as date) as month,  -- first day of its month
+    max(window_count) as window_count,     -- windows of the day that the costs hold; 96 is all
+    max(window_count) = 96 as is_complete  -- whether they hold all
 from costs.attributed_daily
 group by day, cluster;

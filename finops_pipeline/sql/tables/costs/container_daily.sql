@@ -4,31 +4,31 @@
 
 create table costs.container_daily (
     day                         date            not null,  -- UTC day
-    cluster                     varchar         not null,  -- cluster the cost arose in
-    namespace                   varchar         not null,  -- namespace; else '__idle__', '__shared__', ...
-    workload_kind               varchar         not null,  -- Deployment, ...; Node for idle cost
-    workload                    varchar         not null,  -- workload; else '__idle__', '__shared__', ...
-    container                   varchar,                   -- container; null for idle cost and the like
-    cost_kind                   varchar         not null,  -- workload, idle, ...: as in costs.line_item
-    team                        varchar         not null,  -- who pays, or 'unattributed', 'shared', ...
-    environment                 varchar         not null,  -- environment, or 'unattributed'
-    project                     varchar         not null,  -- project, or 'unattributed'
-    cost_center                 varchar         not null,  -- cost center, or 'unattributed'
-    cpu_cost                    decimal(28, 10) not null,  -- core-hours allocated x price [currency]
-    memory_cost                 decimal(28, 10) not null,  -- GiB-hours allocated x price [currency]
-    gpu_cost                    decimal(28, 10) not null,  -- GPU-hours allocated x price [currency]
-    storage_cost                decimal(28, 10) not null,  -- of its volumes [currency]
-    network_cost                decimal(28, 10) not null,  -- as the source says [currency]
-    load_balancer_cost          decimal(28, 10) not null,  -- its share of load balancers [currency]
-    shared_cost                 decimal(28, 10) not null,  -- shared and external, by the source [currency]
-    total_cost                  decimal(28, 10) not null,  -- sum of the seven [currency]
-    cpu_billed_core_hours       double,                    -- the larger of request and usage [core-hours]
-    cpu_requested_core_hours    double,                    -- requested [core-hours]
-    cpu_used_core_hours         double,                    -- used, where measured [core-hours]
-    memory_billed_byte_hours    double,                    -- the larger of request and usage [byte-hours]
-    memory_requested_byte_hours double,                    -- requested [byte-hours]
-    memory_used_byte_hours      double,                    -- used, where measured [byte-hours]
-    window_count                integer         not null,  -- windows it ran in
+    cluster                     varchar         not null,
+    namespace                   varchar         not null,
+    workload_kind               varchar         not null,
+    workload                    varchar         not null,
+    container                   varchar,
+    cost_kind                   varchar         not null,
+    team                        varchar         not null,
+    environment                 varchar         not null,
+    project                     varchar         not null,
+    cost_center                 varchar         not null,
+    cpu_cost                    decimal(28, 10) not null,
+    memory_cost                 decimal(28, 10) not null,
+    gpu_cost                    decimal(28, 10) not null,
+    storage_cost                decimal(28, 10) not null,
+    network_cost                decimal(28, 10) not null,
+    load_balancer_cost          decimal(28, 10) not null,
+    shared_cost                 decimal(28, 10) not null,
+    total_cost                  decimal(28, 10) not null,
+    cpu_billed_core_hours       double,
+    cpu_requested_core_hours    double,
+    cpu_used_core_hours         double,
+    memory_billed_byte_hours    double,
+    memory_requested_byte_hours double,
+    memory_used_byte_hours      double,
+    window_count                integer         not null,
     check (window_count between 1 and 96),
     check (
         total_cost = cpu_cost + memory_cost + gpu_cost + storage_cost + network_cost

@@ -7,14 +7,14 @@
 
 create table costs.idle_share_daily (
     day         date            not null,  -- UTC day
-    cluster     varchar         not null,  -- cluster
+    cluster     varchar         not null,
     node        varchar         not null,  -- node it is the idle rest of; '' of the cluster as a whole
     resource    varchar         not null,  -- cpu, memory or gpu
-    team        varchar         not null,  -- who takes the share
-    environment varchar         not null,  -- environment, or 'unattributed'
-    project     varchar         not null,  -- project, or 'unattributed'
-    cost_center varchar         not null,  -- cost center, or 'unattributed'
-    namespace   varchar         not null,  -- namespace
+    team        varchar         not null,  -- team that takes the share
+    environment varchar         not null,
+    project     varchar         not null,
+    cost_center varchar         not null,
+    namespace   varchar         not null,
     idle_cost   decimal(28, 10) not null   -- its share of idle cost [currency]
 );
 

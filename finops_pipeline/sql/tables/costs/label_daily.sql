@@ -4,14 +4,14 @@
 
 create table costs.label_daily (
     day         date            not null,  -- UTC day
-    cluster     varchar         not null,  -- cluster
-    label       varchar         not null,  -- label as OpenCost writes it: _ for all but letters and digits
-    value       varchar         not null,  -- its value; '' of what does not carry it
-    cost_kind   varchar         not null,  -- workload, idle, ...: as in costs.line_item
-    team        varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', 'unmounted'
-    cpu_cost    decimal(28, 10) not null,  -- of CPU [currency]
-    memory_cost decimal(28, 10) not null,  -- of memory [currency]
-    total_cost  decimal(28, 10) not null   -- of everything [currency]
+    cluster     varchar         not null,
+    label       varchar         not null,
+    value       varchar         not null,
+    cost_kind   varchar         not null,
+    team        varchar         not null,
+    cpu_cost    decimal(28, 10) not null,
+    memory_cost decimal(28, 10) not null,
+    total_cost  decimal(28, 10) not null
 );
 
 select

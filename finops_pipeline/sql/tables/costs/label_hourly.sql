@@ -4,11 +4,11 @@
 
 create table costs.label_hourly (
     hour        timestamptz     not null,  -- first instant of the hour, UTC
-    cluster     varchar         not null,  -- cluster
-    label       varchar         not null,  -- label as OpenCost writes it: _ for all but letters and digits
+    cluster     varchar         not null,
+    label       varchar         not null,
     value       varchar         not null,  -- its value; '' of what does not carry it
-    cost_kind   varchar         not null,  -- workload, idle, ...: as in costs.line_item
-    team        varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', 'unmounted'
+    cost_kind   varchar         not null,
+    team        varchar         not null,
     cpu_cost    decimal(28, 10) not null,  -- of CPU [currency]
     memory_cost decimal(28, 10) not null,  -- of memory [currency]
     total_cost  decimal(28, 10) not null   -- of everything [currency]

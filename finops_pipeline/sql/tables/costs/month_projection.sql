@@ -3,19 +3,7 @@
 -- Projected: the month's cost to the last complete day of the cluster, and for each day after it the mean of
 -- its last 7 complete days, or of those there are. It is no forecast: it knows no trend and no weekday.
 
-create view costs.month_projection (
-    month,              -- first day of the month
-    cluster,            -- cluster the cost arose in
-    team,               -- who pays, or 'unattributed', 'unmounted', 'idle', 'shared'
-    environment,        -- environment, or 'unattributed'
-    project,            -- project, or 'unattributed'
-    cost_center,        -- cost center, or 'unattributed'
-    namespace,          -- namespace; else '__idle__', '__shared__', ...
-    month_to_date_cost, -- of the month so far, today included [currency]
-    daily_mean_cost,    -- mean of the last 7 complete days; null without any [currency per day]
-    days_left_count,    -- days of the month after the last complete one
-    projected_cost      -- of the whole month; null without a complete day [currency]
-) as
+create view costs.month_projection as
 with newest as (
     select
         cluster,
@@ -45,16 +33,17 @@ spent as (
     group by all
 )
 select
-    month,
+    month,                 -- first day of the month
     cluster,
     team,
     environment,
     project,
     cost_center,
     namespace,
-    month_to_date_cost,
-    cast(mean_days_cost / mean_day_count as decimal(28, 10)) as daily_mean_cost,
-    days_left_count,
+    month_to_date_cost,    -- of the month so far, today included [currency]
+    cast(mean_days_cost / mean_day_count as decimal(28, 10))
+        as daily_mean_cost,  -- mean of the last 7 complete days; null without any [currency per day]
+    days_left_count,       -- days of the month after the last complete one
     cast(complete_cost + mean_days_cost * days_left_count / mean_day_count as decimal(28, 10))
-        as projected_cost
+        as projected_cost  -- of the whole month; null without a complete day [currency]
 from spent;

@@ -2,31 +2,7 @@
 --
 -- The rows of a month add up to what its clusters cost, to the last decimal.
 
-create view costs.monthly (
-    month,              -- first day of the month
-    cluster,            -- cluster the cost arose in
-    namespace,          -- namespace; else '__idle__', '__shared__', ...
-    workload_kind,      -- Deployment, ...; Node for idle cost
-    workload,           -- workload; else '__idle__', '__shared__', ...
-    cost_kind,          -- workload, idle, ...: as in costs.line_item
-    team,               -- who pays, or 'unattributed', 'shared', 'idle', 'unmounted'
-    environment,        -- environment, or 'unattributed'
-    project,            -- project, or 'unattributed'
-    cost_center,        -- cost center, or 'unattributed'
-    cpu_cost,           -- core-hours allocated x price [currency]
-    memory_cost,        -- GiB-hours allocated x price [currency]
-    gpu_cost,           -- GPU-hours allocated x price [currency]
-    storage_cost,       -- of its volumes [currency]
-    network_cost,       -- as the source says [currency]
-    load_balancer_cost, -- its share of load balancers [currency]
-    shared_cost,        -- shared and external, by the source [currency]
-    total_cost,         -- sum of the seven [currency]
-    day_count,          -- days with cost
-    is_complete,        -- whether the costs hold every window of the cluster's month
-    previous_cost,      -- total_cost of the month before; null without one [currency]
-    change_ratio,       -- change from it, where both months are complete
-    year_to_date_cost   -- total_cost since the fiscal year began, this month included [currency]
-) as
+create view costs.monthly as
 with spent as (
     select
         cast(date_trunc('month', day) as date) as month,
@@ -58,7 +34,7 @@ judged as (
     join core.calendar on calendar.day = spent.month
 )
 select
-    judged.month,
+    judged.month,                          -- first day of the month
     judged.cluster,
     judged.namespace,
     judged.workload_kind,
@@ -76,14 +52,14 @@ select
     judged.load_balancer_cost,
     judged.shared_cost,
     judged.total_cost,
-    judged.day_count,
-    judged.is_complete,
-    previous.total_cost as previous_cost,
+    judged.day_count,                      -- days with cost
+    judged.is_complete,                    -- whether the costs hold every window of the cluster's month
+    previous.total_cost as previous_cost,  -- total_cost of the month before; null without one [currency]
     if(
         judged.is_complete and previous.is_complete,
         judged.total_cost / nullif(previous.total_cost, 0) - 1,
         null
-    ) as change_ratio,
+    ) as change_ratio,  -- change from it, where both months are complete; null after a month of no cost
     sum(judged.total_cost) over (
         partition by
             judged.cluster,
@@ -97,7 +73,7 @@ select
             judged.cost_center,
             judged.fiscal_year
         order by judged.month
-    ) as year_to_date_cost
+    ) as year_to_date_cost  -- total_cost since the fiscal year began, this month included [currency]
 from judged
 left join judged as previous
     on previous.month = judged.month - interval 1 month

@@ -5,26 +5,26 @@
 
 create table costs.node_daily (
     day                        date            not null,  -- UTC day
-    cluster                    varchar         not null,  -- cluster
+    cluster                    varchar         not null,
     node                       varchar         not null,  -- node; '' where none is known
-    node_type                  varchar,                   -- instance type
-    node_pool                  varchar,                   -- pool by the node's labels; null without one
-    zone                       varchar,                   -- zone by its labels; null without one
-    is_spot                    boolean,                   -- whether the cloud may take it back at any time
-    cpu_capacity_core_hours    double,                    -- of its CPU [core-hours]
+    node_type                  varchar,
+    node_pool                  varchar,
+    zone                       varchar,
+    is_spot                    boolean,
+    cpu_capacity_core_hours    double,
     cpu_billed_core_hours      double,                    -- allocated to containers [core-hours]
     cpu_measured_core_hours    double,                    -- capacity while usage is believed [core-hours]
-    cpu_used_core_hours        double,                    -- used, where measured [core-hours]
-    memory_capacity_byte_hours double,                    -- of its memory [byte-hours]
+    cpu_used_core_hours        double,
+    memory_capacity_byte_hours double,
     memory_billed_byte_hours   double,                    -- allocated [byte-hours]
     memory_measured_byte_hours double,                    -- capacity while usage is believed [byte-hours]
-    memory_used_byte_hours     double,                    -- used, where measured [byte-hours]
-    gpu_capacity_hours         double,                    -- of its GPUs [GPU-hours]
+    memory_used_byte_hours     double,
+    gpu_capacity_hours         double,
     cpu_cost                   decimal(28, 10) not null,  -- of its CPU [currency]
     memory_cost                decimal(28, 10) not null,  -- of its memory [currency]
     gpu_cost                   decimal(28, 10) not null,  -- of its GPUs [currency]
-    idle_cost                  decimal(28, 10) not null,  -- of that, what nobody was allocated [currency]
-    unused_cost                decimal(28, 10),           -- allocated and not used, where measured [currency]
+    idle_cost                  decimal(28, 10) not null,  -- what it cost beyond what was allocated [currency]
+    unused_cost                decimal(28, 10),
     total_cost                 decimal(28, 10) not null,  -- sum of CPU, memory and GPU [currency]
     window_count               integer         not null,  -- windows it was there in
     check (window_count between 1 and 96),

@@ -4,21 +4,21 @@
 
 create table costs.node_hourly (
     hour                     timestamptz     not null,  -- first instant of the hour, UTC
-    cluster                  varchar         not null,  -- cluster
+    cluster                  varchar         not null,
     node                     varchar,                   -- node; null where none is known
-    namespace                varchar         not null,  -- namespace; else '__idle__', '__shared__', ...
-    cost_kind                varchar         not null,  -- workload, idle, ...: as in costs.line_item
-    team                     varchar         not null,  -- who pays, or 'unattributed', 'shared', 'idle', ...
-    environment              varchar         not null,  -- environment, or 'unattributed'
-    project                  varchar         not null,  -- project, or 'unattributed'
-    cost_center              varchar         not null,  -- cost center, or 'unattributed'
-    cpu_cost                 decimal(28, 10) not null,  -- core-hours allocated x price [currency]
-    memory_cost              decimal(28, 10) not null,  -- GiB-hours allocated x price [currency]
-    gpu_cost                 decimal(28, 10) not null,  -- GPU-hours allocated x price [currency]
+    namespace                varchar         not null,
+    cost_kind                varchar         not null,
+    team                     varchar         not null,
+    environment              varchar         not null,
+    project                  varchar         not null,
+    cost_center              varchar         not null,
+    cpu_cost                 decimal(28, 10) not null,
+    memory_cost              decimal(28, 10) not null,
+    gpu_cost                 decimal(28, 10) not null,
     cpu_billed_core_hours    double,                    -- allocated; of idle cost: not allocated [core-hours]
-    cpu_used_core_hours      double,                    -- used, where measured [core-hours]
+    cpu_used_core_hours      double,
     memory_billed_byte_hours double,                    -- allocated; of idle cost: not allocated [byte-hours]
-    memory_used_byte_hours   double,                    -- used, where measured [byte-hours]
+    memory_used_byte_hours   double,
     unused_cost              decimal(28, 10),           -- allocated and not used, where measured [currency]
     window_count             integer         not null,  -- windows it ran in
     check (window_count between 1 and 4)

@@ -3,21 +3,7 @@
 -- The owners of a month and owner_part add up to what its clusters cost, to the last decimal. Months of
 -- which a cluster has no costs at all have no rows. The views of teams and of projects are cut from this one.
 
-create view costs.owner_monthly (
-    month,             -- first day of the month
-    cluster,           -- cluster the cost arose in
-    owner_part,        -- team or project
-    owner,             -- its name; or 'unattributed', 'unmounted', 'idle', 'shared'
-    direct_cost,       -- of its own workloads; credits are negative [currency]
-    idle_cost,         -- its share of what nobody was allocated [currency]
-    shared_cost,       -- its share of what all use [currency]
-    total_cost,        -- sum of the three [currency]
-    day_count,         -- days with cost
-    is_complete,       -- whether the costs hold every window of the cluster's month
-    previous_cost,     -- total_cost of the month before; null without one [currency]
-    change_ratio,      -- change from it, where both months are complete; null after a month of no cost
-    year_to_date_cost  -- total_cost since the fiscal year began, this month included [currency]
-) as
+create view costs.owner_monthly as
 with owned as (
     select *, unnest(['team', 'project']) as owner_part, unnest([team, project]) as owner
     from costs.attributed_daily
@@ -66,26 +52,26 @@ every as (
     where month >= first_month
 )
 select
-    month,
+    month,                  -- first day of the month
     cluster,
-    owner_part,
-    owner,
+    owner_part,             -- team or project
+    owner,                  -- its name; or 'unattributed', 'unmounted', 'idle', 'shared'
     direct_cost,
     idle_cost,
     shared_cost,
     total_cost,
-    day_count,
-    is_complete,
+    day_count,              -- days with cost
+    is_complete,            -- whether the costs hold every window of the cluster's month
     if(lag(month) over since_first = month - interval 1 month, lag(total_cost) over since_first, null)
-        as previous_cost,
+        as previous_cost,   -- total_cost of the month before; null without one [currency]
     if(
         is_complete and previous_cost is not null and lag(is_complete) over since_first,
         total_cost / nullif(previous_cost, 0) - 1,
         null
-    ) as change_ratio,
+    ) as change_ratio,      -- change from it, where both months are complete; null after a month of no cost
     sum(total_cost) over (
         partition by cluster, owner_part, owner, fiscal_year
         order by month
-    ) as year_to_date_cost
+    ) as year_to_date_cost  -- total_cost since the fiscal year began, this month included [currency]
 from every
 window since_first as (partition by cluster, owner_part, owner order by month);

@@ -3,24 +3,11 @@
 -- The projects of a month add up to what its clusters cost, to the last decimal. A project has a row for each
 -- month since its first, of no cost where it had none.
 
-create view costs.project_monthly (
-    month,             -- first day of the month
-    cluster,           -- cluster the cost arose in
-    project,           -- project, or 'unattributed'
-    direct_cost,       -- of its own workloads; credits are negative [currency]
-    idle_cost,         -- its share of what nobody was allocated [currency]
-    shared_cost,       -- its share of what all use [currency]
-    total_cost,        -- sum of the three [currency]
-    day_count,         -- days with cost
-    is_complete,       -- whether the costs hold every window of the cluster's month
-    previous_cost,     -- total_cost of the month before; null without one [currency]
-    change_ratio,      -- change from it, where both months are complete; null after a month of no cost
-    year_to_date_cost  -- total_cost since the fiscal year began, this month included [currency]
-) as
+create view costs.project_monthly as
 select
     month,
     cluster,
-    owner as project,
+    owner as project,  -- project, or 'unattributed'
     direct_cost,
     idle_cost,
     shared_cost,

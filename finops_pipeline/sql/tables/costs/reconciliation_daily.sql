@@ -17,7 +17,7 @@
 -- Source: recorded answers of OpenCost 1.112 at a resolution of 60 seconds.
 
 create table costs.reconciliation_daily (
-    day                          date            not null,  -- UTC day
+    day                          date            not null,
     cluster                      varchar         not null,  -- cluster
     resource                     varchar         not null,  -- cpu, memory, gpu, storage, ... or total
     our_cost                     decimal(28, 10) not null,  -- as costs.daily has it [currency]

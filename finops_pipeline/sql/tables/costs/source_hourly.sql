@@ -5,8 +5,8 @@
 
 create table costs.source_hourly (
     hour          timestamptz     not null,  -- first instant of the hour, UTC
-    cluster       varchar         not null,  -- cluster the cost arose in
-    namespace     varchar         not null,  -- namespace; else '__idle__', '__unmounted__', ...
+    cluster       varchar         not null,  -- cluster
+    namespace     varchar         not null,  -- namespace; else '__idle__', '__unmounted__', '__shared__', ...
     workload      varchar         not null,  -- of any kind; '__unallocated__' without a controller
     resource      varchar         not null,  -- cpu, memory, gpu, storage, load_balancer, network or shared
     source_cost   decimal(28, 10) not null,  -- sum of its windows, adjusted to the bill if it is [currency]

@@ -3,22 +3,7 @@
 -- A closed month's statement never changes. What changed since is an adjustment in the next open one, so
 -- that all statements together add up to what is known now, by owner, to the last decimal.
 
-create view costs.statement (
-    statement_month, -- first day of the statement's month
-    cost_month,      -- first day of the month the cost arose in; of an adjustment an earlier one
-    cluster,         -- cluster the cost arose in
-    team,            -- team that pays, or 'unattributed', 'idle', 'shared'
-    environment,     -- environment, or 'unattributed'
-    project,         -- project, or 'unattributed'
-    cost_center,     -- cost center, or 'unattributed'
-    namespace,       -- namespace; else '__idle__', ...
-    kind,            -- cost, or adjustment: what is known now less what statements have said
-    direct_cost,     -- of its workloads [currency]
-    idle_cost,       -- its share of unused capacity [currency]
-    shared_cost,     -- its share of what all teams use [currency]
-    total_cost,      -- sum of the three [currency]
-    is_closed        -- whether the statement is closed, and never changes
-) as
+create view costs.statement as
 with closed as (
     select distinct statement_month as closed_month from costs.statement_frozen
 ),
@@ -78,20 +63,20 @@ difference as (
     group by all
 )
 select
-    statement_month,
-    cost_month,
+    statement_month,  -- first day of the statement's month
+    cost_month,       -- first day of the month the cost arose in; of an adjustment an earlier one
     cluster,
     team,
     environment,
     project,
     cost_center,
     namespace,
-    kind,
+    kind,             -- cost, or adjustment: what is known now less what statements have said
     cast(direct_cost as decimal(28, 10)) as direct_cost,
     cast(idle_cost as decimal(28, 10)) as idle_cost,
     cast(shared_cost as decimal(28, 10)) as shared_cost,
     cast(total_cost as decimal(28, 10)) as total_cost,
-    is_closed
+    is_closed         -- whether the statement is closed, and never changes
 from (
     select *, true as is_closed from costs.statement_frozen
     union all by name

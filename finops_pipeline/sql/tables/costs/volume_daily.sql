@@ -5,19 +5,19 @@
 
 create table costs.volume_daily (
     day                    date            not null,  -- UTC day
-    cluster                varchar         not null,  -- cluster
-    volume                 varchar         not null,  -- persistent volume; '' where the source names none
-    storage_class          varchar,                   -- storage class
-    namespace              varchar,                   -- namespace of its claim, else of what mounts it
-    volume_claim           varchar,                   -- claim that binds it; null without one
-    provisioned_byte_hours double,                    -- its size over its hours [byte-hours]
-    measured_byte_hours    double,                    -- of that, where its use is known [byte-hours]
-    used_byte_hours        double,                    -- used over those hours [byte-hours]
-    storage_cost           decimal(28, 10) not null,  -- of everything [currency]
-    unmounted_cost         decimal(28, 10) not null,  -- of that, while no pod mounted it [currency]
-    measured_cost          decimal(28, 10) not null,  -- of that, while mounted and its use known [currency]
-    is_mounted             boolean         not null,  -- whether a pod mounted it in any window
-    window_count           integer         not null,  -- windows it was there in
+    cluster                varchar         not null,
+    volume                 varchar         not null,
+    storage_class          varchar,
+    namespace              varchar,
+    volume_claim           varchar,
+    provisioned_byte_hours double,
+    measured_byte_hours    double,
+    used_byte_hours        double,
+    storage_cost           decimal(28, 10) not null,
+    unmounted_cost         decimal(28, 10) not null,
+    measured_cost          decimal(28, 10) not null,
+    is_mounted             boolean         not null,
+    window_count           integer         not null,
     check (window_count between 1 and 96)
 );
 

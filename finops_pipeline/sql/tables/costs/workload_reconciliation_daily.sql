@@ -9,17 +9,17 @@
 -- Source: recorded answers of OpenCost 1.112 at a resolution of 60 seconds.
 
 create table costs.workload_reconciliation_daily (
-    day                    date            not null,  -- UTC day
+    day                    date            not null,
     cluster                varchar         not null,  -- cluster
     namespace              varchar         not null,  -- namespace; else '__unmounted__', '__shared__', ...
     workload               varchar         not null,  -- of any kind; '__unallocated__' without a controller
-    our_cost               decimal(28, 10) not null,  -- as costs.daily has it [currency]
-    source_window_cost     decimal(28, 10) not null,  -- the source's figures of all windows [currency]
-    window_difference_cost decimal(28, 10) not null,  -- ours less those [currency]
-    window_tolerance_cost  decimal(28, 10) not null,  -- how far they may differ [currency]
-    source_day_cost        decimal(28, 10),           -- its answer for the whole day [currency]
-    day_difference_cost    decimal(28, 10),           -- ours less that [currency]
-    day_tolerance_cost     decimal(28, 10),           -- how far they may differ [currency]
+    our_cost               decimal(28, 10) not null,
+    source_window_cost     decimal(28, 10) not null,
+    window_difference_cost decimal(28, 10) not null,
+    window_tolerance_cost  decimal(28, 10) not null,
+    source_day_cost        decimal(28, 10),
+    day_difference_cost    decimal(28, 10),
+    day_tolerance_cost     decimal(28, 10),
     is_reconciled          boolean                    -- both; null where costs.reconciliation_daily says so
 );
 

@@ -4,19 +4,19 @@
 -- Waste is the cost of what was billed and not used: cost x (1 - used / billed), never below zero.
 
 create view efficiency.line_item (
-    window_start,                  -- first instant of the window, UTC
-    cluster,                       -- cluster
+    window_start,
+    cluster,
     namespace,                     -- Kubernetes namespace
     workload_kind,                 -- Deployment, ...; Pod without a controller
     workload,                      -- what a team deploys
-    team,                          -- team that pays
-    environment,                   -- environment
+    team,                          -- paying team, or 'unattributed', 'shared'
+    environment,
     total_cost,                    -- of everything [currency]
     resource_cost,                 -- of CPU, memory and GPU [currency]
-    unrequested_cost,              -- of CPU and memory nobody requested [currency]
-    cpu_cost,                      -- where usage was measured [currency]
-    memory_cost,                   -- where usage was measured [currency]
-    gpu_cost,                      -- where usage was measured [currency]
+    unrequested_cost,              -- of CPU and memory without a request [currency]
+    cpu_cost,                      -- of CPU, where measured [currency]
+    memory_cost,                   -- of memory, where measured [currency]
+    gpu_cost,                      -- of GPUs, where measured [currency]
     cpu_requested_core_hours,      -- requested, where measured [core-hours]
     cpu_used_core_hours,           -- used, of those with a request [core-hours]
     cpu_unrequested_core_hours,    -- used without a request [core-hours]
@@ -25,9 +25,9 @@ create view efficiency.line_item (
     memory_unrequested_byte_hours, -- used without a request [byte-hours]
     gpu_requested_hours,           -- allocated, where measured [GPU-hours]
     gpu_used_hours,                -- utilisation over those hours [GPU-hours]
-    cpu_waste_cost,                -- cost of CPU billed and not used; null when not measured [currency]
-    memory_waste_cost,             -- cost of memory billed and not used; null when not measured [currency]
-    gpu_waste_cost                 -- cost of GPUs allocated and not used; null when not measured [currency]
+    cpu_waste_cost,                -- of CPU billed and not used [currency]
+    memory_waste_cost,             -- of memory billed and not used [currency]
+    gpu_waste_cost                 -- of GPUs allocated and not used [currency]
 ) as
 select
     window_start,

@@ -3,28 +3,7 @@
 -- Ratios are used over requested hours of the containers that request something and were measured;
 -- what containers used without a request is a figure of its own. Null is unknown, never zero.
 
-create view efficiency.namespace_quarter_hourly (
-    window_start,                  -- first instant of the window, UTC
-    cluster,                       -- cluster
-    namespace,                     -- Kubernetes namespace
-    cpu_requested_core_hours,      -- requested, where measured [core-hours]
-    cpu_used_core_hours,           -- used, of those with a request [core-hours]
-    cpu_unrequested_core_hours,    -- used without a request [core-hours]
-    cpu_usage_ratio,               -- used over requested; may exceed 1
-    memory_requested_byte_hours,   -- requested, where measured [byte-hours]
-    memory_used_byte_hours,        -- used, of those with a request [byte-hours]
-    memory_unrequested_byte_hours, -- used without a request [byte-hours]
-    memory_usage_ratio,            -- used over requested; may exceed 1
-    gpu_requested_hours,           -- allocated, where measured [GPU-hours]
-    gpu_used_hours,                -- utilisation over those hours [GPU-hours]
-    gpu_usage_ratio,               -- used over allocated
-    storage_usage_ratio,           -- used over size, of measured volumes
-    score_ratio,                   -- of CPU, memory and GPU, weighted by cost
-    total_cost,                    -- of everything it has [currency]
-    unrequested_cost,              -- of CPU and memory nobody requested [currency]
-    waste_cost,                    -- billed and not used, where measured [currency]
-    measured_cost_ratio            -- share of the cost of CPU, memory and GPU with known usage
-) as
+create view efficiency.namespace_quarter_hourly as
 select
     window_start,
     cluster,

@@ -3,26 +3,26 @@
 -- Sums only: efficiency.namespace_quarter_hourly makes ratios of them.
 
 create table efficiency.namespace_usage_quarter_hourly (
-    window_start                  timestamptz     not null,  -- first instant of the window, UTC
-    cluster                       varchar         not null,  -- cluster
-    namespace                     varchar         not null,  -- Kubernetes namespace
-    cpu_requested_core_hours      double,                    -- requested, where measured [core-hours]
-    cpu_used_core_hours           double,                    -- used, of those with a request [core-hours]
-    cpu_unrequested_core_hours    double,                    -- used without a request [core-hours]
-    memory_requested_byte_hours   double,                    -- requested, where measured [byte-hours]
-    memory_used_byte_hours        double,                    -- used, of those with a request [byte-hours]
-    memory_unrequested_byte_hours double,                    -- used without a request [byte-hours]
-    gpu_requested_hours           double,                    -- allocated, where measured [GPU-hours]
-    gpu_used_hours                double,                    -- utilisation over those hours [GPU-hours]
+    window_start                  timestamptz     not null,
+    cluster                       varchar         not null,
+    namespace                     varchar         not null,
+    cpu_requested_core_hours      double,
+    cpu_used_core_hours           double,
+    cpu_unrequested_core_hours    double,
+    memory_requested_byte_hours   double,
+    memory_used_byte_hours        double,
+    memory_unrequested_byte_hours double,
+    gpu_requested_hours           double,
+    gpu_used_hours                double,
     total_cost                    decimal(28, 10) not null,  -- of everything it has [currency]
-    resource_cost                 decimal(28, 10) not null,  -- of CPU, memory and GPU [currency]
-    unrequested_cost              decimal(28, 10) not null,  -- of CPU and memory nobody requested [currency]
-    cpu_cost                      decimal(28, 10),           -- of CPU, where measured [currency]
-    memory_cost                   decimal(28, 10),           -- of memory, where measured [currency]
-    gpu_cost                      decimal(28, 10),           -- of GPUs, where measured [currency]
-    cpu_waste_cost                decimal(28, 10),           -- of CPU billed and not used [currency]
-    memory_waste_cost             decimal(28, 10),           -- of memory billed and not used [currency]
-    gpu_waste_cost                decimal(28, 10),           -- of GPUs allocated and not used [currency]
+    resource_cost                 decimal(28, 10) not null,
+    unrequested_cost              decimal(28, 10) not null,
+    cpu_cost                      decimal(28, 10),
+    memory_cost                   decimal(28, 10),
+    gpu_cost                      decimal(28, 10),
+    cpu_waste_cost                decimal(28, 10),
+    memory_waste_cost             decimal(28, 10),
+    gpu_waste_cost                decimal(28, 10),
     storage_measured_byte_hours   double,                    -- size of volumes of known use [byte-hours]
     storage_used_byte_hours       double                     -- used of those volumes [byte-hours]
 );

@@ -3,51 +3,37 @@
 -- Ratios are over what the node has; used only where usage was measured and is believed. Null is unknown,
 -- never zero.
 
-create view efficiency.node_daily (
-    day,                    -- UTC day
-    cluster,                -- cluster
-    node,                   -- node
-    node_type,              -- instance type
-    node_pool,              -- pool by the node's labels; null without one
-    zone,                   -- zone by its labels; null without one
-    is_spot,                -- whether the cloud may take it back at any time
-    cpu_allocated_ratio,    -- allocated over capacity
-    cpu_usage_ratio,        -- used over capacity
-    memory_allocated_ratio, -- allocated over capacity
-    memory_usage_ratio,     -- used over capacity
-    allocated_ratio,        -- of CPU and memory, weighted by cost
-    score_ratio,            -- used over capacity of CPU and memory, weighted by cost
-    total_cost,             -- of its CPU, memory and GPUs [currency]
-    idle_cost,              -- of that, what nobody was allocated [currency]
-    waste_cost,             -- idle, and allocated and not used, where measured [currency]
-    measured_cost_ratio,    -- share of capacity whose usage is believed, weighted by cost
-    window_count,           -- windows it was there in
-    expected_window_count   -- windows of a day
-) as
+create view efficiency.node_daily as
 select
     day,
     cluster,
-    node,
+    node,                        -- node
     node_type,
     node_pool,
     zone,
     is_spot,
-    coalesce(cpu_billed_core_hours, 0) / nullif(cpu_capacity_core_hours, 0) as cpu_allocated_ratio,
-    cpu_used_core_hours / nullif(cpu_measured_core_hours, 0) as cpu_usage_ratio,
-    coalesce(memory_billed_byte_hours, 0) / nullif(memory_capacity_byte_hours, 0) as memory_allocated_ratio,
-    memory_used_byte_hours / nullif(memory_measured_byte_hours, 0) as memory_usage_ratio,
+    coalesce(cpu_billed_core_hours, 0) / nullif(cpu_capacity_core_hours, 0)
+        as cpu_allocated_ratio,  -- allocated over capacity
+    cpu_used_core_hours / nullif(cpu_measured_core_hours, 0) as cpu_usage_ratio,  -- used over capacity
+    coalesce(memory_billed_byte_hours, 0) / nullif(memory_capacity_byte_hours, 0)
+        as memory_allocated_ratio,  -- allocated over capacity
+    memory_used_byte_hours / nullif(memory_measured_byte_hours, 0)
+        as memory_usage_ratio,  -- used over capacity
     (cpu_allocated_ratio * cpu_cost + memory_allocated_ratio * memory_cost)
-        / nullif(cpu_cost + memory_cost, 0) as allocated_ratio,
+        / nullif(cpu_cost + memory_cost, 0) as allocated_ratio,  -- of CPU and memory, weighted by cost
     (cpu_usage_ratio * cpu_cost + memory_usage_ratio * memory_cost)
-        / nullif(cpu_cost + memory_cost, 0) as score_ratio,
-    total_cost,
+        / nullif(cpu_cost + memory_cost, 0)
+        as score_ratio,  -- used over capacity of CPU and memory, weighted by cost
+    total_cost,                  -- of its CPU, memory and GPUs [currency]
     idle_cost,
-    idle_cost + coalesce(unused_cost, 0) as waste_cost,
+    idle_cost + coalesce(unused_cost, 0)
+        as waste_cost,  -- idle, and allocated and not used, where measured [currency]
     (
         cpu_cost * (cpu_measured_core_hours / nullif(cpu_capacity_core_hours, 0))
         + memory_cost * (memory_measured_byte_hours / nullif(memory_capacity_byte_hours, 0))
-    ) / nullif(cpu_cost + memory_cost, 0) as measured_cost_ratio,
+    ) / nullif(cpu_cost + memory_cost, 0)
+        as measured_cost_ratio,  -- share of capacity whose usage is believed, weighted by cost
     window_count,
-    96 as expected_window_count
+    96 as expected_window_count  -- windows of a day
 from costs.node_daily
 where node <> '';

@@ -3,48 +3,10 @@
 -- Ratios are used over requested hours of the containers that request something and were measured, and of
 -- volumes used over size; what containers used without a request is a figure of its own. Null is unknown,
 -- never zero. A level's waste is the sum of its parts; a cluster's includes its idle cost, and not that of
--- volumes, which stands beside it. The views of single levels are cut from this one.
+-- volumes, which stands beside it. What a level does not have is null: idle_cost of all but clusters,
+-- namespace of teams and clusters, day of namespace windows. Single levels have views of their own.
 
-create view efficiency.usage_ratio (
-    level,                         -- workload, namespace, team, cluster; or namespace window
-    window_start,                  -- first instant of the window, UTC; of a namespace window
-    day,                           -- UTC day; of all others
-    cluster,                       -- cluster
-    namespace,                     -- Kubernetes namespace; null for teams and clusters
-    workload_kind,                 -- Deployment, ...; of workloads
-    workload,                      -- what a team deploys; of workloads
-    team,                          -- team that pays; of workloads and teams
-    environment,                   -- environment; of workloads
-    cpu_requested_core_hours,      -- requested, where measured [core-hours]
-    cpu_used_core_hours,           -- used, of those with a request [core-hours]
-    cpu_unrequested_core_hours,    -- used without a request [core-hours]
-    memory_requested_byte_hours,   -- requested, where measured [byte-hours]
-    memory_used_byte_hours,        -- used, of those with a request [byte-hours]
-    memory_unrequested_byte_hours, -- used without a request [byte-hours]
-    gpu_requested_hours,           -- allocated, where measured [GPU-hours]
-    gpu_used_hours,                -- utilisation over those hours [GPU-hours]
-    total_cost,                    -- of everything it has [currency]
-    resource_cost,                 -- of CPU, memory and GPU [currency]
-    unrequested_cost,              -- of CPU and memory nobody requested [currency]
-    cpu_cost,                      -- of CPU, where measured [currency]
-    memory_cost,                   -- of memory, where measured [currency]
-    gpu_cost,                      -- of GPUs, where measured [currency]
-    cpu_waste_cost,                -- of CPU billed and not used [currency]
-    memory_waste_cost,             -- of memory billed and not used [currency]
-    gpu_waste_cost,                -- of GPUs allocated and not used [currency]
-    idle_cost,                     -- what nodes cost beyond containers; of clusters [currency]
-    storage_measured_byte_hours,   -- size of volumes of known use [byte-hours]
-    storage_used_byte_hours,       -- used of those volumes [byte-hours]
-    storage_waste_cost,            -- of room in volumes that nobody used [currency]
-    window_count,                  -- windows: a workload ran in, of all others known of the cluster's day
-    cpu_usage_ratio,               -- used over requested; may exceed 1
-    memory_usage_ratio,            -- used over requested; may exceed 1
-    gpu_usage_ratio,               -- used over allocated
-    score_ratio,                   -- of CPU, memory and GPU, weighted by cost
-    storage_usage_ratio,           -- used over size, of measured volumes
-    waste_cost,                    -- billed and not used; of clusters idle cost, too [currency]
-    measured_cost_ratio            -- share of resource_cost with known usage
-) as
+create view efficiency.usage_ratio as
 -- What is summed beside workloads: volumes of namespaces and clusters, and what else a cluster pays.
 with part as (
     from efficiency.workload_usage_daily
@@ -108,47 +70,51 @@ every as (
     select 'namespace window' as level, *, 1 as window_count from efficiency.namespace_usage_quarter_hourly
 )
 select
-    level,
+    level,                                  -- workload, namespace, team or cluster; or namespace window
     window_start,
     day,
     cluster,
-    namespace,
-    workload_kind,
-    workload,
-    team,
+    namespace,                              -- Kubernetes namespace
+    workload_kind,                          -- Deployment, ...; Pod without a controller
+    workload,                               -- what a team deploys
+    team,                                   -- paying team, or 'unattributed', 'shared'
     environment,
-    cpu_requested_core_hours,
-    cpu_used_core_hours,
+    cpu_requested_core_hours,               -- requested, where measured [core-hours]
+    cpu_used_core_hours,                    -- used, of those with a request [core-hours]
     cpu_unrequested_core_hours,
-    memory_requested_byte_hours,
-    memory_used_byte_hours,
+    memory_requested_byte_hours,            -- requested, where measured [byte-hours]
+    memory_used_byte_hours,                 -- used, of those with a request [byte-hours]
     memory_unrequested_byte_hours,
     gpu_requested_hours,
     gpu_used_hours,
-    coalesce(total_cost, 0) as total_cost,
+    coalesce(total_cost, 0) as total_cost,  -- of everything it has [currency]
     coalesce(resource_cost, 0) as resource_cost,
     coalesce(unrequested_cost, 0) as unrequested_cost,
-    cpu_cost,
-    memory_cost,
-    gpu_cost,
+    cpu_cost,                               -- of CPU, where measured [currency]
+    memory_cost,                            -- of memory, where measured [currency]
+    gpu_cost,                               -- of GPUs, where measured [currency]
     cpu_waste_cost,
     memory_waste_cost,
     gpu_waste_cost,
-    idle_cost,
+    idle_cost,                              -- what nodes cost beyond what was allocated [currency]
     storage_measured_byte_hours,
     storage_used_byte_hours,
-    storage_waste_cost,
-    window_count,
-    cpu_used_core_hours / cpu_requested_core_hours as cpu_usage_ratio,
-    memory_used_byte_hours / memory_requested_byte_hours as memory_usage_ratio,
-    gpu_used_hours / gpu_requested_hours as gpu_usage_ratio,
+    storage_waste_cost,                     -- of unused room in volumes [currency]
+    window_count,                           -- of a workload, those it ran in; else the day's known ones
+    cpu_used_core_hours / cpu_requested_core_hours as cpu_usage_ratio,  -- used over requested; may exceed 1
+    memory_used_byte_hours / memory_requested_byte_hours
+        as memory_usage_ratio,  -- used over requested; may exceed 1
+    gpu_used_hours / gpu_requested_hours as gpu_usage_ratio,  -- used over allocated
     list_sum([cpu_usage_ratio * cpu_cost, memory_usage_ratio * memory_cost, gpu_usage_ratio * gpu_cost])
         / nullif(list_sum([
             if(cpu_usage_ratio is null, null, cpu_cost),
             if(memory_usage_ratio is null, null, memory_cost),
             if(gpu_usage_ratio is null, null, gpu_cost)
-        ]), 0) as score_ratio,
-    storage_used_byte_hours / nullif(storage_measured_byte_hours, 0) as storage_usage_ratio,
-    list_sum([cpu_waste_cost, memory_waste_cost, gpu_waste_cost, idle_cost]) as waste_cost,
-    list_sum([cpu_cost, memory_cost, gpu_cost, 0]) / nullif(resource_cost, 0) as measured_cost_ratio
+        ]), 0) as score_ratio,              -- of CPU, memory and GPU, weighted by cost
+    storage_used_byte_hours / nullif(storage_measured_byte_hours, 0)
+        as storage_usage_ratio,  -- used over size, of measured volumes
+    list_sum([cpu_waste_cost, memory_waste_cost, gpu_waste_cost, idle_cost])
+        as waste_cost,  -- billed and not used, where measured [currency]
+    list_sum([cpu_cost, memory_cost, gpu_cost, 0]) / nullif(resource_cost, 0)
+        as measured_cost_ratio  -- share of the cost of CPU, memory and GPU with known usage
 from every;

@@ -3,33 +3,7 @@
 -- Ratios are used over requested hours of the containers that request something and were measured;
 -- what containers used without a request is a figure of its own. Null is unknown, never zero.
 
-create view efficiency.workload_daily (
-    day,                           -- UTC day
-    cluster,                       -- cluster
-    namespace,                     -- Kubernetes namespace
-    workload_kind,                 -- Deployment, ...; Pod without a controller
-    workload,                      -- what a team deploys
-    team,                          -- team that pays
-    environment,                   -- environment
-    cpu_requested_core_hours,      -- requested, where measured [core-hours]
-    cpu_used_core_hours,           -- used, of those with a request [core-hours]
-    cpu_unrequested_core_hours,    -- used without a request [core-hours]
-    cpu_usage_ratio,               -- used over requested; may exceed 1
-    memory_requested_byte_hours,   -- requested, where measured [byte-hours]
-    memory_used_byte_hours,        -- used, of those with a request [byte-hours]
-    memory_unrequested_byte_hours, -- used without a request [byte-hours]
-    memory_usage_ratio,            -- used over requested; may exceed 1
-    gpu_requested_hours,           -- allocated, where measured [GPU-hours]
-    gpu_used_hours,                -- utilisation over those hours [GPU-hours]
-    gpu_usage_ratio,               -- used over allocated
-    score_ratio,                   -- of CPU, memory and GPU, weighted by cost
-    total_cost,                    -- of everything it has [currency]
-    unrequested_cost,              -- of CPU and memory nobody requested [currency]
-    waste_cost,                    -- billed and not used, where measured [currency]
-    measured_cost_ratio,           -- share of the cost of CPU, memory and GPU with known usage
-    window_count,                  -- windows it ran in
-    expected_window_count          -- windows of a day
-) as
+create view efficiency.workload_daily as
 select
     day,
     cluster,
@@ -54,7 +28,7 @@ select
     unrequested_cost,
     waste_cost,
     measured_cost_ratio,
-    window_count,
-    96 as expected_window_count
+    window_count,                -- windows it ran in
+    96 as expected_window_count  -- windows of a day
 from efficiency.usage_ratio
 where level = 'workload';

@@ -2,19 +2,13 @@
 --
 -- The shares of a month and owner_part add up to 1; 1 less that of 'unattributed' is what is attributed.
 
-create view kpis.attribution_monthly (
-    month,      -- first day of the month
-    cluster,    -- cluster the cost arose in
-    owner_part, -- team or project
-    owner,      -- its name; or 'unattributed', 'unmounted', 'idle', 'shared'
-    total_cost, -- with its share of idle and shared cost [currency]
-    cost_ratio  -- of what the cluster cost
-) as
+create view kpis.attribution_monthly as
 select
     month,
     cluster,
     owner_part,
     owner,
-    total_cost,
-    total_cost / nullif(sum(total_cost) over (partition by month, cluster, owner_part), 0) as cost_ratio
+    total_cost,  -- with its share of idle and shared cost [currency]
+    total_cost / nullif(sum(total_cost) over (partition by month, cluster, owner_part), 0)
+        as cost_ratio  -- of what the cluster cost
 from costs.owner_monthly;

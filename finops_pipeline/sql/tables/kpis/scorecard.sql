@@ -4,20 +4,7 @@
 -- not measured counts in neither: waste is a share of the cost of CPU, memory and GPU that is idle or of
 -- measured use, not of all cost.
 
-create view kpis.scorecard (
-    metric,      -- attributed_share, labelled_share, cpu_use, memory_use, storage_use, idle_share, ...
-    period,      -- last_7_days, month_to_date, or now
-    first_day,   -- first UTC day of the period; null for now
-    last_day,    -- last UTC day of the period; null for now
-    cluster,     -- cluster; null for all of them together
-    target,      -- what is aimed at, in the unit; null where nothing was agreed
-    value,       -- how it stands, in the unit; null when unknown
-    unit,        -- ratio or hours
-    is_met,      -- whether it is as aimed at; null when unknown or nothing was agreed
-    numerator,   -- what is counted: money, hours, byte-hours or windows
-    denominator, -- of which; null where the value is no ratio
-    reason       -- why the value is unknown; null when it is known
-) as
+create view kpis.scorecard as
 with aim (metric, unit, lowest, highest, target, unknown) as (
     values
         ('attributed_share', 'ratio', 1, null, '1', 'no cost in this period'),
@@ -173,22 +160,23 @@ asked as (
     cross join (select cluster from read_until union all select distinct null from read_until)
 )
 select
-    asked.metric,
-    asked.period,
-    first_day,
-    last_day,
-    asked.cluster,
-    target,
-    numerator / nullif(coalesce(denominator, 1), 0) as value,
-    unit,
+    asked.metric,   -- attributed_share, labelled_share, cpu_use, memory_use, storage_use, idle_share, ...
+    asked.period,   -- last_7_days, month_to_date, or now
+    first_day,      -- first UTC day of the period; null for now
+    last_day,       -- last UTC day of the period; null for now
+    asked.cluster,  -- cluster; null for all of them together
+    target,         -- what is aimed at, in the unit; null where nothing was agreed
+    numerator / nullif(coalesce(denominator, 1), 0)
+        as value,  -- how it stands, in the unit; null when unknown
+    unit,           -- ratio or hours
     if(
         coalesce(lowest, highest) is null,
         null,
         value >= coalesce(lowest, value) and value <= coalesce(highest, value)
-    ) as is_met,
-    numerator,
-    denominator,
-    if(value is null, unknown, null) as reason
+    ) as is_met,    -- whether it is as aimed at; null when unknown or nothing was agreed
+    numerator,      -- what is counted: money, hours, byte-hours or windows
+    denominator,    -- of which; null where the value is no ratio
+    if(value is null, unknown, null) as reason  -- why the value is unknown; null when it is known
 from asked
 join aim on aim.metric = asked.metric
 left join total

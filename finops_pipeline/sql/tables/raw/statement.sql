@@ -5,15 +5,15 @@
 create table raw.statement (
     window_start timestamptz     not null,  -- first instant of the statement's month, UTC
     cost_month   date            not null,  -- first day of the month the cost arose in
-    cluster      varchar         not null,  -- cluster the cost arose in
-    team         varchar         not null,  -- team that pays
-    environment  varchar         not null,  -- environment
-    project      varchar         not null,  -- project
-    cost_center  varchar         not null,  -- cost center
-    namespace    varchar         not null,  -- namespace
+    cluster      varchar         not null,  -- cluster
+    team         varchar         not null,  -- paying team, or 'unattributed', 'shared', 'idle', 'unmounted'
+    environment  varchar         not null,  -- environment, or 'unattributed'
+    project      varchar         not null,  -- project, or 'unattributed'
+    cost_center  varchar         not null,  -- cost center, or 'unattributed'
+    namespace    varchar         not null,  -- namespace; else '__idle__', '__unmounted__', '__shared__', ...
     kind         varchar         not null,  -- cost, or adjustment of a month closed before
-    direct_cost  decimal(28, 10) not null,  -- of its workloads [currency]
-    idle_cost    decimal(28, 10) not null,  -- its share of unused capacity [currency]
+    direct_cost  decimal(28, 10) not null,  -- of its own workloads; credits are negative [currency]
+    idle_cost    decimal(28, 10) not null,  -- its share of idle cost [currency]
     shared_cost  decimal(28, 10) not null,  -- its share of what all teams use [currency]
     total_cost   decimal(28, 10) not null   -- sum of the three [currency]
 );

@@ -4,32 +4,7 @@
 -- Windows whose usage is not believed (core.usage_window) are left out. A container of a pod that OpenCost
 -- does not know counts as a workload of its own.
 
-create view usage.container_profile (
-    cluster,              -- cluster
-    namespace,            -- Kubernetes namespace
-    workload_kind,        -- Deployment, ...; Pod without a controller
-    workload,             -- what a team deploys
-    container,            -- container
-    first_window_start,   -- first window it was measured in, of the 14 days
-    newest_window_start,  -- last window it was measured in
-    window_count,         -- windows in which any replica was measured
-    coverage_ratio,       -- of all windows of 14 days
-    cpu_p50_cores,        -- median [cores]
-    cpu_p95_cores,        -- 95th percentile [cores]
-    cpu_p99_cores,        -- 99th percentile [cores]
-    cpu_max_cores,        -- highest 5-minute rate [cores]
-    memory_p50_bytes,     -- median [bytes]
-    memory_p95_bytes,     -- 95th percentile [bytes]
-    memory_p99_bytes,     -- 99th percentile [bytes]
-    memory_max_bytes,     -- highest working set [bytes]
-    cpu_throttled_ratio,  -- share of scheduling periods that were throttled, over observed hours
-    restart_count,        -- restarts
-    oom_kill_count,       -- out-of-memory kills
-    cpu_request_cores,    -- last request; null without one [cores]
-    cpu_limit_cores,      -- last limit; null without one [cores]
-    memory_request_bytes, -- last request; null without one [bytes]
-    memory_limit_bytes    -- last limit; null without one [bytes]
-) as
+create view usage.container_profile as
 with recent as (
     select cluster, window_start
     from core.usage_window
@@ -82,31 +57,35 @@ measured as (
     where container <> '' and coalesce(cpu_mean_cores, memory_mean_bytes) is not null
 )
 select
-    cluster,
+    cluster,                                  -- cluster
     namespace,
-    coalesce(pod.workload_kind, 'Pod') as workload_kind,
-    coalesce(pod.workload, pod) as workload,
-    container,
-    min(window_start) as first_window_start,
-    max(window_start) as newest_window_start,
-    count(distinct window_start) as window_count,
-    window_count / (14 * 96) as coverage_ratio,
-    quantile_cont(cpu_mean_cores, 0.5) as cpu_p50_cores,
-    quantile_cont(cpu_mean_cores, 0.95) as cpu_p95_cores,
-    quantile_cont(cpu_mean_cores, 0.99) as cpu_p99_cores,
-    max(cpu_max_cores) as cpu_max_cores,
-    quantile_cont(memory_mean_bytes, 0.5) as memory_p50_bytes,
-    quantile_cont(memory_mean_bytes, 0.95) as memory_p95_bytes,
-    quantile_cont(memory_mean_bytes, 0.99) as memory_p99_bytes,
-    max(memory_max_bytes) as memory_max_bytes,
+    coalesce(pod.workload_kind, 'Pod') as workload_kind,  -- Deployment, ...; Pod without a controller
+    coalesce(pod.workload, pod) as workload,  -- what a team deploys
+    container,                                -- container
+    min(window_start) as first_window_start,  -- first window it was measured in, of the 14 days
+    max(window_start) as newest_window_start,  -- last window it was measured in
+    count(distinct window_start) as window_count,  -- windows in which any replica was measured
+    window_count / (14 * 96) as coverage_ratio,  -- of all windows of 14 days
+    quantile_cont(cpu_mean_cores, 0.5) as cpu_p50_cores,  -- median [cores]
+    quantile_cont(cpu_mean_cores, 0.95) as cpu_p95_cores,  -- 95th percentile [cores]
+    quantile_cont(cpu_mean_cores, 0.99) as cpu_p99_cores,  -- 99th percentile [cores]
+    max(cpu_max_cores) as cpu_max_cores,      -- highest 5-minute rate [cores]
+    quantile_cont(memory_mean_bytes, 0.5) as memory_p50_bytes,  -- median [bytes]
+    quantile_cont(memory_mean_bytes, 0.95) as memory_p95_bytes,  -- 95th percentile [bytes]
+    quantile_cont(memory_mean_bytes, 0.99) as memory_p99_bytes,  -- 99th percentile [bytes]
+    max(memory_max_bytes) as memory_max_bytes,  -- highest working set [bytes]
     sum(cpu_throttled_ratio * observed_hours)
-        / nullif(sum(observed_hours) filter (cpu_throttled_ratio is not null), 0) as cpu_throttled_ratio,
-    sum(restart_count) as restart_count,
-    sum(oom_kill_count) as oom_kill_count,
-    arg_max_null(cpu_request_cores, window_start) as cpu_request_cores,
-    arg_max_null(cpu_limit_cores, window_start) as cpu_limit_cores,
-    arg_max_null(memory_request_bytes, window_start) as memory_request_bytes,
-    arg_max_null(memory_limit_bytes, window_start) as memory_limit_bytes
+        / nullif(sum(observed_hours) filter (cpu_throttled_ratio is not null), 0)
+        as cpu_throttled_ratio,  -- share of scheduling periods that were throttled, over observed hours
+    sum(restart_count) as restart_count,      -- restarts
+    sum(oom_kill_count) as oom_kill_count,    -- out-of-memory kills
+    arg_max_null(cpu_request_cores, window_start)
+        as cpu_request_cores,  -- last request; null without one [cores]
+    arg_max_null(cpu_limit_cores, window_start) as cpu_limit_cores,  -- last limit; null without one [cores]
+    arg_max_null(memory_request_bytes, window_start)
+        as memory_request_bytes,  -- last request; null without one [bytes]
+    arg_max_null(memory_limit_bytes, window_start)
+        as memory_limit_bytes  -- last limit; null without one [bytes]
 from measured
 left join pod using (cluster, namespace, pod)
 group by all;

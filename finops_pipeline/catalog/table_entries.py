@@ -1,16 +1,16 @@
-"""What the table files say of themselves, for ``core.table``."""
+"""Lists what the table files say of themselves, for ``core.table``."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from finops_pipeline.catalog.sql_files import Table
+from finops_pipeline.catalog.tables import Table
 
 # Name, schema, what a row is, kind, column that says when, days kept, columns.
-Entry = tuple[str, str, str, str, str | None, int | None, int]
+TableEntry = tuple[str, str, str, str, str | None, int | None, int]
 
 
-def catalog(tables: Iterable[Table], settings: Mapping[str, Any]) -> list[Entry]:
-    """An entry per table, in the order of names.
+def table_entries(tables: Iterable[Table], settings: Mapping[str, Any]) -> list[TableEntry]:
+    """List an entry per table, in the order of names.
 
     Args:
         tables: those of the SQL files.
@@ -19,13 +19,13 @@ def catalog(tables: Iterable[Table], settings: Mapping[str, Any]) -> list[Entry]
     return sorted(_entry(table, settings) for table in tables)
 
 
-def _entry(table: Table, settings: Mapping[str, Any]) -> Entry:
+def _entry(table: Table, settings: Mapping[str, Any]) -> TableEntry:
     return (
         table.name,
         table.schema,
         table.row_description,
         table.kind,
         table.grain_column,
-        settings.get(table.kept_setting or ""),
+        settings.get(table.retention_setting or ""),
         len(table.columns),
     )

@@ -1,0 +1,46 @@
+"""Reads the columns of a table or view off its ``create`` statement, with their comments."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_LIST = re.compile(r"create (?:table|view) \S+\s*\(\n(?P<lines>.*?)\n\)", re.DOTALL)
+_LISTED = re.compile(
+    r"^    (?!check\b|primary\b|unique\b)(?P<name>[a-z_0-9]+)(?:.*?-- (?P<comment>.+))?",
+    re.MULTILINE,
+)
+# In a select a comment about a column stands behind its name; one about the SQL has its own line.
+_SELECTED = re.compile(r"(?P<name>[a-z_0-9]+),? +-- (?P<comment>.+)$", re.MULTILINE)
+_LAST_SELECT = re.compile(r".*^select$", re.MULTILINE | re.DOTALL)
+
+
+def list_columns(ddl: str, syntax_tree: Mapping[str, Any]) -> dict[str, str]:
+    """Return the comment of each column, in order; empty where the statement has none.
+
+    Args:
+        ddl: a ``create table``, or a ``create view`` whose columns are those of its select unless
+            it lists them.
+        syntax_tree: the select as DuckDB parses it.
+
+    Raises:
+        ValueError: a view lists no columns, and its select leaves one without a name.
+    """
+    if listed := _LIST.match(ddl):
+        return dict(_LISTED.findall(listed["lines"]))
+    comments = dict(_SELECTED.findall(_LAST_SELECT.sub("", ddl)))
+    return {name: comments.get(name, "") for name in selected_names(syntax_tree)}
+
+
+def selected_names(syntax_tree: Mapping[str, Any]) -> list[str]:
+    """Return the names of the columns of a select, in order.
+
+    Raises:
+        ValueError: it leaves one without a name, or takes all that a table has.
+    """
+    node = syntax_tree["statements"][0]["node"]
+    while "left" in node:  # a union has the columns of its first select
+        node = node["left"]
+    names = [item["alias"] or item.get("column_names", [""])[-1] for item in node["select_list"]]
+    if not all(names):
+        raise ValueError("a select that says which columns there are has to name each")
+    return names

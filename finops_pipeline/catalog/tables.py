@@ -1,0 +1,218 @@
+"""Reads the files under ``sql/tables``: the columns of a table, its rows and how it is filled."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache, cached_property
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from finops_pipeline.catalog.columns import list_columns
+from finops_pipeline.catalog.files import PARTS_DIR, SQL_DIR, SqlFile, digest
+from finops_pipeline.errors import TableError
+from finops_pipeline.units import DAY, HOUR
+
+_CREATE = re.compile(r"^create (?:table|view) .*", re.MULTILINE | re.DOTALL)
+_VIEW = re.compile(r"create view \S+(?:\s*\(.*?\n\))?\s*as\s", re.DOTALL)
+# A select reads tables of its own schema and of those before it.
+SCHEMAS = ("raw", "core", "costs", "usage", "efficiency", "kpis")
+_SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
+
+# Of tables that keep less than the lake does: end of their name, and setting.
+OWN_RETENTION = {"quarter_hourly": "quarter_hourly_days", "container_daily": "container_days"}
+# Days of hourly tables that lie in the database itself, and not in files beside it: setting.
+NATIVE_DAYS_SETTING = "native_hourly_days"
+
+
+@dataclass(frozen=True)
+class Table(SqlFile):
+    """``sql/tables/<schema>/<name>.sql``.
+
+    Either a ``create table`` and the select that fills it; or a ``create table`` alone, for rows
+    that come from the lake (schema raw) or the ledger; or a ``create view``.
+    """
+
+    others: Mapping[str, "Table"] = field(
+        default_factory=dict, kw_only=True, repr=False, compare=False
+    )
+
+    @property
+    def schema(self) -> str:
+        """The folder it lies in."""
+        return self.path.parent.name
+
+    @property
+    def name(self) -> str:
+        """Name with its schema, as an analyst writes it: ``costs.daily``."""
+        return f"{self.schema}.{self.path.stem}"
+
+    @cached_property
+    def ddl(self) -> str:
+        """The ``create`` statement, without the comment before it and with the parts it reads."""
+        return f"{self._head}{self.query}" if self.is_view else self._create
+
+    @cached_property
+    def _create(self) -> str:
+        create = _CREATE.search(self.statements[0].query)
+        if not create:
+            raise TableError(f"{self.path} creates neither a table nor a view")
+        return create.group().strip()
+
+    @cached_property
+    def _head(self) -> str:
+        """What stands before the select of a view; empty for a table."""
+        view = _VIEW.match(self._create)
+        return view.group() if view else ""
+
+    @cached_property
+    def is_view(self) -> bool:
+        """Return whether its rows are computed when it is read."""
+        return bool(self._head)
+
+    @property
+    def is_line_item(self) -> bool:
+        """Return whether it is a view over the lake that makes each row from its window alone."""
+        return self.is_view and self.path.stem == "line_item"
+
+    @property
+    def is_raw(self) -> bool:
+        """Return whether its rows are the lake's."""
+        return self.schema == "raw"
+
+    @property
+    def is_archived(self) -> bool:
+        """Return whether its old days lie in files, and only the recent ones in the database.
+
+        Tables by hour or window, but for those of the ledger and those that keep recent days only.
+        """
+        return bool(self.query) and self.is_growing and self.slot == HOUR and not self.own_retention
+
+    @property
+    def own_retention(self) -> str | None:
+        """The setting that says for how many days rows are kept; None: as long as the lake's."""
+        return next(
+            (name for ending, name in OWN_RETENTION.items() if self.name.endswith(ending)), None
+        )
+
+    @property
+    def is_filed(self) -> bool:
+        """Return whether readers see a view, since files hold some of its rows, or all."""
+        return self.is_raw or self.is_archived
+
+    @property
+    def storage(self) -> str:
+        """Name of the table that holds its rows, but for those in files."""
+        name = self.name.replace(".", "_")
+        return f"internal.{name}" if self.is_filed else self.name
+
+    @cached_property
+    def written_query(self) -> str | None:
+        """The select that makes its rows; None when they come from the lake or the ledger."""
+        if self.is_view:
+            return self._create.removeprefix(self._head)
+        return self.statements[1].query.strip() if len(self.statements) > 1 else None
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """Comment of each column, in the table's order.
+
+        A column without one of its own means what it means in the tables that are read.
+
+        Raises:
+            TableError: they do not agree on it, or a view leaves a column without a name.
+        """
+        try:
+            columns = list_columns(self._create, self.syntax_tree)
+        except ValueError as error:
+            raise TableError(f"{self.path}: {error}") from error
+        return {name: comment or self._inherited(name) for name, comment in columns.items()}
+
+    @cached_property
+    def version(self) -> str:
+        """A hash that changes whenever the file does, or a comment it takes from another table."""
+        columns = list_columns(self._create, self.syntax_tree)
+        inherited = [self.columns[name] for name, comment in columns.items() if not comment]
+        return digest(super().version, *inherited) if any(inherited) else super().version
+
+    def _inherited(self, column: str) -> str:
+        upstream = (self.others[name] for name in sorted(self.reads))
+        comments = {table.columns.get(column, ""): table.name for table in upstream}
+        comments.pop("", None)
+        if len(comments) > 1:
+            names = " and ".join(comments.values())
+            raise TableError(f"{self.path}: {column} needs a comment, {names} do not agree on it")
+        return next(iter(comments), "")
+
+    @property
+    def time_column(self) -> str | None:
+        """The column that says when, if it has one: ``window_start``, ``hour`` or ``day``."""
+        return next((name for name in _SLOTS if name in self.columns), None)
+
+    @property
+    def grain_column(self) -> str | None:
+        """The column that says when, of views by month too."""
+        return self.time_column or ("month" if "month" in self.columns else None)
+
+    @property
+    def kind(self) -> str:
+        """Kind of storage: ``lake``, ``table`` or ``view``."""
+        return "lake" if self.is_raw else "view" if self.is_view else "table"
+
+    @property
+    def row_description(self) -> str:
+        """Meaning of a row, on one line."""
+        return self.description.split("\n\n")[0].replace("\n", " ")
+
+    @property
+    def retention_setting(self) -> str | None:
+        """The key of ``[retention]`` that says for how long rows are kept; None: for good."""
+        by_hour = self.time_column in {"window_start", "hour"}
+        return self.own_retention or ("raw_days" if by_hour else None)
+
+    @property
+    def is_growing(self) -> bool:
+        """Return whether it is filled range by range instead of whole."""
+        if self.query is None:
+            return self.time_column is not None
+        return "start" in self.parameters
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether its readers are filled again when its rows differ, not its inputs.
+
+        Tables of core by day say things of many hours that seldom change, from inputs that do.
+        """
+        return self.schema == "core" and "start" in self.parameters and self.time_column == "day"
+
+    @property
+    def slot(self) -> timedelta:
+        """Length of the time of a growing table that is deleted and filled at once."""
+        return _SLOTS[self.time_column or "day"]
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """Return every table by name, each after the tables it reads."""
+    return read_tables(SQL_DIR / "tables")
+
+
+def read_tables(folder: Path, parts_dir: Path = PARTS_DIR) -> dict[str, Table]:
+    """Return the tables of a folder of table files, each after the tables it reads.
+
+    Raises:
+        TableError: a file reads a table that has none, is no SQL, or leaves open what a column is.
+    """
+    by_name: dict[str, Table] = {}
+    for path in folder.glob("*/*.sql"):
+        table = Table(path, others=by_name, parts_dir=parts_dir)
+        by_name[table.name] = table
+    for table in by_name.values():
+        if unknown := table.reads - by_name.keys():
+            raise TableError(f"{table.path} reads {', '.join(sorted(unknown))}: no such table file")
+    left_to_right = sorted(by_name, key=lambda name: (SCHEMAS.index(by_name[name].schema), name))
+    order = TopologicalSorter({name: sorted(by_name[name].reads) for name in left_to_right})
+    in_order = {name: by_name[name] for name in order.static_order()}
+    for table in in_order.values():
+        _ = table.columns  # a file whose columns cannot be told is refused here
+    return in_order
