@@ -129,7 +129,7 @@ def test_command_line_starts_without_what_is_slow_to_import(module):
 
 @pytest.fixture(scope="module")
 def empty() -> Data:
-    """Every table, without rows."""
+    """A database with every table, without rows."""
     return Data()
 
 
@@ -162,17 +162,25 @@ def test_part_names_its_columns_and_is_read(part):
     assert any(part.name in table.parts for table in tables().values())
 
 
+def comments(table: str) -> dict[str, str]:
+    return tables()[table].columns
+
+
 def test_every_column_says_what_it_holds(columns):
-    assert [(table, it) for table, it, _ in columns if not tables()[table].columns.get(it)] == []
+    missing = [(table, column) for table, column, _ in columns if not comments(table)[column]]
+
+    assert missing == []
 
 
 def test_every_number_names_its_unit(columns):
-    by_row = {table for table, it, _ in columns if it == "unit"}  # each row says its own
+    by_row = {table for table, column, _ in columns if column == "unit"}  # each row says its own
     numbers = [
-        (table, it) for table, it, kind in columns if is_number(kind) and table not in by_row
+        (table, column)
+        for table, column, kind in columns
+        if is_number(kind) and table not in by_row
     ]
 
-    assert [(table, it) for table, it in numbers if it.rpartition("_")[2] not in UNITS] == []
+    assert [name for name in numbers if name[1].rpartition("_")[2] not in UNITS] == []
 
 
 def test_money_is_decimal_beyond_the_source(columns):
@@ -183,12 +191,12 @@ def test_money_is_decimal_beyond_the_source(columns):
 
 
 def test_yes_or_no_and_instants_are_named_so(columns):
-    for table, it, kind in columns:
+    for table, column, kind in columns:
         if kind == "BOOLEAN":
-            assert it.startswith(("is_", "has_")), f"{table}.{it}"
+            assert column.startswith(("is_", "has_")), f"{table}.{column}"
         if kind.startswith("TIMESTAMP"):
-            assert it.endswith(INSTANTS) or it == "hour", f"{table}.{it}"
-            assert kind == "TIMESTAMP WITH TIME ZONE", f"{table}.{it}"
+            assert column.endswith(INSTANTS) or column == "hour", f"{table}.{column}"
+            assert kind == "TIMESTAMP WITH TIME ZONE", f"{table}.{column}"
 
 
 @pytest.mark.parametrize("table", tables().values(), ids=tables())
@@ -208,10 +216,10 @@ def test_check_of_the_lake_looks_at_a_range(check):
     assert not any(map(reads_the_lake, check.reads)) or {"start", "end"} <= check.parameters
 
 
-def reads_the_lake(table: str) -> bool:
-    """Whether it is of the lake, or a view that ends there."""
-    found = tables()[table]
-    return found.is_raw or (found.is_view and any(map(reads_the_lake, found.reads)))
+def reads_the_lake(name: str) -> bool:
+    """Return whether it is of the lake, or a view that ends there."""
+    table = tables()[name]
+    return table.is_raw or (table.is_view and any(map(reads_the_lake, table.reads)))
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)

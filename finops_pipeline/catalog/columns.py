@@ -11,7 +11,6 @@ _LISTED = re.compile(
 )
 # In a select a comment about a column stands behind its name; one about the SQL has its own line.
 _SELECTED = re.compile(r"(?P<name>[a-z_0-9]+),? +-- (?P<comment>.+)$", re.MULTILINE)
-_LAST_SELECT = re.compile(r".*^select$", re.MULTILINE | re.DOTALL)
 
 
 def list_columns(ddl: str, syntax_tree: Mapping[str, Any]) -> dict[str, str]:
@@ -27,7 +26,8 @@ def list_columns(ddl: str, syntax_tree: Mapping[str, Any]) -> dict[str, str]:
     """
     if listed := _LIST.match(ddl):
         return dict(_LISTED.findall(listed["lines"]))
-    comments = dict(_SELECTED.findall(_LAST_SELECT.sub("", ddl)))
+    _, _, last_select = ddl.rpartition("\nselect\n")
+    comments = dict(_SELECTED.findall(last_select))
     return {name: comments.get(name, "") for name in selected_names(syntax_tree)}
 
 

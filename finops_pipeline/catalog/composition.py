@@ -24,13 +24,13 @@ def compose(query: str, parts: Mapping[str, str]) -> str:
     """
     if not parts:
         return query
-    named = ",\n".join(f"{name} as (\n{_body(part)}\n)" for name, part in parts.items())
+    expressions = ",\n".join(f"{name} as (\n{_body(part)}\n)" for name, part in parts.items())
     own = _without_schema(query)
     comments = _COMMENTS.match(own)
     opening = comments.group() if comments else ""
     select = own.removeprefix(opening)
     rest = _WITH.sub(",\n", select) if _WITH.match(select) else f"\n{select}"
-    return f"{opening}with {named}{rest}"
+    return f"{opening}with {expressions}{rest}"
 
 
 def _body(part: str) -> str:

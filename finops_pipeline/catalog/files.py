@@ -93,7 +93,7 @@ class SqlFile:
     def parameters(self) -> frozenset[str]:
         """Names after a dollar sign: settings, ``start`` and ``end``."""
         statements = [self.statements[-1], *(part.statements[-1] for part in self.parts.values())]
-        return frozenset(name for each in statements for name in each.named_parameters)
+        return frozenset(name for statement in statements for name in statement.named_parameters)
 
     @cached_property
     def reads(self) -> frozenset[str]:

@@ -61,7 +61,7 @@ class Table(SqlFile):
 
     @cached_property
     def _head(self) -> str:
-        """What stands before the select of a view; empty for a table."""
+        """The text before the select of a view; empty for a table."""
         view = _VIEW.match(self._create)
         return view.group() if view else ""
 
@@ -214,5 +214,5 @@ def read_tables(folder: Path, parts_dir: Path = PARTS_DIR) -> dict[str, Table]:
     order = TopologicalSorter({name: sorted(by_name[name].reads) for name in left_to_right})
     in_order = {name: by_name[name] for name in order.static_order()}
     for table in in_order.values():
-        _ = table.columns  # a file whose columns cannot be told is refused here
+        _ = table.columns  # a file without clear columns is refused here
     return in_order

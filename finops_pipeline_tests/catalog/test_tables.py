@@ -56,9 +56,11 @@ def test_how_a_table_is_filled_follows_from_its_file(folder, name, is_growing, i
 
 
 def test_a_slot_is_an_hour_or_a_day(folder):
-    known = read_tables(folder)
+    tables_by_name = read_tables(folder)
 
-    assert {name: known[name].slot for name in ("core.window", "costs.hourly", "costs.daily")} == {
+    assert {
+        name: tables_by_name[name].slot for name in ("core.window", "costs.hourly", "costs.daily")
+    } == {
         "core.window": HOUR,
         "costs.hourly": HOUR,
         "costs.daily": DAY,
@@ -204,18 +206,18 @@ def test_every_table_comes_after_those_it_reads():
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ("select 1 as total_cost from costs.weekly", r"summary\.sql reads costs\.weekly: no such"),
         ("selec 1", "syntax error"),
         ("insert into costs.daily values (1)", "Only SELECT statements"),
     ],
 )
-def test_a_broken_file_is_named(folder, query, said):
+def test_a_broken_file_is_named(folder, query, message):
     ddl = "-- Broken.\n\ncreate table costs.summary (total_cost double);\n\n"
     (folder / "costs" / "summary.sql").write_text(f"{ddl}{query};\n")
 
-    with pytest.raises(TableError, match=said):
+    with pytest.raises(TableError, match=message):
         read_tables(folder)
 
 

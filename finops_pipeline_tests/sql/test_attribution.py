@@ -33,7 +33,7 @@ def cost(team: str, amount: str, node: str = "a", kind: str = "workload", **more
 
 @cache
 def tables() -> Data:
-    """Made once: hundreds of examples would wait for it."""
+    """Make the tables once: hundreds of examples would wait for them."""
     return Data()
 
 
@@ -53,7 +53,7 @@ def attributed(
 
 
 def paid(rows: list[dict[str, Any]], column: str = "total_cost") -> dict[str, Decimal]:
-    """By team."""
+    """Sum what each team pays."""
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
         sums[row["team"]] += row[column]
@@ -91,7 +91,7 @@ def test_by_node_and_by_cluster_differ_where_nodes_do():
     assert by_cluster == {"retail": 12, "search": 8}
 
 
-def test_idle_cost_of_a_node_that_nobody_was_on_stays_idle():
+def test_idle_cost_of_a_node_without_allocations_stays_idle():
     rows = [*SHOP, cost("idle", "7", node="empty", kind="idle", namespace="__idle__")]
 
     assert paid(attributed(rows, "by_node", "separate"))["idle"] == 7
@@ -156,7 +156,7 @@ def test_shared_cost_takes_its_idle_share_along():
     assert (row["direct_cost"], row["idle_cost"], row["shared_cost"]) == (1, 1, 2)
 
 
-def test_shared_cost_that_nobody_is_there_to_take_stays_shared():
+def test_shared_cost_without_a_team_to_take_it_stays_shared():
     rows = [cost("shared", "1", namespace="kube-system"), cost("unmounted", "1", kind="unmounted")]
 
     assert paid(attributed(rows, "by_cluster", "even")) == {"shared": 1, "unmounted": 1}
@@ -182,7 +182,7 @@ COSTS = st.lists(st.tuples(TEAMS, AMOUNTS, st.sampled_from("ab")), min_size=1, m
     idle_mode=st.sampled_from(["separate", "by_node", "by_cluster"]),
     shared_mode=st.sampled_from(["separate", "proportional", "even", "weighted"]),
 )
-def test_whatever_is_split_adds_up_exactly(costs, idle, idle_mode, shared_mode):
+def test_splits_add_up_exactly(costs, idle, idle_mode, shared_mode):
     rows = [cost(team, str(amount), node) for team, amount, node in costs]
     rows.append(cost("idle", str(idle), kind="idle", namespace="__idle__"))
     weights = {"team": "ml", "shared_weight": 0.1}

@@ -92,14 +92,14 @@ def test_ours_and_the_adjustment_are_the_bill_to_the_last_decimal(data):
     data.given("raw.bill", charge("1", "10.0000000001"), charge("2", "3"), charge("9", "-0.5"))
     data.given("costs.daily", day(1, "4.0000000003"), day(2, "8"), day(1, "3", "b"))
 
-    nobody, a, b = compared(data)
+    unclaimed, a, b = compared(data)
 
     assert a["our_cost"] == Decimal("12.0000000003")
     assert a["adjustment_cost"] == Decimal("-2.0000000002")
     assert a["difference_ratio"] == pytest.approx(-0.2)
     assert (b["adjustment_cost"], b["difference_ratio"]) == (0, 0)
-    assert (nobody["cluster"], nobody["our_cost"]) == ("(no cluster)", 0)
-    rows = (nobody, a, b)
+    assert (unclaimed["cluster"], unclaimed["our_cost"]) == ("(no cluster)", 0)
+    rows = (unclaimed, a, b)
     assert sum(row["our_cost"] + row["adjustment_cost"] for row in rows) == Decimal("12.5000000001")
 
 

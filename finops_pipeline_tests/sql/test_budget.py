@@ -10,7 +10,7 @@ def budget(scope, name, amount=310, **valid):
 
 
 def spent(data, days, month="2026-03", **costs):
-    """The same cost on each of some days."""
+    """Add the same cost on each of some days."""
     row = {
         "cluster": "a",
         "team": "shop",
@@ -95,7 +95,9 @@ def test_a_cluster_that_is_gone_is_projected_no_more(data):
     spent(data, range(20, 29), month="2026-02", cluster="gone")
     spent(data, range(1, 11))
 
-    assert [it for it in months(data, "m", "scope", "projected_cost") if it[0] > "2026-02-28"] == [
+    assert [
+        row for row in months(data, "m", "scope", "projected_cost") if row[0] > "2026-02-28"
+    ] == [
         ("2026-03-01", "namespace", 217),
         ("2026-03-01", "team", 310),
     ]

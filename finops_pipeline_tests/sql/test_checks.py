@@ -1,4 +1,4 @@
-"""Every check finds its mistake, and nothing where there is none."""
+"""Tests of checks: each finds its mistake, and nothing where there is none."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -53,12 +53,12 @@ RULE = {"rule": "shop", "cluster_pattern": "*", "namespace_pattern": "shop", "te
 
 
 def quarter(count: int) -> str:
-    """The start of a window after the first."""
+    """Return the start of a window after the first."""
     return f"2026-03-01 {10 + count // 4}:{count % 4 * 15:02}:00+00"
 
 
 def sound(data: Data) -> None:
-    """One window of a node and its container, as the source and the ledger say it."""
+    """Add one window of a node and its container, as the source and the ledger say it."""
     data.given("raw.asset", NODE)
     data.given("raw.allocation", COSTED, IDLE)
     data.given("core.cluster", OPENCOST)
@@ -92,7 +92,7 @@ def budget_used_up(data: Data) -> None:
 
 
 def lost(table: str) -> Callable[[Data], None]:
-    """A table has no row where it should have one."""
+    """Return a mistake: a table has no row where it should have one."""
 
     def lose(data: Data) -> None:
         data.connection.execute(f"delete from {table} where team <> 'idle'")
@@ -109,7 +109,7 @@ def container_twice(data: Data) -> None:
 
 
 def changed(column: str, value: Any) -> Callable[[Data], None]:
-    """A container of the window has a figure that cannot be."""
+    """Return a mistake: a container of the window has a figure that cannot be."""
 
     def change(data: Data) -> None:
         query = f"update raw.allocation set {column} = $value where allocation <> '__idle__'"
@@ -136,7 +136,7 @@ def window_never_tried(data: Data) -> None:
 
 
 def source_stopped(data: Data) -> None:
-    """One table has newer windows than the other."""
+    """Add newer windows of a table than its source has of the other."""
     data.given("core.window", *({**READ, "window_start": quarter(n)} for n in range(1, 7)))
 
 
@@ -159,7 +159,7 @@ def rule_without_a_match(data: Data) -> None:
 
 
 def reconciled_otherwise(data: Data) -> None:
-    """A cent of the cluster's cost that the source has not."""
+    """Add a cent to the cluster's cost that the source has not."""
     data.connection.execute(
         "update costs.daily set cpu_cost = cpu_cost + 0.01, total_cost = total_cost + 0.01"
     )
@@ -258,8 +258,8 @@ CLUSTER_LOST = [
 ]
 
 
-@pytest.mark.parametrize(("name", "table", "told"), CLUSTER_LOST)
-def test_a_cluster_that_a_table_lacks_as_a_whole_is_found(data, name, table, told):
+@pytest.mark.parametrize(("name", "table", "expected"), CLUSTER_LOST)
+def test_a_cluster_that_a_table_lacks_as_a_whole_is_a_finding(data, name, table, expected):
     data.given("raw.asset", {**NODE, **OTHER})
     data.given("raw.allocation", {**COSTED, **OTHER})
     sound(data)
@@ -267,23 +267,23 @@ def test_a_cluster_that_a_table_lacks_as_a_whole_is_found(data, name, table, tol
 
     data.connection.execute(f"delete from {table} where cluster = 'other'")
 
-    (found,) = data.check(name)
-    assert found.items() >= {**OTHER, **told}.items()
+    (finding,) = data.check(name)
+    assert finding.items() >= {**OTHER, **expected}.items()
     # Its node alone costs something: 0.04 for CPU and 0.02 for memory.
-    costs = {value for column, value in found.items() if column.endswith("_cost")}
+    costs = {value for column, value in finding.items() if column.endswith("_cost")}
     assert costs == {None, Decimal("0.06")}
 
 
-@pytest.mark.parametrize(("kept", "count"), [("2026-02-28", 1), ("2026-03-02", 0)])
-def test_containers_are_looked_for_on_the_days_that_are_kept(data, kept, count):
+@pytest.mark.parametrize(("first_day", "count"), [("2026-02-28", 1), ("2026-03-02", 0)])
+def test_containers_are_looked_for_on_the_days_that_are_kept(data, first_day, count):
     sound(data)
     data.connection.execute("delete from costs.container_daily")
-    data.given("costs.container_daily", {"day": kept, "cluster": "prod"})
+    data.given("costs.container_daily", {"day": first_day, "cluster": "prod"})
 
     assert len(data.check("rollups_preserve_total")) == count
 
 
-def test_lost_time_is_told_once_for_a_cluster_with_its_cure_until_it_is_mended(data):
+def test_lost_time_is_one_finding_of_a_cluster_with_its_cure_until_it_is_mended(data):
     data.given("core.cluster", OPENCOST, {**OPENCOST, "cluster": "other"})
     short = {"minutes_ratio": 10 / 15, "reason": "set PROMETHEUS_QUERY_RESOLUTION_SECONDS=60"}
     mended = {**READ, "cluster": "other", "window_start": quarter(1), "minutes_ratio": 1.0}
@@ -303,8 +303,8 @@ def test_lost_time_is_told_once_for_a_cluster_with_its_cure_until_it_is_mended(d
 
 def test_gaps_are_looked_for_between_known_windows_of_configured_clusters(data):
     data.given("core.cluster", OPENCOST)
-    known = [quarter(0), quarter(2), quarter(6)]
-    data.given("core.window", *({**READ, "window_start": start} for start in known))
+    starts = [quarter(0), quarter(2), quarter(6)]
+    data.given("core.window", *({**READ, "window_start": start} for start in starts))
     data.given("core.window", {**READ, "cluster": "removed", "window_start": quarter(0)})
 
     missing = [row["window_start"] for row in data.check("windows_gapless")]

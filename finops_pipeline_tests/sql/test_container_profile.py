@@ -34,8 +34,8 @@ def test_percentiles_are_exact_over_windows_and_replicas(data):
     (web,) = profile(data)
 
     expected = np.quantile(cores, [0.5, 0.95, 0.99])  # linear, as quantile_cont
-    found = [web[f"cpu_p{percent}_cores"] for percent in (50, 95, 99)]
-    assert found == pytest.approx(expected.tolist())
+    percentiles = [web[f"cpu_p{percent}_cores"] for percent in (50, 95, 99)]
+    assert percentiles == pytest.approx(expected.tolist())
     assert web["cpu_max_cores"] == pytest.approx(2 * cores.max())
     assert (web["memory_p99_bytes"], web["window_count"]) == (GIB, 40)
     assert web["coverage_ratio"] == pytest.approx(40 / (14 * 96))
@@ -108,7 +108,7 @@ def test_workloads_are_named_as_costs_name_them(data, kind, workload):
 
 
 @pytest.mark.parametrize(
-    ("before", "since", "named"),
+    ("before", "since", "expected"),
     [
         (("statefulset", "web"), ("deployment", "app"), ("Deployment", "app")),
         (("deployment", "app"), ("statefulset", "web"), ("StatefulSet", "web")),
@@ -116,7 +116,7 @@ def test_workloads_are_named_as_costs_name_them(data, kind, workload):
         (("deployment", "web"), (None, None), ("Pod", "web-1")),
     ],
 )
-def test_a_pod_is_of_the_workload_that_was_said_last(data, before, since, named):
+def test_a_pod_is_of_the_workload_of_the_newest_window(data, before, since, expected):
     for start, (kind, workload) in zip(windows_before(2), (since, before), strict=True):
         said = {"window_start": start, "workload_kind": kind, "workload": workload}
         data.given("raw.allocation", {**REQUESTED, **said})
@@ -124,5 +124,5 @@ def test_a_pod_is_of_the_workload_that_was_said_last(data, before, since, named)
 
     (row,) = profile(data)
 
-    assert (row["workload_kind"], row["workload"]) == named
+    assert (row["workload_kind"], row["workload"]) == expected
     assert row["window_count"] == 2

@@ -174,7 +174,7 @@ def test_a_namespace_is_as_full_as_its_volumes(data):
 
 
 def containers():
-    """Pods of two namespaces and teams, some of which nobody measured."""
+    """Pods of two namespaces and teams, some of which were not measured."""
     hours = st.floats(min_value=0, max_value=0.5).map(lambda value: round(value, 6))
     return st.tuples(
         st.sampled_from(["shop", "data"]),

@@ -1,4 +1,4 @@
-"""What is pushed: newest windows, one value per set of labels."""
+"""Tests of what is pushed: newest windows, one value per set of labels."""
 
 import pytest
 
@@ -39,8 +39,11 @@ def test_run_rate_is_four_times_the_newest_window_of_each_cluster(data):
 
     samples = data.metric("finops_cost_hourly_rate")
 
-    found = {(it["cluster"], it["namespace"], it["resource"]): it["value"] for it in samples}
-    assert found == {
+    values = {
+        (sample["cluster"], sample["namespace"], sample["resource"]): sample["value"]
+        for sample in samples
+    }
+    assert values == {
         ("prod", "shop", "cpu"): 4,
         ("prod", "__idle__", "idle"): 8,
         ("test", "shop", "cpu"): 16,
@@ -58,8 +61,8 @@ def test_small_workloads_are_one_sample(data):
 
     samples = data.metric("finops_workload_cost_hourly_rate")
 
-    found = {sample["workload"]: sample["value"] for sample in samples}
-    assert found == {"w4": 16, "w3": 12, "_other": 4 * (1 + 2)}  # $top_workloads is 2 in tests
+    values = {sample["workload"]: sample["value"] for sample in samples}
+    assert values == {"w4": 16, "w3": 12, "_other": 4 * (1 + 2)}  # $top_workloads is 2 in tests
 
 
 def test_efficiency_is_that_of_the_newest_measured_window(data):

@@ -20,7 +20,7 @@ OWNER = {
 
 
 def given_days(data: Data, first: str, count: int, cost: str, **more: Any) -> None:
-    """As many days of one cost, each of all windows."""
+    """Add days of the same cost, each of all windows."""
     day = date.fromisoformat(first)
     row = {**OWNER, "direct_cost": cost, "total_cost": cost, "window_count": 96, **more}
     days = [day + timedelta(days=number) for number in range(count)]

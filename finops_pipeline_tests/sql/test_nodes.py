@@ -1,4 +1,4 @@
-"""What nodes cost, were allocated and used."""
+"""Tests of what nodes cost, were allocated and used."""
 
 from decimal import Decimal
 
@@ -85,10 +85,12 @@ def test_nodes_add_up_to_what_the_cluster_pays_for_them_exactly(pods):
         " sum(cpu_cost + memory_cost + gpu_cost) filter (cost_kind = 'idle') as idle"
         " from costs.daily"
     )
-    (named,) = data.rows("select sum(total_cost) as total from costs.node_daily where node <> ''")
+    (of_nodes,) = data.rows(
+        "select sum(total_cost) as total from costs.node_daily where node <> ''"
+    )
 
     assert nodes == costs
-    assert named["total"] == costs["total"]  # what no node carries was taken off idle cost
+    assert of_nodes["total"] == costs["total"]  # what no node carries was taken off idle cost
 
 
 def test_a_node_or_volume_that_was_lost_is_found_in_its_day(data):

@@ -1,4 +1,4 @@
-"""From when to when a state of an object held."""
+"""Tests of the windows in which a state of an object held."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which price counts: the source's, less a discount, or that of the settings."""
+"""Tests of which price counts: the source's, less a discount, or that of the settings."""
 
 from decimal import Decimal
 from typing import Any
@@ -55,12 +55,12 @@ def test_the_price_list_counts_where_the_source_has_no_price(data):
     data.given("raw.asset", UNPRICED, node("node-b"))
     data.given("core.price_list", LISTED)
 
-    found = prices(data)
+    by_node = prices(data)
 
-    assert found["node-a"]["cpu_core_hour_price"] == 0.1
-    assert found["node-a"]["price_source"] == "price_list"
-    assert found["node-b"]["cpu_core_hour_price"] == 0.04
-    assert found["node-b"]["price_source"] == "asset"
+    assert by_node["node-a"]["cpu_core_hour_price"] == 0.1
+    assert by_node["node-a"]["price_source"] == "price_list"
+    assert by_node["node-b"]["cpu_core_hour_price"] == 0.04
+    assert by_node["node-b"]["price_source"] == "asset"
 
 
 def test_without_any_price_a_node_has_none(data):
@@ -76,9 +76,9 @@ def test_a_node_that_was_free_until_it_was_billed_has_no_price_rather_than_zero(
     bill = {"adjustment_cost": 0.05, "source_total_cost": 0.05}
     data.given("raw.asset", {**NODE, **free, **bill}, node("node-b"))
 
-    found = prices(data)
+    by_node = prices(data)
 
-    assert (found["node-a"]["cpu_core_hour_price"], found["node-a"]["price_source"]) == (
+    assert (by_node["node-a"]["cpu_core_hour_price"], by_node["node-a"]["price_source"]) == (
         None,
         "none",
     )
@@ -105,16 +105,16 @@ def test_a_pool_has_its_own_price_and_discount_and_the_clusters_where_it_says_no
         {**LISTED, "cluster": "other", "discount_ratio": 0.9},
     )
 
-    found = prices(data)
+    by_node = prices(data)
 
-    assert (found["node-a"]["node_pool"], found["node-b"]["node_pool"]) == ("spot", "general")
-    assert found["node-a"]["cpu_core_hour_price"] == pytest.approx(0.04 * 0.25)
-    assert found["node-b"]["cpu_core_hour_price"] == pytest.approx(0.04 * 0.75)
-    assert found["node-b"]["memory_gib_hour_price"] == pytest.approx(0.005 * 0.75)
+    assert (by_node["node-a"]["node_pool"], by_node["node-b"]["node_pool"]) == ("spot", "general")
+    assert by_node["node-a"]["cpu_core_hour_price"] == pytest.approx(0.04 * 0.25)
+    assert by_node["node-b"]["cpu_core_hour_price"] == pytest.approx(0.04 * 0.75)
+    assert by_node["node-b"]["memory_gib_hour_price"] == pytest.approx(0.005 * 0.75)
 
 
 def test_the_entry_of_a_pool_decides_which_of_its_prices_are_preferred(data):
-    """What all nodes cost is no preference of a pool that has an entry of its own."""
+    """Prefer no price of all nodes for a pool that has an entry of its own."""
     spot = node("node-a", labels='{"gke_nodepool": "spot"}')
     own = {"cluster": "prod", "node_pool": "spot", "cpu_core_hour_price": 0.9}
     data.given("core.node_pool_label", *POOL_LABELS)
@@ -220,7 +220,7 @@ def test_load_balancers_have_the_price_of_the_list(data, is_preferred, source_co
     assert row["load_balancer_cost"] == Decimal(expected)
 
 
-def test_nobody_expects_the_source_to_agree_with_prices_of_our_own(data):
+def test_the_source_need_not_agree_with_prices_of_our_own(data):
     data.given("raw.asset", NODE)
     data.given("raw.allocation", {**CONTAINER, "source_total_cost": 0.0075})
     data.given("core.price_list", {**LISTED, "is_preferred": True})
@@ -232,7 +232,7 @@ def test_nobody_expects_the_source_to_agree_with_prices_of_our_own(data):
     assert data.check("source_agrees")
 
 
-def test_nobody_expects_the_source_to_agree_where_it_has_no_price(data):
+def test_the_source_need_not_agree_where_it_has_no_price(data):
     data.given("raw.asset", UNPRICED)
     data.given("raw.allocation", {**CONTAINER, "source_total_cost": 0.0})
     data.given("core.price_list", LISTED)
@@ -252,7 +252,7 @@ def test_the_source_agrees_also_where_credits_exceed_the_cost(data):
 
 
 @pytest.mark.parametrize(("gpu_cost", "count"), [(0.95, 0), (None, 1)])
-def test_a_gpu_without_a_price_is_said(data, gpu_cost, count):
+def test_a_gpu_without_a_price_is_a_finding(data, gpu_cost, count):
     data.given("raw.asset", {**NODE, "gpu_hours": 1.0, "source_gpu_cost": gpu_cost})
     data.fill("core.price")
 

@@ -37,8 +37,8 @@ def whole_day(
     own = {**CONTAINER, **HOURS, **COSTS, **container, "minutes": minutes}
     idle = {"cluster": "prod", "allocation": "__idle__", **IDLE}
     data.given("raw.allocation", *({**row, "window_start": start(0)} for row in (own, idle)))
-    told = {"cluster": "prod", "table_name": "raw.allocation", "status": "final"}
-    data.given("core.window", {**told, "window_start": start(0)})
+    window = {"cluster": "prod", "table_name": "raw.allocation", "status": "final"}
+    data.given("core.window", {**window, "window_start": start(0)})
     repeat(data, count, "raw.asset", "raw.allocation", "core.window")
     if day:
         idle = {**DAY, "allocation": "__idle__", **DAY_IDLE}
@@ -47,7 +47,7 @@ def whole_day(
 
 
 def repeat(data: Data, count: int, *names: str, where: str = "true") -> None:
-    """The rows of the first window, in all others too."""
+    """Add the rows of the first window to all others too."""
     for name in names:
         later = "window_start + to_minutes(cast(15 * number as integer)) as window_start"
         data.connection.execute(
@@ -69,10 +69,10 @@ def workloads(data: Data) -> dict[str, dict[str, Any]]:
 def test_an_exact_day_is_reconciled_three_ways(data):
     whole_day(data)
 
-    found = resources(data)
+    by_resource = resources(data)
 
-    assert {row["is_reconciled"] for row in found.values()} == {True}
-    total = found["total"]
+    assert {row["is_reconciled"] for row in by_resource.values()} == {True}
+    total = by_resource["total"]
     assert [total[name] for name in ("our_cost", "source_day_cost", "asset_cost")] == [
         Decimal("5.76")  # 96 x (0.04 + 4 x 0.005)
     ] * 3
@@ -85,11 +85,11 @@ def test_idle_cost_closes_the_nodes(data):
     data.fill("core.price")
     data.connection.execute(dearer)  # the price is what it was
 
-    found = data.fill(*FILLED[1:], "costs.reconciliation_daily")
+    rows = data.fill(*FILLED[1:], "costs.reconciliation_daily")
 
-    told = {row["resource"]: row["is_asset_reconciled"] for row in found}
-    assert (told["cpu"], told["memory"], told["total"]) == (False, True, False)
-    assert told["network"] is None
+    by_resource = {row["resource"]: row["is_asset_reconciled"] for row in rows}
+    assert (by_resource["cpu"], by_resource["memory"], by_resource["total"]) == (False, True, False)
+    assert by_resource["network"] is None
 
 
 # 5e-6 of each window's cost and, at 0.04 a core-hour, of its hours, for container and idle rest;
@@ -134,7 +134,7 @@ def test_a_node_that_came_or_went_is_known_to_a_minute(data):
 
 
 def test_a_workload_differs_where_its_cluster_does_not(data):
-    """A hundredth of one workload is less than what all others may differ by."""
+    """Take a hundredth of one workload: less than what all others may differ by."""
     whole_day(data, day={"source_cpu_cost": 0.4848, "source_memory_cost": 0.2424})
 
     web = workloads(data)["web"]
@@ -171,11 +171,11 @@ def test_a_source_that_loses_time_of_all_is_not_excused(data):
 def test_what_cannot_be_known_says_why(data, count, day, reason):
     whole_day(data, day=day, count=count)
 
-    found = resources(data)
+    by_resource = resources(data)
 
-    assert {row["is_day_reconciled"] for row in found.values()} == {None}
-    assert {row["is_reconciled"] for row in found.values()} == {None}
-    assert {row["reason"] for row in found.values()} == {reason}
+    assert {row["is_day_reconciled"] for row in by_resource.values()} == {None}
+    assert {row["is_reconciled"] for row in by_resource.values()} == {None}
+    assert {row["reason"] for row in by_resource.values()} == {reason}
     assert workloads_unknown(data)
 
 
@@ -196,10 +196,10 @@ def test_prices_of_the_settings_are_not_compared(data):
     whole_day(data, day={"source_cpu_cost": 1.0})
     data.given("core.price_list", {"cluster": "prod", "node_pool": "", "discount_ratio": 0.1})
 
-    found = resources(data)
+    by_resource = resources(data)
 
-    assert {row["is_reconciled"] for row in found.values()} == {None}
-    assert {row["reason"] for row in found.values()} == {
+    assert {row["is_reconciled"] for row in by_resource.values()} == {None}
+    assert {row["reason"] for row in by_resource.values()} == {
         "prices or discounts of the settings count, not the source's"
     }
     assert workloads_unknown(data)
@@ -223,8 +223,9 @@ def test_load_balancers_without_pods_are_a_minute_too_long_and_perhaps_there_twi
     repeat(data, 96, "raw.asset", where="asset_kind = 'load_balancer'")
     repeat(data, 96, "raw.price")
     repeat(data, 96, "raw.allocation", where="namespace = '__unmounted__'")
-    said = {"source_load_balancer_cost": times * 0.04 / 60 * 1441, "namespace": "__unmounted__"}
-    data.given("raw.source_daily", {**DAY, "allocation": "__unmounted__/__unallocated__", **said})
+    unmounted = {"allocation": "__unmounted__/__unallocated__", "namespace": "__unmounted__"}
+    cost = times * 0.04 / 60 * 1441
+    data.given("raw.source_daily", {**DAY, **unmounted, "source_load_balancer_cost": cost})
 
     row = resources(data)["load_balancer"]
 
@@ -245,8 +246,8 @@ def test_a_load_balancer_without_a_measured_price_is_a_minute_too_long_in_ours(
     whole = {"namespace": "__unmounted__", "source_load_balancer_cost": 0.01}
     data.given("raw.source_daily", {**DAY, "allocation": "__unmounted__", **whole})
     if price:
-        told = {"price_kind": "load_balancer", "name": "shop/lb", "load_balancer_hour_price": price}
-        data.given("raw.price", {**at, **told})
+        balancer = {**at, "price_kind": "load_balancer", "name": "shop/lb"}
+        data.given("raw.price", {**balancer, "load_balancer_hour_price": price})
 
     row = resources(data)["load_balancer"]
 
@@ -284,7 +285,7 @@ def test_a_day_degrades_its_windows(data):
         "update core.window set is_verified = true, is_degraded = (table_name = 'raw.source_daily')"
     )
 
-    assert data.rows(query)[0]["is_reconciled"] is None  # nobody could verify it
+    assert data.rows(query)[0]["is_reconciled"] is None  # no other view verifies it
     data.connection.execute(degraded)
     (row,) = data.rows(query)
     assert (row["is_reconciled"], row["degraded_window_count"]) == (False, 96)

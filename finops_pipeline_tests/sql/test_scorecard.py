@@ -1,4 +1,4 @@
-"""How the success metrics stand, and why one cannot be known."""
+"""Tests of how the success metrics stand, and why one is unknown."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,8 +14,8 @@ WORKLOAD = {"cluster": "prod", "cost_kind": "workload", "team": "retail", "envir
 OPENCOST = {"source": "opencost", "newest_window_start": NEWEST}
 
 
-def known(data: Data, *clusters: str) -> None:
-    data.given("core.cluster", *({**OPENCOST, "cluster": it} for it in clusters))
+def add_clusters(data: Data, *clusters: str) -> None:
+    data.given("core.cluster", *({**OPENCOST, "cluster": cluster} for cluster in clusters))
 
 
 def cost(day: str, amount: str, **others: Any) -> dict[str, Any]:
@@ -32,14 +32,14 @@ def score(data: Data, metric: str, period: str, cluster: str | None = None) -> d
 
 
 def test_periods_are_complete_days_and_the_month_so_far(data):
-    known(data, "prod")
+    add_clusters(data, "prod")
 
     periods = data.rows(
         "select distinct period, first_day, last_day from kpis.scorecard order by period"
     )
 
-    found = [(row["period"], str(row["first_day"]), str(row["last_day"])) for row in periods]
-    assert found == [
+    spans = [(row["period"], str(row["first_day"]), str(row["last_day"])) for row in periods]
+    assert spans == [
         ("last_7_days", "2026-03-03", "2026-03-09"),
         ("month_to_date", "2026-03-01", "2026-03-10"),
         ("now", "None", "None"),
@@ -47,7 +47,7 @@ def test_periods_are_complete_days_and_the_month_so_far(data):
 
 
 def test_a_share_of_all_clusters_is_of_sums_not_of_shares(data):
-    known(data, "prod", "test")
+    add_clusters(data, "prod", "test")
     data.given(
         "costs.daily",
         cost(IN_WEEK, "90"),
@@ -67,12 +67,12 @@ def test_a_share_of_all_clusters_is_of_sums_not_of_shares(data):
 
 
 def test_a_workload_is_labelled_when_every_configured_part_is_named(data):
-    known(data, "prod")
+    add_clusters(data, "prod")
     parts = ("team", "environment")
     data.given("core.label_key", *({"owner_part": part, "label": part} for part in parts))
     data.given(
         "costs.daily",
-        cost(IN_WEEK, "30", project="unattributed"),  # nobody asks for it
+        cost(IN_WEEK, "30", project="unattributed"),  # no key asks for a project
         cost(IN_WEEK, "50", environment="unattributed"),
         cost(IN_WEEK, "20", team="unattributed"),
         cost(IN_WEEK, "900", cost_kind="idle", team="idle", environment="unattributed"),
@@ -85,7 +85,7 @@ def test_a_workload_is_labelled_when_every_configured_part_is_named(data):
 
 
 def test_without_labels_in_the_settings_nothing_can_be_labelled(data):
-    known(data, "prod")
+    add_clusters(data, "prod")
     data.given("costs.daily", cost(IN_WEEK, "1"))
 
     row = score(data, "labelled_share", "last_7_days")
@@ -96,7 +96,7 @@ def test_without_labels_in_the_settings_nothing_can_be_labelled(data):
 
 @pytest.mark.parametrize(("used", "is_met"), [(4.9, False), (5.0, True), (6.5, True), (6.6, False)])
 def test_use_is_met_inside_its_range(data, used, is_met):
-    known(data, "prod")
+    add_clusters(data, "prod")
     node = {"day": IN_WEEK, "cluster": "prod", "node": "a", "cpu_measured_core_hours": 10}
     data.given("costs.node_daily", {**node, "cpu_used_core_hours": used})
 
@@ -108,7 +108,7 @@ def test_use_is_met_inside_its_range(data, used, is_met):
 
 
 def test_volumes_and_spot_nodes_count_by_size(data):
-    known(data, "prod")
+    add_clusters(data, "prod")
     node = {"day": IN_WEEK, "cluster": "prod"}
     data.given(
         "costs.node_daily",
@@ -134,7 +134,7 @@ def test_volumes_and_spot_nodes_count_by_size(data):
 
 
 def test_waste_counts_days_on_which_anything_was_measured(data):
-    known(data, "prod")
+    add_clusters(data, "prod")
     for day, used in (("2026-03-08", None), (IN_WEEK, 0.5)):
         data.given("costs.daily", cost(day, "4"), cost(day, "6", cost_kind="idle"))
         measured = None if used is None else "4"
@@ -148,7 +148,7 @@ def test_waste_counts_days_on_which_anything_was_measured(data):
 
 
 def test_waste_is_a_share_of_the_cost_of_which_the_use_is_known(data):
-    known(data, "prod", "test")
+    add_clusters(data, "prod", "test")
     # Of 10 for CPU and memory, 4 are measured, and 1 of these is wasted; the volumes cost 3.
     sums = {"day": IN_WEEK, "cluster": "prod", "total_cost": "13", "resource_cost": "10"}
     data.given("efficiency.workload_usage_daily", {**sums, "cpu_cost": "4", "cpu_waste_cost": "1"})
@@ -165,7 +165,7 @@ def test_waste_is_a_share_of_the_cost_of_which_the_use_is_known(data):
 
 
 def test_windows_are_expected_from_the_first_one_on(data):
-    known(data, "prod")
+    add_clusters(data, "prod")
     window = {"table_name": "raw.allocation", "cluster": "prod"}
     data.given(
         "core.window",
@@ -183,7 +183,7 @@ def test_windows_are_expected_from_the_first_one_on(data):
 
 
 def test_freshness_is_that_of_the_cluster_furthest_behind(data):
-    known(data, "prod")
+    add_clusters(data, "prod")
     data.given(
         "core.cluster",
         {**OPENCOST, "cluster": "test", "newest_window_start": "2026-03-10 00:15:00+00"},

@@ -28,7 +28,7 @@ def cost(day, team, direct=0, idle=0, shared=0):
 
 
 def restate(data, *rows):
-    """What is known of the days of some rows is these rows."""
+    """Replace what is known of the days of some rows by these rows."""
     for row in rows:
         data.connection.execute(
             "delete from costs.attributed_daily where day = $day and team = $team",
@@ -38,7 +38,7 @@ def restate(data, *rows):
 
 
 def close(data, month):
-    """What ``finops close`` does with the rows that it reads."""
+    """Freeze the rows of a month, as ``finops close`` does with the rows that it reads."""
     data.connection.execute(
         "insert into raw.statement by name"
         " select cast(statement_month as timestamptz) as window_start,"
@@ -81,7 +81,7 @@ def test_what_changes_in_a_closed_month_is_in_the_next_statement(data):
         data, cost("2026-01-05", "a", 3), cost("2026-01-05", "b", 5), cost("2026-02-01", "a", 9)
     )
     close(data, MONTHS[0])
-    # Somebody finds that a owed what b was charged.
+    # It turns out that a owed what b was charged.
     restate(data, cost("2026-01-05", "a", 8), cost("2026-01-05", "b"))
 
     assert statement(data, MONTHS[0]) == [
@@ -123,8 +123,8 @@ def test_a_split_that_changes_without_the_total_is_an_adjustment(data):
     close(data, MONTHS[0])
     restate(data, cost(MONTHS[0], "a", 3, 2, 1))
 
-    (found,) = data.rows("from costs.statement where kind = 'adjustment'")
-    assert [found[name] / UNIT for name in COSTS] == [2, 0, -2, 0]
+    (adjustment,) = data.rows("from costs.statement where kind = 'adjustment'")
+    assert [adjustment[name] / UNIT for name in COSTS] == [2, 0, -2, 0]
 
 
 UNITS = st.integers(-(10**15), 10**15)
@@ -142,11 +142,11 @@ EVENTS = st.lists(st.one_of(RESTATEMENT, st.sampled_from(MONTHS)), max_size=10)
 
 def totals(rows, *names):
     """Sums of the four costs by some columns, without those that are nothing."""
-    found: dict[tuple[str, ...], Counter[str]] = {}
-    for one in rows:
-        key = tuple(str(one[name]) for name in names)
-        found.setdefault(key, Counter()).update({name: one[name] for name in COSTS})
-    return {key: dict(sums) for key, sums in found.items() if any(sums.values())}
+    sums_by_key: dict[tuple[str, ...], Counter[str]] = {}
+    for row in rows:
+        key = tuple(str(row[name]) for name in names)
+        sums_by_key.setdefault(key, Counter()).update({name: row[name] for name in COSTS})
+    return {key: dict(sums) for key, sums in sums_by_key.items() if any(sums.values())}
 
 
 @pytest.fixture(scope="module")
@@ -169,17 +169,17 @@ def test_statements_add_up_to_what_is_known_whatever_happens(emptied, events):
     for event in events:
         if not isinstance(event, str):
             restate(data, *event)
-        elif event not in closed and (rows := shown(data, event)):
+        elif event not in closed and (rows := statement_rows(data, event)):
             close(data, event)
-            closed[event] = [{**one, "is_closed": True} for one in rows]
+            closed[event] = [{**row, "is_closed": True} for row in rows]
 
-    known = data.rows(
+    attributed = data.rows(
         "select *, date_trunc('month', day)::date as month from costs.attributed_daily"
     )
-    said = data.rows("from costs.statement")
-    assert totals(said, "cost_month", *OWNER) == totals(known, "month", *OWNER)
-    assert {month: shown(data, month) for month in closed} == closed
+    statement = data.rows("from costs.statement")
+    assert totals(statement, "cost_month", *OWNER) == totals(attributed, "month", *OWNER)
+    assert {month: statement_rows(data, month) for month in closed} == closed
 
 
-def shown(data, month):
+def statement_rows(data, month):
     return data.rows(f"from costs.statement where statement_month = '{month}' order by all")

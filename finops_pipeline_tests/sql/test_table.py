@@ -19,18 +19,18 @@ def listed(data: Data) -> dict[str, dict[str, object]]:
 
 
 def test_every_table_is_listed_once(data):
-    found = listed(data)
+    entries = listed(data)
 
-    assert found.keys() == tables().keys()
-    assert len(data.rows("from core.table")) == len(found)
-    assert all(row["description"] and row["column_count"] for row in found.values())
+    assert entries.keys() == tables().keys()
+    assert len(data.rows("from core.table")) == len(entries)
+    assert all(row["description"] and row["column_count"] for row in entries.values())
 
 
 def test_an_entry_says_how_it_is_filled_and_how_far_back(data):
-    found = listed(data)
+    entries = listed(data)
 
     how = {
-        name: (row["kind"], row["grain_column"], row["kept_days"]) for name, row in found.items()
+        name: (row["kind"], row["grain_column"], row["kept_days"]) for name, row in entries.items()
     }
     assert how["raw.allocation"] == ("lake", "window_start", 400)
     assert how["costs.line_item"] == ("view", "window_start", 400)
@@ -55,12 +55,16 @@ def test_an_entry_says_how_fresh_it_is(data):
         {**window, "status": "absent", "window_start": "2026-03-01 11:00:00+00"},
     )
 
-    found = listed(data)
+    entries = listed(data)
 
-    assert (found["costs.hourly"]["newest_start"], found["costs.hourly"]["filled_at"]) == (
+    assert (entries["costs.hourly"]["newest_start"], entries["costs.hourly"]["filled_at"]) == (
         HOUR,
         HOUR,
     )
-    assert found["raw.asset"]["newest_start"] == HOUR
-    assert found["raw.asset"]["filled_at"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
-    assert found["costs.line_item"]["newest_start"] is found["costs.line_item"]["filled_at"] is None
+    assert entries["raw.asset"]["newest_start"] == HOUR
+    assert entries["raw.asset"]["filled_at"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert (
+        entries["costs.line_item"]["newest_start"]
+        is entries["costs.line_item"]["filled_at"]
+        is None
+    )

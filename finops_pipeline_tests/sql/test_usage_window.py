@@ -14,7 +14,7 @@ QUIET_USED = {**USED, "pod": "quiet-1", "container": "quiet", "cpu_used_core_hou
 
 
 def given_hour(data, *usages, starts=STARTS):
-    """Two containers, of which each window measures what is given for it."""
+    """Add two containers, of which each window measures the usages of its place."""
     for start, usage in zip(starts, usages, strict=True):
         window = {"window_start": start}
         data.given("raw.asset", {**NODE, **window})

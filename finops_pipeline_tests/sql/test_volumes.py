@@ -1,4 +1,4 @@
-"""Each volume once, whoever mounts it; all of them add up to what storage costs."""
+"""Tests of volumes: each once, however many pods mount it; all add up to what storage costs."""
 
 from decimal import Decimal
 from typing import Any
@@ -34,7 +34,8 @@ UNMOUNTED = {
 
 def mounting(name: str, *volumes: tuple[str, Any], **others: Any) -> dict[str, Any]:
     parts = (
-        f'"cluster=prod:name={it}":{{"byteHours":{4 * GIB},"cost":{cost}}}' for it, cost in volumes
+        f'"cluster=prod:name={name}":{{"byteHours":{4 * GIB},"cost":{cost}}}'
+        for name, cost in volumes
     )
     return {
         **CONTAINER,

@@ -1,4 +1,4 @@
--- The rules of the settings that say whose a cost without a label is; the first that matches decides a part.
+-- Rules of the settings that name the owner of a cost without a label; the first that matches decides a part.
 
 create table core.attribution_rule (
     position_count    integer not null,  -- how many rules are asked before this one

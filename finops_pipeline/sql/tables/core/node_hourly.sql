@@ -2,7 +2,7 @@
 
 create table core.node_hourly (
     hour                       timestamptz not null,  -- first instant of the hour, UTC
-    cluster                    varchar     not null,  -- cluster
+    cluster                    varchar     not null,
     node                       varchar     not null,
     node_type                  varchar,               -- instance type
     node_pool                  varchar,

@@ -1,7 +1,7 @@
 -- The price used for each node in a window, and where it comes from.
 
 create table core.price (
-    cluster               varchar     not null,  -- cluster
+    cluster               varchar     not null,
     window_start          timestamptz not null,
     node                  varchar     not null,  -- node
     node_pool             varchar,               -- pool by the node's labels; null without one

@@ -23,7 +23,7 @@ select
     count(*) filter (status = 'provisional')
         as provisional_window_count,  -- of those, windows that may still change
     count(*) filter (is_read and not is_verified)
-        as unverified_window_count,  -- of those, windows that nobody else confirmed
+        as unverified_window_count,  -- of those, windows that no other source confirmed
     count(*) filter (is_degraded or (is_read and not is_reconciled))
         as degraded_window_count,  -- of those, windows in which something is known to be wrong
     any_value(is_reconciled)

@@ -1,11 +1,11 @@
 -- What OpenCost's assets cost in each hour, by the resource they are, and how far that may err.
 --
--- For reconciliation, see costs.reconciliation_daily. Disks of nodes themselves are left out: nobody is
--- allocated any of them. A load balancer is counted without the minute that OpenCost adds to it.
+-- For reconciliation, see costs.reconciliation_daily. Disks of nodes themselves are left out: no
+-- container is allocated any of them. A load balancer is counted without the minute that OpenCost adds to it.
 
 create table costs.asset_hourly (
     hour          timestamptz     not null,  -- first instant of the hour, UTC
-    cluster       varchar         not null,  -- cluster
+    cluster       varchar         not null,
     resource      varchar         not null,  -- cpu, memory, gpu, storage or load_balancer
     asset_cost    decimal(28, 10) not null,  -- sum of its windows, discounts applied [currency]
     rounding_cost decimal(28, 10) not null,  -- half a last digit of each figure, see below [currency]

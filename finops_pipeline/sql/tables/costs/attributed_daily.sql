@@ -2,7 +2,7 @@
 --
 -- The rows of a day add up to what its cluster cost, to the last decimal. Shared cost, with its share of idle
 -- cost, is split by team as sharing.shared says, and within a team by cost. What the settings keep separate,
--- and what nobody is there to take, stays with the teams 'idle' and 'shared'. A split rounds the running
+-- and what no team is there to take, stays with the teams 'idle' and 'shared'. A split rounds the running
 -- sum, in units of the last decimal: its parts add up exactly.
 
 create table costs.attributed_daily (

@@ -1,7 +1,7 @@
 -- Cost of each workload on each UTC day, by owner, with idle and unmounted cost as rows of their own.
 --
 -- The rows of a day add up to what its cluster cost, to the last decimal.
--- Billed hours of an idle row are those that nobody was allocated.
+-- Billed hours of an idle row are those that no container was allocated.
 
 create table costs.daily (
     day                         date            not null,  -- UTC day

@@ -1,7 +1,7 @@
 -- Cost of each container of a workload in each hour, by owner, with idle and unmounted cost as rows.
 --
 -- The rows of an hour add up to what its cluster cost, to the last decimal.
--- Billed hours of an idle row are those that nobody was allocated.
+-- Billed hours of an idle row are those that no container was allocated.
 
 create table costs.hourly (
     hour                        timestamptz     not null,  -- first instant of the hour, UTC

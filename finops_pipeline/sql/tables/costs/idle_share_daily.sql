@@ -2,7 +2,7 @@
 --
 -- Without rows where idle cost is kept separate.
 -- CPU, memory and GPU are split by what they cost on the node, or in the cluster. Idle cost below zero, and
--- that of nodes nobody was allocated anything on, is not split. A split rounds the running sum, in units of
+-- that of nodes without allocations, is not split. A split rounds the running sum, in units of
 -- the last decimal: its parts add up exactly.
 
 create table costs.idle_share_daily (

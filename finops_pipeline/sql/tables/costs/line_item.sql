@@ -6,10 +6,10 @@
 -- Costs are hours x price, cast to decimal once; the other tables only sum them. Usage is null where
 -- Prometheus did not measure it, or is not believed (core.usage_window). Kubecost has more kinds of cost:
 -- shared, external (from outside the cluster), unallocated (to any container), and for the cluster as a whole
--- cluster_management, network and whatever else its assets name.
+-- cluster_management, network and the other kinds that its assets name.
 
 create view costs.line_item (
-    cluster,                     -- cluster
+    cluster,
     window_start,
     cost_kind,                   -- workload, idle or unmounted; of Kubecost more: see costs.line_item
     node,                        -- node, where one is known

@@ -27,7 +27,7 @@ known_month as (
     from costs.complete_monthly
     join core.calendar on calendar.day = complete_monthly.month
 ),
--- Who stops costing anything is seen to do so.
+-- An owner that costs nothing any more keeps a row, of cost 0.
 since as (
     select cluster, owner_part, owner, min(month) as first_month
     from spent

@@ -1,7 +1,7 @@
 -- Cost of each workload in each window, by owner, with idle and unmounted cost as rows of their own.
 --
 -- The rows of a window add up to what its cluster cost, to the last decimal. Recent windows only.
--- Billed hours of an idle row are those that nobody was allocated.
+-- Billed hours of an idle row are those that no container was allocated.
 
 create table costs.quarter_hourly (
     window_start                timestamptz     not null,

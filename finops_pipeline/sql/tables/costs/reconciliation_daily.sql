@@ -1,7 +1,7 @@
 -- Whether our cost of a resource is the source's, three ways: its windows, its whole day, its assets.
 --
 -- A difference within the tolerance is explained by what the source rounds and how finely it looks; one
--- beyond it is somebody's mistake. Idle cost is contained: allocations and idle cost are the nodes.
+-- beyond it is a mistake, the source's or ours. Idle cost is contained: allocations and it are the nodes.
 --
 -- Tolerances are derived:
 --   windows  5e-6 x (figures + hours x price) of each row: both are rounded to 5 decimals

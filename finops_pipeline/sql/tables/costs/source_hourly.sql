@@ -5,7 +5,7 @@
 
 create table costs.source_hourly (
     hour          timestamptz     not null,  -- first instant of the hour, UTC
-    cluster       varchar         not null,  -- cluster
+    cluster       varchar         not null,
     namespace     varchar         not null,  -- namespace; else '__idle__', '__unmounted__', '__shared__', ...
     workload      varchar         not null,  -- of any kind; '__unallocated__' without a controller
     resource      varchar         not null,  -- cpu, memory, gpu, storage, load_balancer, network or shared

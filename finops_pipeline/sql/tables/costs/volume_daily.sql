@@ -1,4 +1,4 @@
--- Cost and size of each volume on each UTC day, once, whoever mounts it.
+-- Cost and size of each volume on each UTC day, once, however many pods mount it.
 --
 -- The rows of a day add up to the storage cost of its cluster, to the last decimal. Storage cost of which
 -- the source names no volume is a row of its own, without a name.

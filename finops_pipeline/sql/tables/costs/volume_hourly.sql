@@ -1,11 +1,11 @@
--- Cost and size of each volume in each hour, once, whoever mounts it.
+-- Cost and size of each volume in each hour, once, however many pods mount it.
 --
 -- The rows of an hour add up to the storage cost of its cluster, to the last decimal. Storage cost of which
 -- the source names no volume is a row of its own, without a name.
 
 create table costs.volume_hourly (
     hour                   timestamptz     not null,  -- first instant of the hour, UTC
-    cluster                varchar         not null,  -- cluster
+    cluster                varchar         not null,
     volume                 varchar         not null,  -- persistent volume; '' where the source names none
     storage_class          varchar,                   -- storage class
     namespace              varchar,                   -- namespace of its claim, else of what mounts it

@@ -1,4 +1,4 @@
--- How full each volume was on each UTC day, and what of its cost nobody used.
+-- How full each volume was on each UTC day, and what of its cost was not used.
 --
 -- A volume that no pod mounts is waste, and so is the free room of one whose use is known. Null is unknown,
 -- never zero.
@@ -23,7 +23,7 @@ select
         null,
         unmounted_cost
             + coalesce(cast(measured_cost * greatest(0, 1 - storage_usage_ratio) as decimal(28, 10)), 0)
-    ) as waste_cost,             -- of what nobody mounted and of free room; null when unknown [currency]
+    ) as waste_cost,             -- while not mounted, and of free room; null when unknown [currency]
     (unmounted_cost + measured_cost) / nullif(storage_cost, 0)
         as measured_cost_ratio,  -- share of its cost that is unmounted, or of known use
     window_count,

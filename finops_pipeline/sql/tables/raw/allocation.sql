@@ -4,7 +4,7 @@
 -- 5 decimals and kept for reconciliation only; our money is in the costs schema. Null is unknown.
 
 create table raw.allocation (
-    cluster                      varchar     not null,  -- cluster the cost arose in
+    cluster                      varchar     not null,  -- cluster
     window_start                 timestamptz not null,  -- first instant of the window, UTC
     allocation                   varchar     not null,  -- cluster/node/namespace/pod/container
     node                         varchar,               -- null for idle, unmounted and ended pods

@@ -1,7 +1,7 @@
 -- What each node, disk and load balancer cost in a window, as OpenCost's /assets answered.
 
 create table raw.asset (
-    cluster           varchar     not null,  -- cluster the cost arose in
+    cluster           varchar     not null,  -- cluster
     window_start      timestamptz not null,  -- first instant of the window, UTC
     asset             varchar     not null,  -- OpenCost's name: provider/account/project/.../provider id/name
     asset_kind        varchar     not null,  -- node, disk, load_balancer, network or cluster_management
