@@ -168,11 +168,11 @@ def cut_with_length(call: Call) -> None:
     call.send(head(200, length(call.right)), half(call.right))
 
 
-def longer_than_said(call: Call) -> None:
+def longer_than_declared(call: Call) -> None:
     call.send(head(200, f"Content-Length: {len(call.right) - 10}"), call.right)
 
 
-def shorter_than_said(call: Call) -> None:
+def shorter_than_declared(call: Call) -> None:
     call.send(head(200, f"Content-Length: {len(call.right) + 10}"), call.right)
 
 
@@ -284,8 +284,8 @@ KINDS: dict[str, Kind] = {
     "cut with a length": Kind(cut_with_length, NO_ANSWER),
     "cut without a length": Kind(lambda call: call.send(_OK, half(call.right)), UNREADABLE),
     "whole without a length": Kind(send_bytes(_OK, BODY), RIGHT),
-    "longer than said": Kind(longer_than_said, UNREADABLE),
-    "shorter than said": Kind(shorter_than_said, NO_ANSWER),
+    "longer than said": Kind(longer_than_declared, UNREADABLE),
+    "shorter than said": Kind(shorter_than_declared, NO_ANSWER),
     "two lengths": Kind(two_lengths, NO_ANSWER),
     "a negative length": Kind(send_bytes(head(200, "Content-Length: -1"), BODY), NO_ANSWER),
     "a length that is no number": Kind(

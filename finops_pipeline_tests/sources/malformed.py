@@ -99,7 +99,7 @@ MEASURED = (
     *("gpu_hour_price", "node_hour_price", "storage_gib_hour_price", "load_balancer_hour_price"),
 )
 
-Said = Mapping[str, Counter[Any]]  # by column: what is in it, how often, in any order
+ValuesByColumn = Mapping[str, Counter[Any]]  # by column: what is in it, how often, in any order
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,14 @@ class Question:
         table_name: filled from it.
         body: the right answer.
         read: reads a window where this question gets some body, and the others theirs.
-        said: what a body says to the independent reader.
+        values_of: what a body says to the independent reader.
         columns: that both know.
     """
 
     table_name: str
     body: bytes
     read: Callable[[bytes], Reading]
-    said: Callable[[bytes], Said]
+    values_of: Callable[[bytes], ValuesByColumn]
     columns: tuple[str, ...]
 
     def mistakes(self, body: bytes) -> list[str]:
@@ -138,12 +138,12 @@ class Question:
             if kept[name] != expected[name]
         ] + _impossible(rows)
 
-    def _expected(self, body: bytes) -> Said:
+    def _expected(self, body: bytes) -> ValuesByColumn:
         """Return what it says; where the reader refuses what we do not look at, what was meant."""
         try:
-            return self.said(body)
+            return self.values_of(body)
         except (ValueError, RecursionError):
-            return self.said(self.body)
+            return self.values_of(self.body)
 
 
 def questions() -> dict[str, Question]:
@@ -226,7 +226,7 @@ def _opencost(
         with _client({**bodies, path: body}) as client:
             return opencost.read_window(client, "prod", DAY, DAY, RetryBudget(attempts=1))
 
-    def said(body: bytes) -> Said:
+    def values_of(body: bytes) -> ValuesByColumn:
         data = _document(body)["data"]
         rows = list((data[0] if isinstance(data, list) else data).values())
         return {
@@ -234,7 +234,7 @@ def _opencost(
             for field, column in numbers.items()
         }
 
-    return Question(table_name, bodies[path], read, said, tuple(numbers.values()))
+    return Question(table_name, bodies[path], read, values_of, tuple(numbers.values()))
 
 
 def _prometheus(table_name: str, bodies: Mapping[str, bytes]) -> Question:
@@ -245,7 +245,7 @@ def _prometheus(table_name: str, bodies: Mapping[str, bytes]) -> Question:
             budget = RetryBudget(attempts=1)
             return prometheus.read_window(client, "prod", DAY, DAY, budget=budget)
 
-    def said(body: bytes) -> Said:
+    def values_of(body: bytes) -> ValuesByColumn:
         found: dict[str, Counter[Any]] = {name: Counter() for name in columns}
         samples, rows = _document(body)["data"]["result"], set()
         for labels, value in ((sample["metric"], float(sample["value"][1])) for sample in samples):
@@ -257,7 +257,7 @@ def _prometheus(table_name: str, bodies: Mapping[str, bytes]) -> Question:
             for name, values in found.items()
         }
 
-    return Question(table_name, bodies[table_name], read, said, columns)
+    return Question(table_name, bodies[table_name], read, values_of, columns)
 
 
 def _key(table_name: str, labels: Mapping[str, str]) -> tuple[str, ...]:
