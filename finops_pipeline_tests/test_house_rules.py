@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,19 @@ MODULES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )  # fmt: skip
 CODE = [path for path in MODULES if "migrations" not in path.parts]  # those are lists of steps
+PRODUCT = [path for path in CODE if path.is_relative_to(ROOT / "finops_pipeline")]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 SQL = sorted(SQL_DIR.rglob("*.sql"))
 SQL_LINE = 110
 CHECKS = {**sql_files("checks"), **sql_files("checks/blocking")}
 QUERIES = {**sql_files("exports"), **sql_files("queries")}
 # Values of parameters that select days; others are null, as an option that was left out.
-QUERY_PARAMETERS = {"first": "2026-03-01", "after": "2026-03-03"}
+QUERY_PARAMETERS = {
+    "first": "2026-03-01",
+    "after": "2026-03-03",
+    "start": datetime(2026, 3, 1, tzinfo=UTC),
+    "end": datetime(2026, 4, 1, tzinfo=UTC),
+}
 # The last word of a number's name: what is counted, or its unit; parts of a date are their own.
 UNITS = {
     "amount",
@@ -72,6 +79,153 @@ FORBIDDEN = {
     "/ro" + "ot/": "no path of one machine",
 }
 
+# First words that say nothing of what a thing is or does.
+EMPTY_OPENERS = frozenset(
+    [
+        "a",
+        "above",
+        "after",
+        "again",
+        "against",
+        "all",
+        "also",
+        "although",
+        "an",
+        "and",
+        "any",
+        "anybody",
+        "anything",
+        "are",
+        "as",
+        "asked",
+        "at",
+        "away",
+        "be",
+        "because",
+        "before",
+        "behind",
+        "below",
+        "beside",
+        "between",
+        "both",
+        "but",
+        "by",
+        "can",
+        "could",
+        "each",
+        "either",
+        "else",
+        "enough",
+        "even",
+        "every",
+        "everybody",
+        "everyone",
+        "everything",
+        "few",
+        "first",
+        "for",
+        "from",
+        "given",
+        "half",
+        "has",
+        "have",
+        "here",
+        "how",
+        "if",
+        "in",
+        "inside",
+        "is",
+        "it",
+        "its",
+        "just",
+        "kept",
+        "let",
+        "like",
+        "made",
+        "many",
+        "may",
+        "more",
+        "most",
+        "much",
+        "must",
+        "neither",
+        "never",
+        "new",
+        "next",
+        "no",
+        "nobody",
+        "none",
+        "not",
+        "nothing",
+        "now",
+        "of",
+        "off",
+        "on",
+        "once",
+        "one",
+        "only",
+        "or",
+        "other",
+        "others",
+        "out",
+        "over",
+        "own",
+        "same",
+        "several",
+        "should",
+        "since",
+        "so",
+        "some",
+        "somebody",
+        "something",
+        "still",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "though",
+        "through",
+        "to",
+        "told",
+        "together",
+        "too",
+        "two",
+        "under",
+        "until",
+        "up",
+        "upon",
+        "was",
+        "what",
+        "whatever",
+        "when",
+        "where",
+        "whether",
+        "which",
+        "while",
+        "who",
+        "whoever",
+        "whole",
+        "whom",
+        "whose",
+        "why",
+        "with",
+        "within",
+        "without",
+        "would",
+        "yet",
+    ]
+)
+ARTICLES = {"a", "an", "the"}  # may open the docstring of a class, a property or a module
+EMPTY_NAMES = {"it", "one"}  # a variable says what it holds
+
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
@@ -100,6 +254,36 @@ def test_module_says_what_belongs_in_it(path):
 @pytest.mark.parametrize("path", CODE, ids=name)
 def test_function_fits_in_one_look(path):
     assert [(f.name, f.lineno) for f in functions(path) if body_lines(f) > BODY_LINES] == []
+
+
+def opens_emptily(node: ast.AST, docstring: str) -> bool:
+    """Return whether a docstring does not begin with a verb or a concrete noun."""
+    word = (re.match(r"\W*(\w+)", docstring) or [""])[0].strip("`\"'").lower()
+    is_called = isinstance(node, ast.FunctionDef) and not any(
+        "property" in ast.unparse(decorator) for decorator in node.decorator_list
+    )
+    return word in EMPTY_OPENERS and (is_called or word not in ARTICLES)
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=name)
+def test_docstring_begins_with_a_verb_or_a_concrete_noun(path):
+    described = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    nodes = (node for node in ast.walk(tree(path)) if isinstance(node, described))
+    docstrings = ((node, ast.get_docstring(node) or "") for node in nodes)
+
+    assert [text.split("\n")[0] for node, text in docstrings if opens_emptily(node, text)] == []
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=name)
+def test_variable_says_what_it_holds(path):
+    names = (node for node in ast.walk(tree(path)) if isinstance(node, ast.Name | ast.arg))
+    written = {
+        node.arg if isinstance(node, ast.arg) else node.id
+        for node in names
+        if isinstance(node, ast.arg) or isinstance(node.ctx, ast.Store)
+    }
+
+    assert written & EMPTY_NAMES == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)

@@ -11,7 +11,7 @@
 create view costs.line_item (
     cluster,
     window_start,
-    cost_kind,                   -- workload, idle or unmounted; of Kubecost more: see costs.line_item
+    cost_kind,                   -- workload, idle or unmounted; of Kubecost more: see above
     node,                        -- node, where one is known
     namespace,                   -- namespace; else '__idle__', '__unmounted__', '__shared__', ...
     workload_kind,               -- Deployment, ... or Pod; else Node, PersistentVolume, Service or Cluster
@@ -126,12 +126,12 @@ left join part.load_balancer_share
     on allocated.cluster = load_balancer_share.cluster
     and allocated.window_start = load_balancer_share.window_start
     and allocated.allocation = load_balancer_share.allocation
-left join part.believed_usage
-    on allocated.cluster = believed_usage.cluster
-    and allocated.window_start = believed_usage.window_start
-    and allocated.namespace = believed_usage.namespace
-    and allocated.pod = believed_usage.pod
-    and allocated.container = believed_usage.container
+left join part.plausible_usage
+    on allocated.cluster = plausible_usage.cluster
+    and allocated.window_start = plausible_usage.window_start
+    and allocated.namespace = plausible_usage.namespace
+    and allocated.pod = plausible_usage.pod
+    and allocated.container = plausible_usage.container
 union all by name
 select
     cluster,

@@ -17,4 +17,4 @@ def test_usage_of_a_window_that_is_not_plausible_is_unknown(data, reason, count)
     window = {"cluster": "prod", "is_plausible": reason is None, "reason": reason}
     data.given("core.usage_window", window)
 
-    assert [row["cpu_used_core_hours"] for row in data.part("believed_usage")] == [0.3] * count
+    assert [row["cpu_used_core_hours"] for row in data.part("plausible_usage")] == [0.3] * count
