@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -18,6 +19,8 @@ QUERY_BOOK = (ROOT / "docs" / "queries.md").read_text()
 COMMANDS = (ROOT / "docs" / "commands.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", QUERY_BOOK, re.DOTALL)
 README_LINES = 130
+# On the first day of a month, UTC, none of its days is complete: its end cannot be projected.
+UNKNOWN_ON_THE_FIRST = {"projected_cost", "projected_ratio"}
 
 
 @pytest.fixture
@@ -81,8 +84,9 @@ def test_query_finds_rows_in_a_demo(query, published_demo):
         answer = ask(connection, query)
 
     assert answer.rows
+    unknown = UNKNOWN_ON_THE_FIRST if datetime.now(UTC).day == 1 else set()
     for name, *values in zip(answer.columns, *answer.rows, strict=True):
-        assert any(value is not None for value in values), name
+        assert name in unknown or any(value is not None for value in values), name
 
 
 def test_every_question_has_a_query():

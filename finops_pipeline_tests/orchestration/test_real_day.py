@@ -148,15 +148,15 @@ def test_each_workload_costs_what_the_day_in_one_piece_says(day, whole, componen
         (row["namespace"], row["workload"]): row
         for row in day.home.ask(f"""
             select
-                line.namespace,
-                line.workload,
+                item.namespace,
+                item.workload,
                 sum({component}_cost) as cost,
                 coalesce(sum(if(minutes < 15, {component}_cost::double / minutes, 0)), 0) as steps,
                 coalesce(sum({HALF_DIGIT} * cpu_core_hour_price), 0) as rounding
-            from costs.line_item
+            from costs.line_item as item
             left join raw.allocation using (cluster, window_start, namespace, pod, container)
             left join core.price
-                on price.window_start = line.window_start and price.node = line.node
+                on price.window_start = item.window_start and price.node = item.node
             group by all
         """)
     }
