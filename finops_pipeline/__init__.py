@@ -17,7 +17,7 @@ def read(sql: str, data_dir: Path | str | None = None) -> "pd.DataFrame":
         data_dir: folder that holds ``finops.duckdb``; by default the one of the settings.
 
     Raises:
-        NotPublished: nobody has published anything there yet.
+        NotPublished: nothing has been published there yet.
         QueryError: the query is wrong.
     """
     # Imported late: `import finops_pipeline` alone stays instant.

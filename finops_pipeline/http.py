@@ -1,4 +1,4 @@
-"""The one HTTP client of sources and destinations: a bounded request, its answer or a typed error.
+"""HTTP requests of sources and webhooks: each is bounded, and gives an answer or a typed error.
 
 Every error names URL, status and the first 200 bytes; no error holds a header or a password. Of a
 URL that may hold a token itself only the host is named.
@@ -162,8 +162,11 @@ def post_json(
         "POST", url, json=document, timeout=_timeout(client, deadline_seconds)
     )
     label, until = f"{name} at {request.url.host}", time.monotonic() + deadline_seconds
-    with _send(client, request, label, until, httpx.codes.is_success):
-        pass
+    try:
+        with _send(client, request, label, until, httpx.codes.is_success):
+            pass
+    except ServerUnavailable as error:
+        raise error from None  # the cause holds the request, and so its URL
 
 
 def _timeout(client: httpx.Client, deadline_seconds: float) -> httpx.Timeout:

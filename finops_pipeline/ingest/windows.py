@@ -284,7 +284,7 @@ def _without_repetition(source: Source, installation: Installation, reading: Rea
 def _is_forgotten(ledger: Ledger, source: Source, reading: Reading, progress: Progress) -> bool:
     """Return whether a reading has no row at all where later windows have some.
 
-    It has not where Prometheus, which remembers the window, saw nothing either.
+    False where Prometheus, which remembers the window, saw nothing either.
     """
     is_confirmed = is_without_containers(reading) and reading.is_verified
     if _row_count(reading) or (is_confirmed and not reading.is_degraded):

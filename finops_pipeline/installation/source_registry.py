@@ -176,5 +176,5 @@ KUBERNETES = Source(
     is_asked=lambda cluster: cluster.kubernetes_access != "none",
 )
 SOURCES = (OPENCOST, PROMETHEUS, KUBERNETES)
-# Asked for days instead of windows, after all of these: see ``days``.
+# Asked for days instead of windows, after all of these: see ``ingest/days.py``.
 OPENCOST_DAY = Source("opencost", ("raw.source_daily",), _read_opencost_day)

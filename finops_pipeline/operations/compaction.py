@@ -1,6 +1,6 @@
 """Keeps the lake tidy: finished days become one file, replaced files go after two days.
 
-It is a step of its own in a tick, after all sources have been read: nothing waits for it to read.
+It runs where the step begins that fills the tables, after all sources: no reading waits for it.
 """
 
 from collections.abc import Iterable
@@ -22,15 +22,17 @@ NIGHTLY_HOUR = 3
 
 
 def compact_lake(installation: Installation) -> None:
-    """Compact the finished days of every source, and sweep what no publication names any more.
+    """Sweep what no publication names any more, and compact the finished days of every source.
+
+    In this order, since compacting needs room.
 
     Raises:
         LakeDamaged: a file is damaged.
     """
     lake, ledger, now = installation.lake, installation.state.ledger, installation.clock()
+    sweep(lake, ledger, now, unreferenced_before(now, installation.published_path))
     for source in SOURCES:
         compact(lake, ledger, source.tables, now)
-    sweep(lake, ledger, now, unreferenced_before(now, installation.published_path))
 
 
 def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetime) -> int:

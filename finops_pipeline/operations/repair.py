@@ -3,7 +3,7 @@
 import errno
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import duckdb
@@ -19,7 +19,7 @@ from finops_pipeline.errors import (
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.source_registry import OPENCOST_DAY, SOURCES
 from finops_pipeline.lake.files import Lake
-from finops_pipeline.operations.compaction import NIGHTLY_HOUR
+from finops_pipeline.operations.compaction import NIGHTLY_HOUR, sweep, unreferenced_before
 from finops_pipeline.state.database import CURE
 from finops_pipeline.state.window import BILL, RAW, STATEMENT
 from finops_pipeline.units import MIB
@@ -55,11 +55,20 @@ def _translate_full_disk(installation: Installation) -> Iterator[None]:
     except (OSError, duckdb.Error, StateError) as error:
         if not _is_full(error):
             raise
+        _free_room(installation)
         free = shutil.disk_usage(installation.settings.data_dir).free
         raise DiskFull(
             f"the disk of {installation.settings.data_dir.absolute()} is full, {free / MIB:.1f} MiB"
             f" are free: make room, and the next tick goes on where this one stopped ({error})"
         ) from error
+
+
+def _free_room(installation: Installation) -> None:
+    """Sweep the lake: the step that does so is skipped where one before it has failed."""
+    now = installation.clock()
+    before = unreferenced_before(now, installation.published_path)
+    with suppress(OSError, StateError), installation.state.translate_errors():
+        sweep(installation.lake, installation.state.ledger, now, before)
 
 
 def _is_full(error: Exception) -> bool:

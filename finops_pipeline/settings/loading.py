@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,7 +52,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     """
     configuration = _collect(path, environ)
     for warning in configuration.warnings:
-        logging.getLogger(__name__).warning(warning)
+        _warn(warning)
     if configuration.file is None and "clusters" not in configuration.values:
         raise ConfigError(NO_CONFIGURATION)
     try:
@@ -61,6 +62,12 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     if messages := [_format_mistake(mistake, configuration) for mistake in mistakes(settings)]:
         raise ConfigError("\n".join(messages))
     return _with_webhook(_with_tokens(settings, environ), configuration)
+
+
+@cache
+def _warn(message: str) -> None:
+    """Log a warning once: the settings are read anew for each step and sensor."""
+    logging.getLogger(__name__).warning(message)
 
 
 def warnings(settings: Settings) -> list[str]:

@@ -21,6 +21,9 @@ from finops_pipeline.units import DAY, HOUR
 from finops_pipeline.warehouse.ranges import Range, hour_starts, join_slots
 from finops_pipeline.warehouse.schema import Schema
 
+_ENDINGS = (".line_items", ".line_items.wal")
+_FORMER_ENDINGS = (".spool", ".spool.wal")  # before 0.1
+
 
 class LineItemCache:
     """Rows of the views over the lake, for the hours that were asked for."""
@@ -99,12 +102,12 @@ class LineItemCache:
 
 def delete_line_item_cache(warehouse: Path) -> None:
     """Delete what a crash may have left, what DuckDB spilled too; no connection may be open."""
-    for file in (_file(warehouse), _file(warehouse).with_suffix(".line_items.wal")):
-        file.unlink(missing_ok=True)
+    for ending in (*_ENDINGS, *_FORMER_ENDINGS):
+        warehouse.with_suffix(ending).unlink(missing_ok=True)
     spill_folder = warehouse.with_suffix(".duckdb.tmp")
     if spill_folder.exists():
         shutil.rmtree(spill_folder)
 
 
 def _file(warehouse: Path) -> Path:
-    return warehouse.with_suffix(".line_items")
+    return warehouse.with_suffix(_ENDINGS[0])

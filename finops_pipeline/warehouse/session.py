@@ -47,7 +47,7 @@ def open_warehouse(
         path: the database file; created when missing, since all of it can be derived again.
         source_data: the lake and the ledger; what they answer must not change while it is open.
         settings: what a select may name after a dollar sign; some say for how many days the rows
-            of a table are kept (:data:`sql_files.OWN_RETENTION`), or lie in the database itself.
+            of a table are kept (:data:`tables.OWN_RETENTION`), or lie in the database itself.
         sql: the tables, each after those it reads; by default those of the SQL files.
 
     Raises:

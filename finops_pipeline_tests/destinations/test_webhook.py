@@ -152,8 +152,12 @@ def test_a_port_without_a_server():
     with responding(lambda _: None) as url:
         pass
 
-    with pytest.raises(ServerUnavailable, match="127.0.0.1: no answer: .*refused"):
+    with pytest.raises(ServerUnavailable, match="127.0.0.1: no answer: .*refused") as raised:
         webhook.post(url, MESSAGE)
+
+    # A cause would hold the request, and so the URL, for whoever prints more than messages.
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
 
 
 def test_a_server_that_never_answers_is_left():

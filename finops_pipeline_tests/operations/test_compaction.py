@@ -1,11 +1,13 @@
 """Finished days become one file; files that the ledger no longer names go after two days."""
 
+import errno
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from finops_pipeline.errors import DiskFull
 from finops_pipeline.installation.recording import record
 from finops_pipeline.operations.compaction import (
     REPLACED_STAY,
@@ -14,6 +16,7 @@ from finops_pipeline.operations.compaction import (
     sweep,
     unreferenced_before,
 )
+from finops_pipeline.operations.repair import repair_damage
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline_tests.installation.pretended import world
 from finops_pipeline_tests.installation.test_recording import (
@@ -148,4 +151,21 @@ def test_the_lake_of_all_sources_is_compacted_and_swept():
 
         system.clock.now += 2 * DAY + HOUR
         compact_lake(system.installation)
+        assert set(lake.paths()) == current
+
+
+def test_a_full_disk_frees_what_nothing_names_any_more():
+    # The step that sweeps is skipped where one before it has failed.
+    with world(MUCH_LATER) as system:
+        lake, state = system.installation.lake, system.installation.state
+        read_quarters(lake, state, 3)
+        read_again_for_the_last_time(lake, state, 3)
+        compact_lake(system.installation)
+        current = {file.path for file in state.ledger.current_files()}
+        assert set(lake.paths()) > current
+
+        system.clock.now += 2 * DAY + HOUR
+        with pytest.raises(DiskFull), repair_damage(system.installation):
+            raise OSError(errno.ENOSPC, "no space left")
+
         assert set(lake.paths()) == current

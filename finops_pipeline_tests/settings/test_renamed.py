@@ -1,9 +1,15 @@
 import pytest
 
 from finops_pipeline.errors import ConfigError
-from finops_pipeline.settings import describe, load
+from finops_pipeline.settings import describe, load, loading
 from finops_pipeline.settings.renamed import RENAMED
 from finops_pipeline_tests.settings.written import cluster, table
+
+
+@pytest.fixture(autouse=True)
+def no_warning_yet():
+    """Forget the warnings of other tests: each is logged once per process."""
+    loading._warn.cache_clear()
 
 
 def test_former_names_are_no_settings_any_more():
@@ -16,7 +22,7 @@ def test_former_names_are_no_settings_any_more():
 def test_a_file_with_a_former_name_is_understood_and_says_so(file, caplog):
     path = file("[ingest]\nhorizon_days = 3\n" + table())
 
-    assert load(path, {}).ingest.lookback_days == 3
+    assert load(path, {}).ingest.lookback_days == load(path, {}).ingest.lookback_days == 3
     assert caplog.messages == [
         f"{path}: ingest.horizon_days is now ingest.lookback_days: rename it"
     ]

@@ -542,12 +542,14 @@ def test_a_check_compares_tables_of_one_state(shop, tmp_path):
 def test_nothing_of_the_cache_is_left_in_whatever_folder(tmp_path):
     shop = Shop(tmp_path / "it's a folder")
     (shop.folder / "warehouse.line_items").write_text("left by a crash")
+    (shop.folder / "warehouse.spool").write_text("left by a crash of an older version")
     (shop.folder / "warehouse.duckdb.tmp").mkdir()
     (shop.folder / "warehouse.duckdb.tmp" / "duckdb_temp_storage-0.tmp").write_text("spilled")
     shop.sell(at(9), apple=1)
 
     assert shop.refresh()["costs.hourly"] == 1
     assert not list(shop.folder.glob("*.line_items*"))
+    assert not list(shop.folder.glob("*.spool*"))
     assert not (shop.folder / "warehouse.duckdb.tmp").exists()
 
 

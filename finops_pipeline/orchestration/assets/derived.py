@@ -62,8 +62,8 @@ _PUBLISHED_SPEC = dg.AssetSpec(
     kinds={"duckdb"},
     owners=OWNERS,
     description="The file that people open: every table, of one state of the ledger.\n\n"
-    "Replaced by rename when every table is current and no blocking check has rows. Nobody who"
-    " reads it ever waits, and nobody who reads it blocks the pipeline.",
+    "Replaced by rename when every table is current and no blocking check has rows. No reader"
+    " ever waits, and no reader blocks the pipeline.",
 )
 
 

@@ -62,7 +62,9 @@ def state_assets(source: Source) -> dg.AssetsDefinition:
     def describe(
         _context: Context, installation: Installation, progress: list[Progress], table_name: str
     ) -> dict[str, Any]:
-        return _counts(installation, progress, table_name, installation.clock().date())
+        days = (day for of_cluster in progress for day in of_cluster.window_counts)
+        day = max(days, default=installation.clock().date())  # it may be over meanwhile
+        return _counts(installation, progress, table_name, day)
 
     return _step(f"read_{source.name}", source, read, describe)
 
