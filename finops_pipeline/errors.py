@@ -62,7 +62,7 @@ class ServerMalformed(ServerError):
 
 
 class ServerClockDiffers(ServerError):
-    """Clocks, its and ours, are minutes apart: its windows may be others than ours."""
+    """Clocks of a server and of this machine are minutes apart: windows may be others."""
 
 
 class LakeError(FinopsError):
@@ -111,7 +111,7 @@ class CloseRefused(FinopsError):
 
 
 class NotPublished(FinopsError):
-    """Publications are missing: nothing has been published here yet."""
+    """A publication is missing: nothing has been published here yet."""
 
 
 class QueryError(FinopsError):

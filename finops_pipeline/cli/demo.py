@@ -20,7 +20,7 @@ from finops_pipeline.settings import CONFIG_VARIABLE, PREFIX
 
 _SEED_DAYS = 2  # published first, so that there is something to see
 _CHUNK_DAYS = 12  # then this many at a time, newest first, each published
-_PATIENCE_SECONDS = 60.0
+_START_SECONDS = 60.0
 # Ctrl-C, also where a script started us in the background; kill; the terminal is closed.
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -221,7 +221,7 @@ def _start_cluster(processes: Processes, port: int, anchor: date, log: Path) -> 
     child = processes.start(
         "finops", "simulate", "--port", str(port), "--anchor", anchor.isoformat(), log=log
     )
-    end = time.monotonic() + _PATIENCE_SECONDS
+    end = time.monotonic() + _START_SECONDS
     while not _is_port_taken(port):
         if child.poll() is not None or time.monotonic() > end:
             raise FinopsError(f"the embedded cluster did not start: see {log}")

@@ -70,8 +70,8 @@ class Installation:
         """Open the warehouse for one writer at a time, over one snapshot of the ledger."""
         with (
             hold_lock(self.warehouse_path),
-            self._inputs() as inputs,
-            open_warehouse(self.warehouse_path, inputs, self.parameters()) as tables,
+            self._ledger_data() as ledger_data,
+            open_warehouse(self.warehouse_path, ledger_data, self.parameters()) as tables,
         ):
             yield tables
 
@@ -90,11 +90,11 @@ class Installation:
         return {name: value for section in sections for name, value in section} | sharing
 
     @contextmanager
-    def _inputs(self) -> Iterator[LedgerData]:
+    def _ledger_data(self) -> Iterator[LedgerData]:
         now = self.clock()
-        with self.state.snapshot() as contents:
+        with self.state.snapshot() as snapshot:
             yield LedgerData(
-                contents,
+                snapshot,
                 self.lake,
                 self.settings,
                 self.state.installation,

@@ -27,14 +27,14 @@ class LedgerData:
 
     def __init__(
         self,
-        contents: LedgerSnapshot,
+        snapshot: LedgerSnapshot,
         lake: Lake,
         settings: Settings,
         identity: Identity,
         lookback: tuple[datetime, datetime],
     ) -> None:
         """Args: a snapshot of the ledger, and the range of windows that are asked for."""
-        self._contents = contents
+        self._snapshot = snapshot
         self._lake = lake
         self._settings = settings
         self._identity = identity
@@ -48,22 +48,22 @@ class LedgerData:
         Of a table whose rows hold for some days, by None and by the days that were read.
         """
         if table in _BY_MARK:
-            return _slots(self._contents.day_marks())
+            return _slots(self._snapshot.day_marks())
         if table in _WITH_VALIDITY:
             return self._hashes_by_validity(table, {day: day for day in self._days()})
         if table in _SMALL:
             return {None: _content(self._small(table))}
-        return _slots(self._contents.day_hashes().get(table, {}))
+        return _slots(self._snapshot.day_hashes().get(table, {}))
 
     def hour_hashes(self, table: str, day: datetime) -> Slots:
         """Return the content hashes of a table by the hours of one day."""
         if table in _BY_MARK:
-            return _slots(self._contents.hour_marks(day))
+            return _slots(self._snapshot.hour_marks(day))
         if table in _WITH_VALIDITY:
             return self._hashes_by_validity(table, {hour: day for hour in self._hours(day)})
         if table in _SMALL:
             return self.day_hashes(table)
-        return _slots(self._contents.hour_hashes(day).get(table, {}))
+        return _slots(self._snapshot.hour_hashes(day).get(table, {}))
 
     def files(self, table: str, start: datetime, end: datetime) -> list[Path]:
         """List the current lake files of a raw table with windows of ``[start, end)``, verified.
@@ -71,7 +71,7 @@ class LedgerData:
         Raises:
             LakeDamaged: one is missing, or does not have the hash that the ledger knows.
         """
-        current = self._contents.current_files(table, start, end)
+        current = self._snapshot.current_files(table, start, end)
         for file in current:
             if file.path not in self._verified_paths:  # several tables read the same files
                 self._lake.verify(file.path, file.file_sha256)
@@ -84,21 +84,21 @@ class LedgerData:
         Raises:
             LakeDamaged: one is missing or cut.
         """
-        current = self._contents.current_files(table, _FIRST, _LAST)
+        current = self._snapshot.current_files(table, _FIRST, _LAST)
         for file in current:
             self._lake.verify_size(file.path, file.size_bytes)
         return [self._lake.absolute(file.path) for file in current]
 
     def frozen_day_hashes(self, table: str) -> Slots:
         """Return the content hash by day of the frozen days of a table: raw rows may be gone."""
-        return _slots(self._contents.day_hashes().get(table, {}))
+        return _slots(self._snapshot.day_hashes().get(table, {}))
 
     def rows(self, table: str, start: datetime, end: datetime) -> pa.Table:
         """Return the rows of a table of the ledger; all of them when it does not grow."""
         if table == "core.window":
-            return self._contents.windows(start, end)
+            return self._snapshot.windows(start, end)
         if table == "core.restatement":
-            return self._contents.restatements(start, end)
+            return self._snapshot.restatements(start, end)
         return self._small(table)
 
     def _small(self, table: str) -> pa.Table:
@@ -116,10 +116,10 @@ class LedgerData:
 
     def _days(self) -> set[datetime]:
         """Return the days of which something was read and is still there."""
-        return _of_raw(self._contents.day_hashes())
+        return _of_raw(self._snapshot.day_hashes())
 
     def _hours(self, day: datetime) -> set[datetime]:
-        return _of_raw(self._contents.hour_hashes(day))
+        return _of_raw(self._snapshot.hour_hashes(day))
 
     def _clusters(self) -> pa.Table:
         instant = pa.timestamp("us", "UTC")
@@ -129,7 +129,7 @@ class LedgerData:
             for source in SOURCES
             if source.is_asked(cluster)
             for progress in [
-                self._contents.progress(
+                self._snapshot.progress(
                     source.tables, cluster.name, *self._lookback, source.required_tables
                 )
             ]
@@ -163,7 +163,7 @@ class LedgerData:
         names = ("path", "size_bytes", "read_at", "failure", "sha256")
         rows = [
             {"billing_months": file.months, **{name: getattr(file, name) for name in names}}
-            for file in self._contents.bill_files()
+            for file in self._snapshot.bill_files()
         ]
         return pa.Table.from_pylist(rows, _BILL_FILES)
 
@@ -311,7 +311,7 @@ _SMALL: dict[str, Callable[[LedgerData], pa.Table]] = {
     "core.team": LedgerData._teams,
 }
 # Those of them whose rows hold for some days, and change no other days of what is made from them;
-# and their columns that no cost is made of: the rows are in order, and who is written to is a view.
+# and their columns that no cost is made of: rows have an order, contacts are read through a view.
 _WITH_VALIDITY = {
     "core.attribution_rule": ["position_count"],
     "core.team": ["owner", "email", "channel"],

@@ -65,7 +65,7 @@ class Lookback:
         Args:
             table_names: what one source fills together.
             days: UTC days.
-            start: of the lookback; days behind it are asked for anyway and not remembered.
+            start: first instant of the lookback; later days are due anyway and not remembered.
             at: instant of the commit.
         """
         for day in sorted(days):

@@ -29,7 +29,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
-_PATIENCE_SECONDS = 30.0
+_OPEN_SECONDS = 30.0
 _LOG_NOT_READ = "replaying WAL"
 _DAMAGE = (
     duckdb.IOException,
@@ -142,12 +142,12 @@ def _is_taken(error: Exception) -> bool:
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
     try:
-        return _open_patiently(path)
+        return _open_with_retries(path)
     except duckdb.InternalException as error:
         if _LOG_NOT_READ not in str(error):
             raise
         _replay_log(path)
-        return _open_patiently(path)
+        return _open_with_retries(path)
 
 
 def _replay_log(path: Path) -> None:
@@ -161,8 +161,8 @@ def _replay_log(path: Path) -> None:
         connection.execute("checkpoint warehouse")
 
 
-@stamina.retry(on=_is_taken, attempts=None, timeout=_PATIENCE_SECONDS, wait_max=0.5)
-def _open_patiently(path: Path) -> duckdb.DuckDBPyConnection:
+@stamina.retry(on=_is_taken, attempts=None, timeout=_OPEN_SECONDS, wait_max=0.5)
+def _open_with_retries(path: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(path), config=_CONFIG)
 
 

@@ -42,7 +42,7 @@ class Fingerprints:
         self._by_table: dict[str, Slots] = {}
 
     def of_table(self, name: str) -> Slots:
-        """Fingerprints by slot: by None alone if the table does not grow, else by time too."""
+        """Return the fingerprints of a table by slot: by None alone if it does not grow."""
         if name not in self._by_table:
             self._by_table[name] = self._compute(self._tables[name])
         return self._by_table[name]

@@ -37,8 +37,8 @@ class OtherTables(Installation):
         path, sql = self.warehouse_path, read_tables(self.settings.data_dir.parent / "tables")
         with (
             hold_lock(path),
-            self._inputs() as inputs,
-            open_warehouse(path, inputs, self.parameters(), sql) as opened,
+            self._ledger_data() as ledger_data,
+            open_warehouse(path, ledger_data, self.parameters(), sql) as opened,
         ):
             yield opened
 
