@@ -17,6 +17,7 @@ VOLATILE = {
     "core.installation.installation_id",
     "core.installation.publication_id",
     "core.installation.published_at",
+    "core.installation.version",  # grows with each release
     "core.window.reason",
     "kpis.scorecard.value",  # of freshness: by the machine's clock
 }

@@ -1,6 +1,6 @@
 -- A node that costs more or less than 5 % of its price in Prometheus, by the hours it was there.
 --
--- Belief in a window compares their mean: one wrong node of many vanishes in that. Adjustments to the
+-- sources/plausibility.py compares their mean: one wrong node of many vanishes in that. Adjustments to the
 -- bill are left out.
 
 select

@@ -7,7 +7,7 @@
 create table core.usage_window (
     window_start             timestamptz not null,
     cluster                  varchar     not null,
-    is_plausible              boolean     not null,  -- whether usage counts; else it is unknown
+    is_plausible             boolean     not null,  -- whether usage counts; else it is unknown
     reason                   varchar,               -- why it is not believed; null when it is
     container_count          integer     not null,  -- containers that OpenCost knows of
     measured_container_count integer     not null,  -- containers with a measured CPU or memory

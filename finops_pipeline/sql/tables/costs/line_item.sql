@@ -11,7 +11,7 @@
 create view costs.line_item (
     cluster,
     window_start,
-    cost_kind,                   -- workload, idle or unmounted; of Kubecost more: see above
+    cost_kind,                   -- workload, idle or unmounted; of Kubecost more: see costs.line_item
     node,                        -- node, where one is known
     namespace,                   -- namespace; else '__idle__', '__unmounted__', '__shared__', ...
     workload_kind,               -- Deployment, ... or Pod; else Node, PersistentVolume, Service or Cluster
