@@ -124,6 +124,11 @@ def sql_files(folder: str) -> dict[str, SqlFile]:
     return {path.stem: SqlFile(path) for path in sorted((SQL_DIR / folder).glob("*.sql"))}
 
 
+def query_text(name: str) -> str:
+    """Return the statement of a file of ``sql/queries/``."""
+    return sql_files("queries")[name].query or ""
+
+
 def replace_table(query: str, table_name: str, rows: str) -> str:
     """Return a select that reads the rows of another select instead of a whole table."""
     table = re.compile(rf"\b{re.escape(table_name)}\b")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import duckdb
 
-from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.files import query_text
 from finops_pipeline.errors import CloseRefused
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import final_window, write_and_verify
@@ -15,8 +15,8 @@ from finops_pipeline.state.window import ALL_CLUSTERS, STATEMENT, Window
 from finops_pipeline.units import day_start
 
 _MOST_LISTED = 5  # of many windows
-_OPEN_WINDOWS = sql_files("queries")["open_windows"].query or ""
-_STATEMENT = sql_files("queries")["month_statement"].query or ""
+_OPEN_WINDOWS = query_text("open_windows")
+_STATEMENT = query_text("month_statement")
 
 
 def close_month(

@@ -10,7 +10,7 @@ from datetime import date, datetime
 import duckdb
 import pyarrow.compute as pc
 
-from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.files import query_text
 from finops_pipeline.catalog.tables import Table, tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import final_window, write_and_verify
@@ -61,7 +61,7 @@ def _is_published(
     start = day_start(day)
     with installation.state.snapshot() as contents:
         windows = contents.windows(start, start + DAY)
-    query = sql_files("queries")["windows_of_day"].query or ""
+    query = query_text("windows_of_day")
     published_rows = published.execute(query, {"start": start, "end": start + DAY}).fetchall()
     names = ["table_name", "cluster", "status", "read_count", "content_sha256"]
     ledger_rows = [tuple(row.values()) for row in windows.select(names).to_pylist()]

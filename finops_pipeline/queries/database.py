@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.files import query_text
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.published import published_file
 from finops_pipeline.sql_text import sql_literal
@@ -118,4 +118,4 @@ def _comment(copy: duckdb.DuckDBPyConnection, lake_views: set[str]) -> None:
 
 
 def _rows(copy: duckdb.DuckDBPyConnection, name: str) -> list[tuple[Any, ...]]:
-    return copy.execute(sql_files("queries")[name].query or "").fetchall()
+    return copy.execute(query_text(name)).fetchall()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.files import query_text
 from finops_pipeline.errors import NotPublished, QueryError
 from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.warehouse.archive import FOLDER_NAME as HOURS_FOLDER
@@ -130,7 +130,7 @@ def ask_file(
     Raises:
         QueryError: the published file is of another version, whose tables differ, or damaged.
     """
-    return ask(connection, sql_files("queries")[name].query or "", arguments)
+    return ask(connection, query_text(name), arguments)
 
 
 def stream_rows(connection: duckdb.DuckDBPyConnection, query: str) -> Stream:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.files import query_text
 from finops_pipeline.catalog.tables import SCHEMAS, Table, tables
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.orchestration.metadata.trends import movers, trend
@@ -49,7 +49,7 @@ def _column_types() -> dict[tuple[str, str], tuple[str, bool]]:
             connection.execute(f"create schema {schema}")
         for table in tables().values():
             connection.execute(table.ddl)
-        rows = connection.execute(sql_files("queries")["column_types"].query or "").fetchall()
+        rows = connection.execute(query_text("column_types")).fetchall()
     return {(table, column): (kind, nullable) for table, column, kind, nullable in rows}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from finops_pipeline.catalog.files import sql_files
+from finops_pipeline.catalog.files import query_text
 from finops_pipeline.catalog.tables import Table
 from finops_pipeline.orchestration.metadata.charts import Chart, Values
 from finops_pipeline.units import DAY, HOUR, WINDOW
@@ -122,7 +122,7 @@ def movers(warehouse: Warehouse, table: Table, today: date) -> dict[str, Any]:
 
 def _days_lacking_windows(warehouse: Warehouse, days: Sequence[date]) -> dict[date, str]:
     """Return which windows days lack that are not whole in every cluster of any of them."""
-    query = sql_files("queries")["days_lacking_windows"].query or ""
+    query = query_text("days_lacking_windows")
     rows = warehouse.rows(query, {"days": days, "day_windows": DAY // WINDOW})
     return {row["day"]: row["lacks"] for row in rows}
 
