@@ -4,17 +4,19 @@ Every error names URL, status and the first 200 bytes; no error holds a header o
 URL that may hold a token itself only the host is named.
 """
 
+import re
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import httpx
 
@@ -28,6 +30,8 @@ from finops_pipeline.errors import (
 DEADLINE_SECONDS = 180.0  # OpenCost answers 3,000 containers in 1.7 s, long windows in minutes
 MAX_BYTES = 256 * 2**20  # 10,000 pods are 21.5 MB; a gzip bomb stops here
 _SHOWN_BYTES = 200
+_READ_BYTES = 4096  # of a refusal: a secret in what is shown has to be whole to be found
+_SHORTEST_SECRET = 8  # shorter parts of a path are words such as services
 _CONNECT_SECONDS = 20.0  # three of TCP's own attempts; longer, and no server is there
 # A connection to itself each: the deadline is kept by closing it, and a server that closes idle
 # ones is never met in that moment. A window takes five.
@@ -163,7 +167,7 @@ def post_json(
     )
     label, until = f"{name} at {request.url.host}", time.monotonic() + deadline_seconds
     try:
-        with _send(client, request, label, until, httpx.codes.is_success):
+        with _send(client, request, label, until, httpx.codes.is_success, _secrets(request.url)):
             pass
     except ServerUnavailable as error:
         raise error from None  # the cause holds the request, and so its URL
@@ -192,6 +196,7 @@ def _send(
     label: str,
     until: float,
     is_accepted: Callable[[int], bool],
+    secrets: Iterable[bytes] = (),
 ) -> Iterator[tuple[httpx.Response, datetime]]:
     """Send a request and yield the response, whose body is not read yet, and when it came."""
     with _translate_errors(label, until), _cut_off(request, until):
@@ -199,7 +204,8 @@ def _send(
         with closing(response):
             received_at = datetime.now(UTC)
             if not is_accepted(response.status_code):
-                raise _read_refusal(label, response, _start(response, until), received_at)
+                body = _mask(_start(response, until), secrets)
+                raise _read_refusal(label, response, body, received_at)
             yield response, received_at
 
 
@@ -301,6 +307,19 @@ def _is_readable(response: httpx.Response) -> bool:
     return response.headers.get("Content-Encoding", "").lower() in ("", "identity", "gzip")
 
 
+def _secrets(url: httpx.URL) -> list[bytes]:
+    """List the parts of a path and query that may be a token, longest first."""
+    parts = {part for part in re.split(rb"[/?&=;]", url.raw_path) if len(part) >= _SHORTEST_SECRET}
+    return sorted(parts | {unquote_to_bytes(part) for part in parts}, key=len, reverse=True)
+
+
+def _mask(body: bytes, secrets: Iterable[bytes]) -> bytes:
+    """Return what a server answered, where it may repeat the URL it was asked at."""
+    for secret in secrets:
+        body = body.replace(secret, b"***")
+    return body
+
+
 def _start(response: httpx.Response, until: float) -> bytes:
     """Read enough of the body of an error to show; some hold 34 kB of inner workings."""
     body = b""
@@ -308,7 +327,7 @@ def _start(response: httpx.Response, until: float) -> bytes:
         with suppress(httpx.HTTPError):  # the status says what is wrong all the same
             for piece in response.iter_bytes():
                 body += piece
-                if len(body) >= _SHOWN_BYTES or time.monotonic() >= until:
+                if len(body) >= _READ_BYTES or time.monotonic() >= until:
                     break
     return body
 
@@ -316,7 +335,9 @@ def _start(response: httpx.Response, until: float) -> bytes:
 def _body(response: httpx.Response, label: str, until: float, max_bytes: int) -> bytes:
     if not _is_readable(response):
         encoding = response.headers["Content-Encoding"]
-        raise ServerMalformed(f"{label}: status 200: in an encoding nobody asked for: {encoding!r}")
+        raise ServerMalformed(
+            f"{label}: status 200: in an encoding that was not asked for: {encoding!r}"
+        )
     body = bytearray()
     for piece in _pieces(response, label, until):
         body += piece

@@ -317,11 +317,11 @@ KINDS: dict[str, Kind] = {
     "gzip that is not said": Kind(changed(gzip.compress), UNREADABLE),
     "gzip in gzip": Kind(
         changed(lambda body: gzip.compress(gzip.compress(body)), "Content-Encoding: gzip, gzip"),
-        "an encoding nobody asked for",
+        "an encoding that was not asked for",
     ),
-    "deflate": Kind(changed(zlib.compress, "Content-Encoding: deflate"), "nobody asked for"),
-    "brotli that is none": Kind(headers("Content-Encoding: br"), "nobody asked for"),
-    "an unknown encoding": Kind(headers("Content-Encoding: x"), "nobody asked for"),
+    "deflate": Kind(changed(zlib.compress, "Content-Encoding: deflate"), "not asked for"),
+    "brotli that is none": Kind(headers("Content-Encoding: br"), "not asked for"),
+    "an unknown encoding": Kind(headers("Content-Encoding: x"), "not asked for"),
     "UTF-16": Kind(changed(lambda body: body.decode().encode("utf-16")), UNREADABLE),
     # Headers
     "a wrong content type": Kind(headers("Content-Type: text/html"), RIGHT),

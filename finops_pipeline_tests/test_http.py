@@ -44,8 +44,8 @@ def answering(status: int, body: bytes, **headers: str) -> Respond:
 
 def echo(handler: BaseHTTPRequestHandler) -> None:
     form = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
-    told = [handler.command, handler.path, form.decode(), handler.headers.get("Authorization", "")]
-    send(handler, Recorded(200, "text/plain", "\n".join(told).encode()))
+    lines = [handler.command, handler.path, form.decode(), handler.headers.get("Authorization", "")]
+    send(handler, Recorded(200, "text/plain", "\n".join(lines).encode()))
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
@@ -271,7 +271,7 @@ def test_gzip_within_gzip_is_not_unpacked():
     bomb = gzip.compress(gzip.compress(b" " * 50_000_000))
     with (
         client_of(answering(200, bomb, Content_Encoding="gzip, gzip")) as client,
-        pytest.raises(ServerMalformed, match="an encoding nobody asked for: 'gzip, gzip'"),
+        pytest.raises(ServerMalformed, match="an encoding that was not asked for: 'gzip, gzip'"),
     ):
         http.get(client, "/allocation", {})
 

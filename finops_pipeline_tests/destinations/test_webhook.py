@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from threading import Event
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -170,3 +171,18 @@ def test_a_server_that_never_answers_is_left():
         with pytest.raises(ServerUnavailable, match="no answer before its deadline"):
             webhook.post(url, MESSAGE, deadline_seconds=0.2)
         ended.set()
+
+
+def test_a_refusal_that_repeats_the_url_keeps_it_secret():
+    padding = "x" * 190  # the token lies across the end of what is shown
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        body = f"{unquote(handler.path)} {handler.path} {padding}{'t0ken+/9' * 4}".encode()
+        send(handler, Recorded(404, "text/plain", body))
+
+    with responding(respond) as url, pytest.raises(ServerRejected) as raised:
+        webhook.post(f"{url}/hooks/{'t0ken' * 4}?sig={quote('t0ken+/9' * 4, safe='')}", MESSAGE)
+
+    assert "t0k" not in str(raised.value)
+    assert "/hooks/***?sig=***" in str(raised.value)
