@@ -9,7 +9,10 @@ _LISTED = re.compile(
     r"^    (?!check\b|primary\b|unique\b)(?P<name>[a-z_0-9]+)(?:.*?-- (?P<comment>.+))?",
     re.MULTILINE,
 )
-# In a select a comment about a column stands behind its name; one about the SQL has its own line.
+# The outermost select stands at the margin; of a union the first says what the columns are.
+_SELECT = re.compile(r"^select\n", re.MULTILINE)
+_UNION = re.compile(r"^union\b", re.MULTILINE)
+# A comment about a column stands behind its name; one about the SQL has its own line.
 _SELECTED = re.compile(r"(?P<name>[a-z_0-9]+),? +-- (?P<comment>.+)$", re.MULTILINE)
 
 
@@ -26,8 +29,8 @@ def list_columns(ddl: str, syntax_tree: Mapping[str, Any]) -> dict[str, str]:
     """
     if listed := _LIST.match(ddl):
         return dict(_LISTED.findall(listed["lines"]))
-    _, _, last_select = ddl.rpartition("\nselect\n")
-    comments = dict(_SELECTED.findall(last_select))
+    *_, outer_select = _SELECT.split(_UNION.split(ddl)[0])
+    comments = dict(_SELECTED.findall(outer_select))
     return {name: comments.get(name, "") for name in selected_names(syntax_tree)}
 
 

@@ -50,9 +50,13 @@ class SqlFile:
         lines = re.match(r"(?:--.*\n)*", self.text)
         return re.sub(r"^-- ?", "", lines.group() if lines else "", flags=re.MULTILINE).strip()
 
-    @cached_property
+    @property
     def version(self) -> str:
         """A hash that changes whenever the file does, or a part that it reads."""
+        return self._file_version
+
+    @cached_property
+    def _file_version(self) -> str:
         return digest(_LAYOUT, self.text, *(part.text for part in self.parts.values()))
 
     @cached_property
@@ -73,15 +77,22 @@ class SqlFile:
         """The parts that the select reads by name, each after the parts that it reads itself.
 
         Raises:
-            TableError: one has no file.
+            TableError: one has no file, or parts read each other in a circle.
         """
-        parts: dict[str, SqlFile] = {}
-        for name in part_names(self.written_query or ""):
-            part = SqlFile(self.parts_dir / f"{name}.sql", parts_dir=self.parts_dir)
-            if not part.path.exists():
-                raise TableError(f"{self.path} reads part.{name}: no such file")
-            parts |= part.parts | {name: part}
-        return parts
+        try:
+            return {
+                name: part
+                for own_name in part_names(self.written_query or "")
+                for name, part in self._part(own_name).items()
+            }
+        except RecursionError as error:
+            raise TableError(f"{self.path}: parts that read each other") from error
+
+    def _part(self, name: str) -> dict[str, "SqlFile"]:
+        part = SqlFile(self.parts_dir / f"{name}.sql", parts_dir=self.parts_dir)
+        if not part.path.exists():
+            raise TableError(f"{self.path} reads part.{name}: no such file")
+        return part.parts | {name: part}
 
     @cached_property
     def query(self) -> str | None:

@@ -122,18 +122,23 @@ class Table(SqlFile):
         Raises:
             TableError: they do not agree on it, or a view leaves a column without a name.
         """
+        written = self._written_columns.items()
+        return {name: comment or self._inherited(name) for name, comment in written}
+
+    @cached_property
+    def _written_columns(self) -> dict[str, str]:
+        """The comment of each column as the file has it, empty where it has none."""
         try:
-            columns = list_columns(self._create, self.syntax_tree)
+            return list_columns(self._create, self.syntax_tree)
         except ValueError as error:
             raise TableError(f"{self.path}: {error}") from error
-        return {name: comment or self._inherited(name) for name, comment in columns.items()}
 
     @cached_property
     def version(self) -> str:
         """A hash that changes whenever the file does, or a comment it takes from another table."""
-        columns = list_columns(self._create, self.syntax_tree)
-        inherited = [self.columns[name] for name, comment in columns.items() if not comment]
-        return digest(super().version, *inherited) if any(inherited) else super().version
+        written = self._written_columns.items()
+        inherited = [self.columns[name] for name, comment in written if not comment]
+        return digest(self._file_version, *inherited) if any(inherited) else self._file_version
 
     def _inherited(self, column: str) -> str:
         upstream = (self.others[name] for name in sorted(self.reads))

@@ -124,6 +124,13 @@ def test_a_column_that_upstream_tables_describe_differently_has_to_say_what_it_i
         read_tables(folder)
 
 
+def test_a_union_has_the_columns_of_its_first_select_with_their_comments(folder):
+    second = CUT.partition(" as\n")[2].replace("-- of all items, twice", "-- of pears")
+    write(folder, "costs.apple_hourly", f"{CUT.rstrip().removesuffix(';')}\nunion all\n{second}")
+
+    assert read_tables(folder)["costs.apple_hourly"].columns["double_cost"] == "of all items, twice"
+
+
 def test_a_view_without_a_list_has_to_name_its_columns(folder):
     write(folder, "costs.apple_hourly", CUT.replace("    hour,\n", "    *,\n"))
 
@@ -178,6 +185,14 @@ def test_a_part_without_a_file_is_named(folder, parts_dir):
     write(folder, "costs.summary", SQL["costs.summary"].replace("costs.daily", "part.missing"))
 
     with pytest.raises(TableError, match=r"summary\.sql reads part\.missing: no such file"):
+        read_tables(folder, parts_dir)
+
+
+def test_parts_that_read_each_other_are_refused(folder, parts_dir):
+    (parts_dir / "priced_item.sql").write_text("-- Items.\n\nselect name from part.priced_item;\n")
+    write(folder, "costs.summary", SQL["costs.summary"].replace("costs.daily", "part.priced_item"))
+
+    with pytest.raises(TableError, match="parts that read each other"):
         read_tables(folder, parts_dir)
 
 
