@@ -12,7 +12,7 @@ import dagster as dg
 
 from finops_pipeline.catalog.files import query_text
 from finops_pipeline.catalog.tables import Table
-from finops_pipeline.orchestration.metadata.charts import Chart, Values
+from finops_pipeline.reports.chart import Chart, Values
 from finops_pipeline.units import DAY, HOUR, WINDOW
 from finops_pipeline.warehouse.session import Warehouse
 

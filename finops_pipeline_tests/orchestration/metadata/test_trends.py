@@ -3,17 +3,15 @@
 import re
 from base64 import b64decode
 from datetime import date
-from xml.etree import ElementTree
 
 import pytest
 
 from finops_pipeline.catalog.tables import tables
-from finops_pipeline.orchestration.metadata.charts import Chart
 from finops_pipeline.orchestration.metadata.trends import movers, trend
+from finops_pipeline_tests.reports.drawings import lines, texts
 from finops_pipeline_tests.sql.conftest import Data
 
 TODAY = date(2026, 3, 10)
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
@@ -42,37 +40,6 @@ def read(data: Data, number: int, count: int = 96, cluster: str = "prod") -> Non
             for n in range(96)
         ),
     )
-
-
-def texts(svg: str) -> list[str | None]:
-    return [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
-
-
-def lines(svg: str) -> list[str]:
-    return [path.attrib["d"] for path in ElementTree.fromstring(svg).iter(f"{SVG}path")][1:]
-
-
-def test_a_chart_labels_its_axes_with_unit_and_ends():
-    svg = Chart("USD", "first", "last <day>", {"total_cost": [500.0, 1250.0]}).svg()
-
-    assert texts(svg) == ["1.25k", "0", "USD", "first", "last <day>", "total_cost"]
-    assert lines(svg) == ["M62 74.8h0L412 22.0"]  # 110 - 500/1250 x 88
-
-
-def test_what_is_unknown_is_a_gap_and_a_credit_lies_below_zero():
-    svg = Chart("USD", "", "", {"a": [-1.0, None, 1.0], "b": [None, 0.0, None]}).svg()
-
-    assert lines(svg) == ["M62 110.0h0M412 22.0h0", "M237 66.0h0"]
-    assert texts(svg)[:2] == ["1", "-1"]
-
-
-def test_a_chart_in_markdown_holds_itself():
-    chart = Chart("rows", "a", "b", {"row_count": [1.0]})
-
-    image = re.fullmatch(r"!\[row_count\]\(data:image/svg\+xml;base64,([^)]+)\)", chart.markdown())
-
-    assert image
-    assert b64decode(image[1]).decode() == chart.svg()
 
 
 def test_the_newest_thirty_days_are_drawn_with_their_gaps(data):
