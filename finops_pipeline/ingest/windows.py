@@ -134,15 +134,15 @@ def _due(
         return []
     state, (start, end) = installation.state, within
     start = max(start, installation.raw_start(now))  # older days are frozen
-    places = source.required_tables, cluster.name, now
+    windows_of = source.required_tables, cluster.name, now
     if source.heartbeat:  # it knows nothing of the windows before the newest one
         newest = window_start(now - state.ledger.schedule.settle) - WINDOW
-        return state.ledger.due(*places, max(start, newest), end)
+        return state.ledger.due(*windows_of, max(start, newest), end)
     oldest = installation.lookback_start(now)
-    due = state.ledger.due(*places, max(start, oldest), end)
+    due = state.ledger.due(*windows_of, max(start, oldest), end)
     for first in map(day_start, sorted(state.lookback.requested_days(source.required_tables))):
         until = min(end, first + DAY, oldest)
-        due += state.ledger.due(*places, max(start, first), until)
+        due += state.ledger.due(*windows_of, max(start, first), until)
     # After three failures nothing else is asked for: what failed before must come last over all.
     return due[:1] + sorted(due[1:], key=lambda window: window.kind == FAILED)
 
@@ -260,6 +260,7 @@ def _readings(
             _refuse_sudden_silence(ledger, source, reading, is_last)
             if _row_count(reading):
                 progress.newest_with_rows = max(progress.newest_with_rows, window)
+            _lose_missed(source, installation, reading)
             yield _without_repetition(source, installation, reading)
             failures_in_a_row = 0
         except ServerError as error:
@@ -271,13 +272,17 @@ def _readings(
             progress.is_over = progress.is_over or is_gone
 
 
+def _lose_missed(source: Source, installation: Installation, reading: Reading) -> None:
+    """Give up the windows that a source of states could not be asked for in time."""
+    if source.heartbeat:
+        oldest = installation.lookback_start(reading.fetched_at)
+        inventory.lose_missed(installation.state.ledger, reading, oldest)
+
+
 def _without_repetition(source: Source, installation: Installation, reading: Reading) -> Reading:
     """Return what there is to store of a reading: of a list of states, their changes."""
     if not source.heartbeat:
         return reading
-    inventory.lose_missed(
-        installation.state.ledger, reading, installation.lookback_start(reading.fetched_at)
-    )
     return inventory.changes(installation.lake, installation.state.ledger, reading)
 
 

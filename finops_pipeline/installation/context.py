@@ -71,9 +71,9 @@ class Installation:
         with (
             hold_lock(self.warehouse_path),
             self._ledger_data() as ledger_data,
-            open_warehouse(self.warehouse_path, ledger_data, self.parameters()) as tables,
+            open_warehouse(self.warehouse_path, ledger_data, self.parameters()) as warehouse,
         ):
-            yield tables
+            yield warehouse
 
     def publish(self) -> Publication:
         """Bring all tables up to date, check them and replace the published file."""

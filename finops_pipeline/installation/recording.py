@@ -62,7 +62,7 @@ def record(lake: Lake, ledger: Ledger, readings: Iterable[Reading]) -> RecordedC
     latest = _latest(readings)
     if not latest:
         return RecordedCounts()
-    cluster, day = _only_place(latest.values())
+    cluster, day = _only_day(latest.values())
     rows = {key: latest[key].tables[key[0]] for key in sorted(latest)}
     windows = {key: _window(latest[key], key[0], rows[key], ledger.schedule) for key in rows}
     at = max(reading.fetched_at for reading in latest.values())
@@ -109,11 +109,11 @@ def _latest(readings: Iterable[Reading]) -> dict[Key, Reading]:
     }
 
 
-def _only_place(readings: Iterable[Reading]) -> tuple[str, date]:
-    places = {(reading.cluster, reading.window_start.date()) for reading in readings}
-    if len(places) > 1:
-        raise ValueError(f"one cluster and day at a time, got {sorted(places)}")
-    return places.pop()
+def _only_day(readings: Iterable[Reading]) -> tuple[str, date]:
+    days = {(reading.cluster, reading.window_start.date()) for reading in readings}
+    if len(days) > 1:
+        raise ValueError(f"one cluster and day at a time, got {sorted(days)}")
+    return days.pop()
 
 
 def _window(reading: Reading, table_name: str, rows: pa.Table, schedule: Schedule) -> Window:
@@ -157,10 +157,8 @@ def final_window(
 
 def _total(table_name: str, rows: pa.Table) -> Decimal | None:
     """Return the exact sum of the known values; None where nothing is measured."""
-    column = MEASURES.get(table_name)
-    if column is None and _FROZEN_MEASURE in rows.column_names:
-        column = _FROZEN_MEASURE
-    if column is None:
+    column = MEASURES.get(table_name, "" if table_name.startswith("raw.") else _FROZEN_MEASURE)
+    if column not in rows.column_names:
         return None
     total: Decimal = pc.sum(rows[column].cast(_EXACT), min_count=0).as_py()
     return total

@@ -28,7 +28,7 @@ class Clients:
     Args:
         cluster: its settings.
         opencost: asked for costs.
-        prometheus: asked for usage, and whether to believe the costs.
+        prometheus: asked for usage, and whether the costs are plausible.
         retry_budget: how long, how often and how soon again they are asked.
         failures: errors of servers that are not asked again in this tick.
     """
@@ -113,7 +113,7 @@ def _verification(cluster: Cluster) -> bool | ssl.SSLContext:
 
 
 def _read_opencost(clients: Clients, window: datetime, at: datetime, is_last: bool) -> Reading:
-    """Read OpenCost, and believe it only as far as Prometheus saw the same.
+    """Read OpenCost, and mark as implausible what Prometheus saw otherwise.
 
     Costs do not wait for Prometheus: when it cannot be asked, they are kept as unverified.
     """

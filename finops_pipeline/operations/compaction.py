@@ -48,7 +48,7 @@ def compact(lake: Lake, ledger: Ledger, table_names: Iterable[str], now: datetim
         LakeDamaged: a file is damaged.
     """
     scattered = ledger.scattered_days(table_names, before=(now - DAY).date())
-    finished = (place for place in scattered if merge_day(lake, ledger, *place, at=now))
+    finished = (day for day in scattered if merge_day(lake, ledger, *day, at=now))
     return sum(1 for _ in islice(finished, _DAYS_AT_ONCE))
 
 

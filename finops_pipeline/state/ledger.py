@@ -174,8 +174,10 @@ class Ledger:
 
         Those never read are lost; those that were keep what was read and become final.
         """
-        places = product(table_names, windows(start, end))
-        absent_windows = [Window(name, cluster, window_start) for name, window_start in places]
+        absent_windows = [
+            Window(name, cluster, window_start)
+            for name, window_start in product(table_names, windows(start, end))
+        ]
         with begin_writing(self._engine) as connection:
             stored_windows = _lock(connection, {window.day for window in absent_windows}, at)
             after = [
@@ -290,7 +292,7 @@ class Ledger:
                     connection, {(name, cluster, day) for name in table_names}, at
                 )
                 lost = (window for window in stored_windows.values() if window.status == LOST)
-                absent = [Window(*window.place) for window in lost]
+                absent = [Window(*window.identity) for window in lost]
                 _write_windows(connection, stored_windows, absent, at)
 
     def has_rows_after(self, table_names: Sequence[str], cluster: str, instant: datetime) -> bool:
@@ -306,15 +308,15 @@ class Ledger:
 
     def scattered_days(self, table_names: Iterable[str], before: date) -> list[Day]:
         """List days of tables and clusters that lie in several current files, oldest first."""
-        place = (lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
+        table_day = (lake_file.c.table_name, lake_file.c.cluster, lake_file.c.day)
         query = (
-            select(*place)
+            select(*table_day)
             .where(
                 lake_file.c.table_name.in_(table_names),
                 lake_file.c.day < before,
                 lake_file.c.dropped_at.is_(None),
             )
-            .group_by(*place)
+            .group_by(*table_day)
             .having(func.count() > 1)
             .order_by(lake_file.c.day, lake_file.c.table_name, lake_file.c.cluster)
         )
@@ -491,7 +493,7 @@ def _remove_rows(window: Window, at: datetime, reason: str, oldest: datetime | N
 
     How often it was read stays, since restatements count on it.
     """
-    absent = Window(*window.place, read_count=window.read_count, failed_at=at, failure=reason)
+    absent = Window(*window.identity, read_count=window.read_count, failed_at=at, failure=reason)
     is_asked_for = oldest is not None and window.window_start >= oldest
     return absent if is_asked_for else replace(absent, status=LOST, reason=reason)
 

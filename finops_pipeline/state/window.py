@@ -49,7 +49,7 @@ class Window:
         return self.table_name, self.window_start
 
     @property
-    def place(self) -> tuple[str, str, datetime]:
+    def identity(self) -> tuple[str, str, datetime]:
         """Table, cluster and window."""
         return self.table_name, self.cluster, self.window_start
 

@@ -40,14 +40,14 @@ class Week(LedgerSnapshot):
         return {"raw.allocation": {day: "read", day + HOUR: "read"}}
 
 
-def inputs(**sections: Any) -> LedgerData:
+def ledger_data(**sections: Any) -> LedgerData:
     settings = Settings.model_validate({"clusters": [CLUSTER], **sections})
     identity = Identity(installation_id="it", currency="USD", is_demo=False, created_at=MONDAY)
     return LedgerData(Week(), Lake(Path("lake")), settings, identity, ANY_TIME)
 
 
 def with_rules(*rules: Mapping[str, Any]) -> LedgerData:
-    return inputs(attribution={"rules": rules})
+    return ledger_data(attribution={"rules": rules})
 
 
 def rows(data: LedgerData, table: str) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ def test_rules_that_change_places_touch_the_days_on_which_both_hold():
 
 def test_whom_a_team_is_reached_by_changes_no_cost():
     before, after = (
-        inputs(teams=[{"name": "retail", "email": address}]) for address in ("a@b", "c@d")
+        ledger_data(teams=[{"name": "retail", "email": address}]) for address in ("a@b", "c@d")
     )
 
     assert changed_days("core.team", before, after) == []
@@ -143,14 +143,14 @@ def test_a_team_touches_exactly_the_days_it_holds_on(offset, length):
     end = start + timedelta(days=length)
     team = {"name": "retail", "valid_from": start, "valid_until": end}
 
-    touched = changed_days("core.team", inputs(), inputs(teams=[team]))
+    touched = changed_days("core.team", ledger_data(), ledger_data(teams=[team]))
 
     assert touched == [day for day in WEEK if start <= day.date() < end]
 
 
 def test_what_holds_on_no_day_that_was_read_changes_the_table_alone():
     team = {"name": "retail", "valid_from": date(2026, 4, 1)}
-    before, after = inputs(), inputs(teams=[team])
+    before, after = ledger_data(), ledger_data(teams=[team])
 
     assert changed_days("core.team", before, after) == []
     assert before.day_hashes("core.team")[None] != after.day_hashes("core.team")[None]
@@ -158,11 +158,11 @@ def test_what_holds_on_no_day_that_was_read_changes_the_table_alone():
 
 @pytest.mark.parametrize("table", ["core.shared_namespace", "core.cost_label", "core.budget"])
 def test_other_lists_of_the_settings_touch_every_day(table):
-    assert inputs().day_hashes(table).keys() == {None}
+    assert ledger_data().day_hashes(table).keys() == {None}
 
 
 def test_lists_of_the_settings_become_rows():
-    data = inputs(
+    data = ledger_data(
         attribution={"cost_labels": ["app.kubernetes.io/name"]},
         sharing={"shared_namespaces": ["kube-*", "istio-*"]},
         teams=[{"name": "retail", "email": "retail@example.com"}],
