@@ -44,8 +44,8 @@ def main() -> None:
 
 def faults() -> None:
     """Try each fault, from the source to the ledger."""
-    with TemporaryDirectory() as folder, ward(Path(folder)) as patient:
-        futures = {case: run_to_end(partial(patient.endure, *case)) for case in CASES}
+    with TemporaryDirectory() as folder, ward(Path(folder)) as server_ward:
+        futures = {case: run_to_end(partial(server_ward.endure, *case)) for case in CASES}
     verdicts = {case: f.result() for case, f in futures.items() if not f.exception()}
     for case, verdict in verdicts.items():
         for mistake in verdict.mistakes:

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_GROUPS = 50  # of a table, which people read; the others are one row
 _MOST_ROWS = 1_000_000_000
-_COSTS_HELP = """What each team, namespace, ... cost, its share of all, and how that changed.
-
-A team pays for its workloads (direct) and, as configured, for its share of idle and of shared
-cost. Days are UTC; today is counted as far as it was read.
-"""
 _STYLE = click.option(
     "--format", "style", type=click.Choice(list(PRINTERS)), default="table", show_default=True
 )
@@ -89,7 +84,7 @@ def sql(query: str, style: str, limit: int, timeout: float) -> None:
     click.echo(answer(job, sys.stdout.buffer), err=True, nl=False)
 
 
-@click.command(help=_COSTS_HELP)
+@click.command()
 @click.option(
     "--by",
     "dimensions",
@@ -113,7 +108,7 @@ def sql(query: str, style: str, limit: int, timeout: float) -> None:
 @click.option(
     "--limit",
     type=click.IntRange(1, _MOST_ROWS),
-    help="Groups; all others are one row. Of a table 50, unless told.",
+    help="Groups; all others are one row. Of a table 50, unless given.",
 )
 def costs(
     dimensions: list[str],
@@ -123,7 +118,11 @@ def costs(
     limit: int | None,
     **filters: str | None,
 ) -> None:
-    """Print what each group cost, its share of all, and how that changed."""
+    """Print what each team, namespace, ... cost, its share of all, and how that changed.
+
+    A team pays for its workloads (direct) and, as configured, for its share of idle and of shared
+    cost. Days are UTC; today is counted as far as it was read.
+    """
     days = parse_days(window, _today())
     previous = previous_days(window, days) if compare == "previous" else None
     groups = limit or (_MOST_GROUPS if style == "table" else ALL)

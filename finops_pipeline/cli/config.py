@@ -10,7 +10,7 @@ def config() -> None:
     """Look at the settings."""
 
 
-@config.command(help="Every setting with its value; secrets are masked.")
+@config.command()
 def show() -> None:
     """Print every setting with its value; secrets are masked."""
     for key, value in configuration.load().masked().items():
