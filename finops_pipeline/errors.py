@@ -6,7 +6,7 @@
     + ServerUnavailable    no answer in time, 429 or a 5xx: worth a retry
     + ServerRejected       any other refusal: our request or its address is wrong
       - ServerExpired      410: what we hold is too old to go on with
-    + ServerMalformed      an answer we cannot read or do not believe
+    + ServerMalformed      an answer we cannot read or do not accept
     + ServerClockDiffers   its clock and ours are minutes apart: its windows may be others than ours
   x LakeError              a lake file cannot be read
     + LakeDamaged          it is missing, or its bytes are not those that were written
@@ -58,7 +58,7 @@ class ServerExpired(ServerRejected):
 
 
 class ServerMalformed(ServerError):
-    """An answer we cannot read or do not believe."""
+    """An answer we cannot read or do not accept."""
 
 
 class ServerClockDiffers(ServerError):

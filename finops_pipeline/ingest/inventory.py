@@ -24,7 +24,7 @@ from finops_pipeline.units import WINDOW
 
 # Files of a day that a reading has to look through before they are put into one.
 _MOST_FILES = 16
-_MISSED = "nobody asked in time, and the Kubernetes API only says what is now"
+_MISSED = "not asked in time, and the Kubernetes API only says what is now"
 
 
 def changes(lake: Lake, ledger: Ledger, reading: Reading) -> Reading:

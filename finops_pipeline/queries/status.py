@@ -1,4 +1,4 @@
-"""The state of an installation as its published file tells it."""
+"""The state of an installation as its published file has it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

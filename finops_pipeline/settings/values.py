@@ -35,7 +35,7 @@ def http_url(url: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("holds more than scheme, host, port and path; secrets go into variables")
     if parts.port == 0:  # asking for it raises ValueError where it is no port
-        raise ValueError("has port 0, where nobody answers")
+        raise ValueError("has port 0, where no server answers")
     if not _is_host(parts.hostname):
         raise ValueError("has no name or address of a host")
     return url

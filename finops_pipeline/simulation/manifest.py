@@ -300,5 +300,5 @@ class _Planter:
         """Return the namespaces in which neither the namespace nor a pod names a team."""
         spaces, workloads = self.catalog.namespaces, self.catalog.workloads
         with_team = {space.name for space in spaces if "team" in space.labels}
-        with_team |= {load.namespace for load in workloads if "team" in load.labels}
+        with_team |= {workload.namespace for workload in workloads if "team" in workload.labels}
         return tuple(space.name for space in spaces if space.name not in with_team)

@@ -23,7 +23,7 @@ from finops_pipeline.units import rfc3339
 _Object = dict[str, object]
 _JOBS_KEPT_MINUTES: Final = 180  # for so long finished jobs and their pods stay listed
 _PROVISIONERS: Final = {"gp2": "kubernetes.io/aws-ebs"}
-_OWNERS: Final[dict[Kind, tuple[str, str]]] = {  # of a pod: API and kind
+_OWNERS: Final[dict[Kind, tuple[str, str]]] = {  # API and kind of what owns a pod
     "deployment": ("apps/v1", "ReplicaSet"),
     "statefulset": ("apps/v1", "StatefulSet"),
     "daemonset": ("apps/v1", "DaemonSet"),

@@ -52,7 +52,7 @@ _LONGEST_MESSAGE = 300  # DuckDB lists every option of its CSV reader
 
 @dataclass(frozen=True)
 class Bill:
-    """A file that can be believed.
+    """A file that is plausible.
 
     Args:
         sha256: of what it holds, unpacked: the same bill twice is known by it.

@@ -1,6 +1,6 @@
 """OpenCost and Kubecost: what was allocated and what it ran on, one window at a time.
 
-A 200 is not believed here, only read: ``plausibility`` judges it. Of two equal names in one answer
+A 200 is only read here: ``plausibility`` judges it. Of two equal names in one answer
 the last wins, as in every JSON reader; the sums that ``plausibility`` compares notice the loss.
 """
 
@@ -340,7 +340,7 @@ def _refuse_other_window(items: Iterable[Any], start: datetime, length: timedelt
 
 
 def _refuse_other_clusters(items: Iterable[Any]) -> None:
-    """Refuse rows of several clusters: which are this one's no name tells, since it may be any."""
+    """Refuse rows of several clusters: no name says which are this one's, since it may be any."""
     clusters = set(map(attrgetter("properties.source_cluster"), items)) - {None, ""}
     if len(clusters) > 1:
         raise ValueError(

@@ -61,7 +61,7 @@ _STEPS = 2  # a container seen once may have been gone before OpenCost looked
 
 
 def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False) -> Reading:
-    """Judge a reading: return the same, marked by what can be believed of it.
+    """Judge a reading: return the same, marked by how plausible it is.
 
     Args:
         reading: of OpenCost, with ``raw.allocation`` and ``raw.asset``.
@@ -103,7 +103,7 @@ def judge(reading: Reading, presence: Presence | None, *, is_last: bool = False)
 
 
 def cure(minutes_ratio: float) -> str:
-    """Return what to set where a source tells less time than containers ran, by how much less."""
+    """Return what to set where a source reports less time than containers ran, by how much less."""
     return ONE_STEP if minutes_ratio * _MINUTES >= _MINUTES - 1 else COARSE
 
 
@@ -271,7 +271,7 @@ def _lost_time(minutes_ratio: float | None) -> Iterator[str]:
         return
     minutes = minutes_ratio * _MINUTES
     mend = cure(minutes_ratio)
-    yield f"who ran all the time is told to have run {minutes:.3g} of 15 minutes: {mend}"
+    yield f"containers that ran all the time are reported with {minutes:.3g} of 15 minutes: {mend}"
 
 
 def _nodes(assets: pa.Table) -> pa.Table:

@@ -34,7 +34,7 @@ QUERY = {name: f"count({selector})" for name, selector in SERIES.items()} | {"co
 
 @dataclass(frozen=True)
 class Probe:
-    """Facts that a server tells of itself.
+    """Facts that a server reports of itself.
 
     Args:
         version: as it calls itself; None where it does not say.

@@ -29,7 +29,7 @@ from finops_pipeline.sources.reading import (
 from finops_pipeline.sources.retry import RetryBudget
 from finops_pipeline.units import HOUR, WINDOW, rfc3339
 
-_FEW = 10  # containers that ran throughout: one is enough, and OpenCost may lack some
+_FEW = 10  # containers that ran all the time: one is enough, and OpenCost may lack some
 
 # In every selector MATCHERS stands for the labels that tell this cluster's series from others.
 _CONTAINER = "namespace, pod, container"
@@ -420,7 +420,7 @@ def _parse_vector(
             if not 0 <= value <= _MOST:
                 raise ValueError(f"{sample.metric.quantity} cannot be {value}")
             if values.setdefault(key(sample.metric), value) != value:
-                raise ValueError(f"{sample.metric.quantity} of {key(sample.metric)} is told twice")
+                raise ValueError(f"{sample.metric.quantity} of {key(sample.metric)} is given twice")
     return _Vector(by_quantity, [text for text in answer.warnings if not text.startswith(_INFO)])
 
 

@@ -99,7 +99,7 @@ def parse_answer(answer: http.Answer, parse: Callable[[bytes], _Result]) -> _Res
 
     Args:
         answer: what came.
-        parse: raises ``ValueError`` or msgspec's errors for what it cannot read or believe.
+        parse: raises ``ValueError`` or msgspec's errors for what it cannot read or accept.
 
     Raises:
         ServerMalformed: naming the request, the reason and the first 200 bytes.

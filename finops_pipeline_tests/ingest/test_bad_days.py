@@ -65,7 +65,7 @@ def test_a_source_that_forgot_everything_replaces_nothing(tmp_path):
         assert len(reasons) == 2 * 3  # of two sources, each asked three times
 
 
-def test_volumes_alone_are_not_believed_of_a_cluster_that_had_containers(tmp_path):
+def test_volumes_alone_are_implausible_of_a_cluster_that_had_containers(tmp_path):
     window = {"start": "2026-11-23T00:15:00Z", "end": "2026-11-23T00:30:00Z"}
     name = "alpha//__unmounted__/__unmounted__/__unmounted__"
     properties = {"container": "__unmounted__"}

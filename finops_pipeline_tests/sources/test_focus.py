@@ -178,7 +178,7 @@ def test_a_name_is_no_pattern(file):
         ({"BillingPeriodStart": "soon"}, "holds rows without a BillingPeriodStart"),
     ],
 )
-def test_a_row_that_cannot_be_believed_refuses_the_file(file, changes, message):
+def test_an_implausible_row_refuses_the_file(file, changes, message):
     with pytest.raises(ServerMalformed, match=message):
         examine(file(charges({}, changes)), "USD")
 

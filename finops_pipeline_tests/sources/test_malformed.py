@@ -56,14 +56,14 @@ def test_a_measurement_that_is_unknown_is_null(text: str):
     assert rows["used_bytes"].null_count == 1
 
 
-def test_a_measurement_told_twice_is_refused():
+def test_a_measurement_given_twice_is_refused():
     question = QUESTIONS["raw.volume_usage"]
     document = json.loads(question.body)
     again = copy.deepcopy(document["data"]["result"][0])
     again["value"][1] = "7"
     document["data"]["result"].append(again)
 
-    with pytest.raises(ServerMalformed, match="is told twice"):
+    with pytest.raises(ServerMalformed, match="is given twice"):
         question.read(json.dumps(document).encode())
 
 

@@ -1,4 +1,4 @@
-"""Recorded answers, each judged as it deserves: believed, unverified, degraded or refused."""
+"""Recorded answers, each judged as it deserves: plausible, unverified, degraded or refused."""
 
 import json
 import re
@@ -73,7 +73,7 @@ def with_columns(reading: Reading, table: str, **columns: pa.Array) -> Reading:
 
 
 @pytest.mark.needs("prometheus", "promtool")
-def test_every_window_of_a_healthy_day_is_believed(recorded_prometheus: httpx.Client):
+def test_every_window_of_a_healthy_day_is_plausible(recorded_prometheus: httpx.Client):
     for start in windows(DAY, DAY + timedelta(days=1)):
         presence = prometheus.read_presence(recorded_prometheus, CLUSTER, start)
         judged = judge(reading("day", start), presence)
@@ -128,8 +128,8 @@ def test_an_answer_that_is_wrong_in_part_is_degraded(
 # rows, hours, prices or names away; of "edge" a container names no node, and Prometheus is unknown.
 VERDICTS = {
     "failing_queries": {
-        "baseline_*": "believed",
-        "warn_*": "believed",
+        "baseline_*": "plausible",
+        "warn_*": "plausible",
         "podquery_503_*": "refused",
         "podquery_empty_*": "refused",
         "cpualloc_empty_*": "refused",
@@ -146,7 +146,7 @@ VERDICTS = {
         "all_garbage_*": "unavailable",
     },
     "resolution_300s": {
-        "*_15m_*": "believed",
+        "*_15m_*": "plausible",
         "*_1h_*": "refused",  # another window than ours
         "*_1d_*": "refused",
     },
@@ -195,9 +195,9 @@ def verdict(folder: str, entry: dict[str, Any], seen_by: httpx.Client | None) ->
         return httpx.Response(found.status, content=found.body) if found else NOTHING
 
     try:
-        told = opencost.read_window(client(respond), CLUSTER, start, start + 2 * WINDOW)
+        reading = opencost.read_window(client(respond), CLUSTER, start, start + 2 * WINDOW)
         presence = prometheus.read_presence(seen_by, CLUSTER, start) if seen_by else None
-        judged = judge(told, presence)
+        judged = judge(reading, presence)
     except ServerMalformed:
         return "refused"
     except ServerUnavailable:
@@ -206,7 +206,7 @@ def verdict(folder: str, entry: dict[str, Any], seen_by: httpx.Client | None) ->
         return "rejected"
     if judged.is_degraded:
         return "degraded"
-    return "believed" if judged.is_verified else "unverified"
+    return "plausible" if judged.is_verified else "unverified"
 
 
 def expected(folder: str, file: str) -> str:
@@ -230,10 +230,10 @@ def test_every_recorded_answer_is_judged_as_it_deserves(
 
 @pytest.mark.parametrize(
     ("folder", "entry"),
-    [(f, e) for f, e in RECORDED if expected(f, e["file"]) == "believed"],
+    [(f, e) for f, e in RECORDED if expected(f, e["file"]) == "plausible"],
     ids=lambda value: value if isinstance(value, str) else value["file"],
 )
-def test_what_is_believed_is_only_kept_where_prometheus_cannot_be_asked(
+def test_plausible_windows_are_only_kept_where_prometheus_cannot_be_asked(
     folder: str, entry: dict[str, Any]
 ):
     assert verdict(folder, entry, None) == "unverified"
@@ -325,11 +325,15 @@ def scale(reading: Reading, factor: float, *names: str) -> Reading:
 @pytest.mark.parametrize(
     ("minutes", "cure"),
     [
-        (14, "who ran all the time is told to have run 14 of 15 minutes: OpenCost before 1.115"),
-        (10, "told to have run 10 of 15 .*: set PROMETHEUS_QUERY_RESOLUTION_SECONDS=60 .* on Open"),
+        (
+            14,
+            "containers that ran all the time are reported with 14 of 15 minutes: OpenCost before"
+            " 1.115",
+        ),
+        (10, "reported with 10 of 15 .*: set PROMETHEUS_QUERY_RESOLUTION_SECONDS=60 .* on Open"),
     ],
 )
-def test_short_minutes_are_told_with_their_cure_and_not_taken_for_wrong_costs(
+def test_short_minutes_are_noted_with_their_cure_and_not_taken_for_wrong_costs(
     minutes: int, cure: str
 ):
     judged = judge(scale(healthy(), minutes / 15), presence_of(healthy()))
@@ -355,9 +359,9 @@ def test_one_that_ran_all_the_time_tells_the_loss_however_long_others_ran():
     whole = [row for row in rows if row["node"] and row["minutes"] == 15]
     names = [(row["namespace"], row["pod"], row["container"]) for row in whole]
     minutes = [14.0 if row["pod"] == names[0][1] else min(row["minutes"], 13.0) for row in rows]
-    told = with_columns(healthy(), "raw.allocation", minutes=pa.array(minutes))
+    shortened = with_columns(healthy(), "raw.allocation", minutes=pa.array(minutes))
 
-    judged = judge(told, presence_of(healthy(), ran_throughout=names[:1]), is_last=True)
+    judged = judge(shortened, presence_of(healthy(), ran_throughout=names[:1]), is_last=True)
 
     assert judged.minutes_ratio == pytest.approx(14 / 15)
 
@@ -374,11 +378,11 @@ def without_containers(reading: Reading, is_kept: Callable[[dict[str, Any]], boo
         (row["source_cpu_cost"] or 0) + (left if row["allocation"] == "__idle__" else 0)
         for row in table.to_pylist()
     ]
-    told = replace(reading, tables={**reading.tables, "raw.allocation": table})
-    return with_columns(told, "raw.allocation", source_cpu_cost=pa.array(costs))
+    changed = replace(reading, tables={**reading.tables, "raw.allocation": table})
+    return with_columns(changed, "raw.allocation", source_cpu_cost=pa.array(costs))
 
 
-def test_a_nightly_scale_down_is_believed_at_once():
+def test_a_nightly_scale_down_is_plausible_at_once():
     night = without_containers(
         healthy(), lambda row: not row["node"] or row["namespace"] == "kube-system"
     )
@@ -389,7 +393,7 @@ def test_a_nightly_scale_down_is_believed_at_once():
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
 
 
-def test_every_window_of_a_day_of_the_embedded_cluster_is_believed_at_once():
+def test_every_window_of_a_day_of_the_embedded_cluster_is_plausible_at_once():
     """Replicas and nodes go at night and come in the morning, jobs run for minutes."""
     day = datetime(2026, 3, 9, tzinfo=UTC)
     counts = []
@@ -399,21 +403,21 @@ def test_every_window_of_a_day_of_the_embedded_cluster_is_believed_at_once():
         http.client(server.prometheus_url) as measures,
     ):
         for start in windows(day, day + DAY_LONG):
-            told = opencost.read_window(costs, "demo", start, start + 2 * WINDOW)
-            judged = judge(told, prometheus.read_presence(measures, "demo", start))
-            counts.append(told.tables["raw.allocation"].num_rows)
+            reading = opencost.read_window(costs, "demo", start, start + 2 * WINDOW)
+            judged = judge(reading, prometheus.read_presence(measures, "demo", start))
+            counts.append(reading.tables["raw.allocation"].num_rows)
 
             assert (judged.is_verified, judged.is_degraded) == (True, False), judged.reason
             assert judged.minutes_ratio == 1.0
     assert min(counts) < 0.9 * max(counts)
 
 
-def test_nodes_that_leave_within_the_window_are_believed_at_once():
+def test_nodes_that_leave_within_the_window_are_plausible_at_once():
     assets = healthy().tables["raw.asset"]
     is_leaving = pc.and_(
         pc.equal(assets["asset_kind"], "node"), pc.not_equal(assets["name"], STAYS)
     )
-    told = {
+    columns = {
         name: pc.if_else(is_leaving, pc.multiply(assets[name], 7 / 15), assets[name])
         for name in ("minutes", "source_total_cost")
     }
@@ -422,7 +426,7 @@ def test_nodes_that_leave_within_the_window_are_believed_at_once():
     hours = [0.25 if node["name"] == STAYS else 6.3 / 60 for node in nodes]
     prices = [node["source_total_cost"] * 4 for node in nodes]
     paid = sum(hour * price for hour, price in zip(hours, prices, strict=True))
-    left = with_columns(healthy(), "raw.asset", **told)
+    left = with_columns(healthy(), "raw.asset", **columns)
 
     judged = judge(
         left, presence_of(left, mean_node_hour_price=paid / sum(hours), whole_node_count=1)
@@ -431,17 +435,17 @@ def test_nodes_that_leave_within_the_window_are_believed_at_once():
     assert "a node costs" not in (judged.reason or "")
 
 
-def test_a_mass_rollout_is_believed_at_once():
+def test_a_mass_rollout_is_plausible_at_once():
     rows = healthy().tables["raw.allocation"]
     halves = [
         scale(rename_pods(healthy(), generation), share)
         for generation, share in (("old", 7 / 15), ("new", 8 / 15))
     ]
     both = pa.concat_tables([half.tables["raw.allocation"] for half in halves])
-    told = replace(healthy(), tables={**healthy().tables, "raw.allocation": both})
+    reading = replace(healthy(), tables={**healthy().tables, "raw.allocation": both})
     assert both.num_rows == 2 * rows.num_rows
 
-    judged = judge(told, presence_of(told, ran_throughout=()))
+    judged = judge(reading, presence_of(reading, ran_throughout=()))
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
 
@@ -483,22 +487,24 @@ def test_a_cluster_of_bare_pods_lacks_no_controller():
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
 
 
-def test_adjusted_costs_of_kubecost_are_believed():
-    told = kubecost.reading()
-    presence = presence_of(told, mean_node_hour_price=0.24)  # the list price, before the adjustment
+def test_adjusted_costs_of_kubecost_are_plausible():
+    reading = kubecost.reading()
+    presence = presence_of(
+        reading, mean_node_hour_price=0.24
+    )  # the list price, before the adjustment
 
-    judged = judge(told, presence)
+    judged = judge(reading, presence)
 
     assert (judged.is_verified, judged.is_degraded, judged.reason) == (True, False, None)
 
 
-def test_nodes_that_are_missing_from_the_assets_are_told():
+def test_nodes_that_are_missing_from_the_assets_are_found():
     judged = judge(healthy(), presence_of(healthy(), whole_node_count=5))
 
     assert (judged.is_degraded, judged.reason) == (True, "4 nodes, but Prometheus saw 5")
 
 
-def test_a_cluster_without_anything_is_believed_and_has_no_minutes():
+def test_a_cluster_without_anything_is_plausible_and_has_no_minutes():
     empty = healthy()
     nothing = {name: table.slice(0, 0) for name, table in empty.tables.items()}
 
@@ -508,15 +514,15 @@ def test_a_cluster_without_anything_is_believed_and_has_no_minutes():
 
 
 def test_rows_without_a_cost_are_degraded_but_for_idle():
-    told = healthy()
-    rows = told.tables["raw.allocation"]
+    reading = healthy()
+    rows = reading.tables["raw.allocation"]
     idle = pc.ends_with(rows["allocation"], "__idle__").to_pylist()
     costs = rows["source_total_cost"].to_pylist()
     lost = {idle.index(True), *[at for at, is_idle in enumerate(idle) if not is_idle][:2]}
     left = pa.array([None if at in lost else cost for at, cost in enumerate(costs)], pa.float64())
 
     judged = judge(
-        with_columns(told, "raw.allocation", source_total_cost=left), presence_of(healthy())
+        with_columns(reading, "raw.allocation", source_total_cost=left), presence_of(healthy())
     )
 
     assert (judged.is_verified, judged.is_degraded) == (True, True)

@@ -24,18 +24,18 @@ def server(answer: httpx.Response) -> httpx.Client:
 def test_version_and_clock_of_an_opencost():
     date = {"Date": formatdate(time.time() + 90, usegmt=True)}
 
-    told = probe.probe_opencost(server(httpx.Response(200, content=RECORDED, headers=date)))
+    facts = probe.probe_opencost(server(httpx.Response(200, content=RECORDED, headers=date)))
 
-    assert told.version == "dev (HEAD)"
-    assert told.clock_difference
-    assert 80 < told.clock_difference.total_seconds() <= 90
+    assert facts.version == "dev (HEAD)"
+    assert facts.clock_difference
+    assert 80 < facts.clock_difference.total_seconds() <= 90
 
 
 @pytest.mark.parametrize("date", [{}, {"Date": "yesterday"}])
 def test_a_server_need_not_tell_version_or_time(date):
-    told = probe.probe_opencost(server(httpx.Response(200, content=b"{}", headers=date)))
+    facts = probe.probe_opencost(server(httpx.Response(200, content=b"{}", headers=date)))
 
-    assert (told.version, told.clock_difference) == (None, None)
+    assert (facts.version, facts.clock_difference) == (None, None)
 
 
 def test_a_page_that_is_no_opencost_is_refused():
@@ -62,19 +62,19 @@ def test_an_answer_to_another_question_is_no_count(sample):
 
 @pytest.mark.needs("prometheus", "promtool")
 def test_series_of_a_real_prometheus(recorded_prometheus):
-    told = probe.probe_prometheus(recorded_prometheus, NOW, "")
+    facts = probe.probe_prometheus(recorded_prometheus, NOW, "")
 
-    assert told.version
-    assert told.clock_difference
+    assert facts.version
+    assert facts.clock_difference
     # 33 to 35 containers ran on 4 nodes at that time, and nothing is scraped twice.
-    assert told.series_counts["node_price"] == 4
-    assert 30 <= told.series_counts["container_running"] <= 60
-    assert told.series_counts.keys() == {*probe.SERIES, "copies"}
-    assert told.series_counts["copies"] == 1
+    assert facts.series_counts["node_price"] == 4
+    assert 30 <= facts.series_counts["container_running"] <= 60
+    assert facts.series_counts.keys() == {*probe.SERIES, "copies"}
+    assert facts.series_counts["copies"] == 1
 
 
 @pytest.mark.needs("prometheus", "promtool")
 def test_series_of_a_cluster_that_a_real_prometheus_does_not_know(recorded_prometheus):
-    told = probe.probe_prometheus(recorded_prometheus, NOW, 'cluster="elsewhere"')
+    facts = probe.probe_prometheus(recorded_prometheus, NOW, 'cluster="elsewhere"')
 
-    assert told.series_counts == {}
+    assert facts.series_counts == {}

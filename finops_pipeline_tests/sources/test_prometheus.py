@@ -78,7 +78,7 @@ def declared(name: str, replica: str) -> list[Series]:
 
 
 def restarted(name: str, *ends: int) -> list[Series]:
-    """Restarts just before these minutes, told by two replicas of kube-state-metrics."""
+    """Restarts just before these minutes, measured by two replicas of kube-state-metrics."""
     metric = "kube_pod_container_status_restarts_total"
 
     def count(minute: float) -> float:

@@ -73,7 +73,7 @@ def test_the_recorded_day_is_its_windows(parts):
 @pytest.mark.parametrize(
     "workload", ["kafka", "payments-api", "etl-loader", "ledger-db", "checkout-web"]
 )
-def test_a_workload_that_is_a_hundredth_dearer_is_told(parts, workload):
+def test_a_workload_that_is_a_hundredth_dearer_is_found(parts, workload):
     judged = judge_day(whole(workload, 1.01), parts)
 
     assert judged.is_degraded
@@ -108,14 +108,14 @@ def test_rounding_explains_half_a_digit_of_each_figure(cost, is_degraded):
 )
 def test_a_pod_that_starts_or_ends_is_known_to_a_minute(minutes, cost, is_degraded):
     rows = [
-        {"source_cpu_cost": 0.1, "allocation": f"prod/a/shop/web-{n}/web", "minutes": told}
-        for n, told in enumerate(minutes)
+        {"source_cpu_cost": 0.1, "allocation": f"prod/a/shop/web-{n}/web", "minutes": reported}
+        for n, reported in enumerate(minutes)
     ]
 
     assert judge_day(day(cost), table(*rows)).is_degraded == is_degraded
 
 
-def test_what_only_one_of_both_knows_is_told():
+def test_what_only_one_of_both_knows_is_found():
     rows = table({"source_cpu_cost": 0.1, "workload": "other"})
 
     assert judge_day(day(0.1), rows).reason == (

@@ -356,7 +356,7 @@ def test_a_cost_below_zero_is_right_where_it_was_adjusted(data, adjustment, coun
 
 
 @pytest.mark.parametrize(
-    ("decided", "validity", "is_told"),
+    ("decided", "validity", "is_found"),
     [
         ({"2026-03-08": "rule shop"}, {}, False),
         ({"2026-03-02": "rule shop", "2026-03-08": "none"}, {}, False),
@@ -369,9 +369,9 @@ def test_a_cost_below_zero_is_right_where_it_was_adjusted(data, adjustment, coun
     ],
 )
 @pytest.mark.parametrize("part", ["team", "cost_center"])
-def test_a_rule_is_told_that_decided_nothing_for_a_week(data, part, decided, validity, is_told):
+def test_a_rule_is_found_that_decided_nothing_for_a_week(data, part, decided, validity, is_found):
     for day, rule in decided.items():
         data.given("costs.daily", {"day": day, "cluster": "prod", f"{part}_rule": rule})
     data.given("core.attribution_rule", {**RULE, **validity})
 
-    assert [row["rule"] for row in data.check("attribution_rules_match")] == ["shop"] * is_told
+    assert [row["rule"] for row in data.check("attribution_rules_match")] == ["shop"] * is_found

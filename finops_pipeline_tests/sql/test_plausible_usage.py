@@ -1,4 +1,4 @@
-"""Tests of which usage is believed."""
+"""Tests of which usage is plausible."""
 
 import pytest
 

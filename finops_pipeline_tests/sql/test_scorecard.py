@@ -104,7 +104,7 @@ def test_use_is_met_inside_its_range(data, used, is_met):
 
     assert (row["value"], row["is_met"]) == (pytest.approx(used / 10), is_met)
     memory = score(data, "memory_use", "last_7_days")
-    assert (memory["value"], memory["reason"]) == (None, "no usage was measured and believed")
+    assert (memory["value"], memory["reason"]) == (None, "no plausible usage was measured")
 
 
 def test_volumes_and_spot_nodes_count_by_size(data):
@@ -161,7 +161,7 @@ def test_waste_is_a_share_of_the_cost_of_which_the_use_is_known(data):
     unknown = score(data, "waste_share", "last_7_days", "test")
 
     assert (row["numerator"], row["denominator"], row["value"]) == (7, 10, 0.7)
-    assert (unknown["value"], unknown["reason"]) == (None, "no usage was measured and believed")
+    assert (unknown["value"], unknown["reason"]) == (None, "no plausible usage was measured")
 
 
 def test_windows_are_expected_from_the_first_one_on(data):

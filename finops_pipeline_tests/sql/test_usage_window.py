@@ -73,7 +73,7 @@ def test_usage_that_cannot_be_is_unknown_and_no_waste(data, usages, reason):
         [[used(0.1)], [used(0.1)], [{**used(0.1), "memory_used_byte_hours": 0.41 * GIB}]],
     ],
 )
-def test_what_moves_at_all_is_believed(data, usages):
+def test_usage_that_moves_at_all_is_plausible(data, usages):
     given_hour(data, *usages, starts=STARTS[: len(usages)])
 
     assert workload(data, "web")["cpu_used_core_hours"] > 0

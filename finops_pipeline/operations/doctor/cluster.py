@@ -1,4 +1,4 @@
-"""The servers of one cluster: whether they answer, what they lack, and how far to believe them."""
+"""The servers of one cluster: whether they answer, what they lack, and whether it is plausible."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _WAY_IN = (
     "correct kubernetes_access and the kubeconfig or service account that it names, or start the"
     " server"
 )
-_LOG = "look into OpenCost's log, and at Why a window was not believed in docs/operations.md"
+_LOG = "look into OpenCost's log, and at Why a window is implausible in docs/troubleshooting.md"
 
 # Which series a line needs, and what to do when Prometheus has none of them.
 _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -36,7 +36,7 @@ _NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "kube_state_metrics": (
         ("container_running", "container_requests"),
-        "install kube-state-metrics and let Prometheus scrape it; until then nobody can tell"
+        "install kube-state-metrics and let Prometheus scrape it; until then it stays unknown"
         " whether OpenCost leaves containers out",
     ),
     "opencost_metrics": (
@@ -162,7 +162,7 @@ class _Servers:
             return self._finding(
                 "opencost_answer",
                 FAILED,
-                f"{message}, not believed: {reading.reason}",
+                f"{message}, implausible: {reading.reason}",
                 "look into OpenCost's log for queries that fail, and whether its Prometheus has"
                 " everything; windows are read again after 1 h and 24 h",
             )
@@ -170,15 +170,17 @@ class _Servers:
             return self._finding(
                 "opencost_answer", UNKNOWN, f"{message}, unverified: {reading.reason}"
             )
-        return self._finding("opencost_answer", OK, f"{message}, believed")
+        return self._finding("opencost_answer", OK, f"{message}, plausible")
 
     def _minutes(self, reading: Reading) -> Finding:
         ratio = reading.minutes_ratio
         if ratio is None:
             return self._finding(
-                "opencost_minutes", UNKNOWN, "nobody is known to have run throughout"
+                "opencost_minutes", UNKNOWN, "no container is known to have run all the time"
             )
-        message = f"who ran throughout is told to have run {ratio * 15:.3g} of 15 minutes"
+        message = (
+            f"containers that ran all the time are reported with {ratio * 15:.3g} of 15 minutes"
+        )
         if ratio >= 1:
             return self._finding("opencost_minutes", OK, message)
         return self._finding("opencost_minutes", FAILED, message, plausibility.cure(ratio))
@@ -212,12 +214,12 @@ class _Servers:
         if copies is None:
             return self._finding("duplicated_series", UNKNOWN, "no series says who runs")
         if copies <= 1:
-            return self._finding("duplicated_series", OK, "each container is told once")
+            return self._finding("duplicated_series", OK, "each container is measured once")
         return self._finding(
             "duplicated_series",
             WARNING,
-            f"each container is told {copies:.0f} times",
-            "OpenCost tells them beside kube-state-metrics: that is fine here, but take max by"
+            f"each container is measured {copies:.0f} times",
+            "OpenCost exports them beside kube-state-metrics: that is fine here, but take max by"
             " before you sum in dashboards of your own; a third copy is a second"
             " kube-state-metrics: stop it",
         )

@@ -170,7 +170,7 @@ def _inventory(cluster: str, start: datetime, listing: _Listing) -> pa.Table:
     columns = {
         "kind": names,
         "object_count": [listing.counts.get(name) for name in names],
-        "changed_count": [None] * len(names),  # to be told by the states before
+        "changed_count": [None] * len(names),  # filled in from the states before
         "failure": [listing.failure(name) for name in names],
     }
     return raw_table(INVENTORY, cluster, start, columns)
@@ -216,8 +216,8 @@ class _Api:
         if pc.count_distinct(rows["uid"]).as_py() < rows.num_rows:
             raise ServerMalformed(f"cluster {self.cluster}: {kind.path}: an object is listed twice")
 
-    def _page(self, kind: _Kind, place: Mapping[str, str]) -> _Rows:
-        parameters = {"limit": str(_PAGE_OBJECTS), **place}
+    def _page(self, kind: _Kind, position: Mapping[str, str]) -> _Rows:
+        parameters = {"limit": str(_PAGE_OBJECTS), **position}
 
         def fetch(seconds_left: Callable[[], float]) -> _Rows:
             seconds = min(seconds_left(), self.until - time.monotonic())

@@ -1,4 +1,4 @@
--- A cluster in whose newest known window the source tells less time than containers ran.
+-- A cluster in whose newest known window the source reports less time than containers ran.
 --
 -- All its costs are short by that factor; nothing is scaled. The reason names what to set.
 

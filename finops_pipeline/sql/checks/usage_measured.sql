@@ -1,4 +1,4 @@
--- A window, inside the lookback, whose usage was read and is not believed: it is unknown, and no waste.
+-- A window, inside the lookback, whose usage was read and is implausible: it is unknown, and no waste.
 
 with newest as (
     select max(window_start) as newest_window_start from core.window where table_name = 'raw.container_usage'

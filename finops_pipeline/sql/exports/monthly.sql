@@ -1,6 +1,7 @@
 -- What each workload cost in a month, of the days from $first to the day before $after.
 --
--- Sums of every column of costs.daily that is a cost or hours; windows of a day are not summed.
+-- Sums of every cost and every hours column of costs.daily. window_count is not summed: day_count says how
+-- many days were read.
 
 select
     cast(date_trunc('month', day) as date) as month,

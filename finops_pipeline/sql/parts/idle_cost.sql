@@ -31,7 +31,7 @@ on_node as (
     where node is not null
     group by all
 ),
-nowhere as (
+without_node as (
     select
         cluster,
         window_start,
@@ -74,7 +74,6 @@ left join on_node
     and on_node.window_start = node.window_start
     and on_node.node = node.name
 union all by name
--- What rows without a node cost is in the idle rest of some node: taken off once, for the cluster.
 select
     cluster,
     window_start,
@@ -86,4 +85,4 @@ select
     -cpu_cost as cpu_cost,
     -memory_cost as memory_cost,
     -gpu_cost as gpu_cost
-from nowhere;
+from without_node;

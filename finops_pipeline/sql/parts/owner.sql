@@ -44,7 +44,7 @@ stated as (
         and workload_label.day = identity.day
         and workload_label.namespace = identity.namespace
         and workload_label.workload = identity.workload
-        -- The source tells the Jobs of a CronJob by its name.
+        -- The source gives the Jobs of a CronJob its name, and the kind job.
         and replace(lower(workload_label.workload_kind), 'cronjob', 'job') = identity.workload_kind
     join core.label_key using (label)
     union all

@@ -1,6 +1,6 @@
--- Usage of each container in a window, as Prometheus measured it, where it is believed.
+-- Usage of each container in a window, as Prometheus measured it, where it is plausible.
 --
--- A broken sensor is no idle workload: what is not believed is unknown.
+-- A broken sensor is no idle workload: implausible usage is unknown.
 
 select
     cluster,

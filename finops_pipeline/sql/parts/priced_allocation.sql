@@ -3,7 +3,7 @@
 -- Costs are cast to decimal here, once. The cost of load balancers, which allocations share, is not in it.
 -- Ghosts and the source's own idle rows are left out.
 
--- A cost that is no number, or that no cluster has, is not believed: the source's own sum then counts.
+-- A cost that is no number, or that no cluster has, is implausible: the source's own sum then counts.
 with exact as (
     select
         *,
@@ -57,7 +57,7 @@ select
         gpu_hours * price.gpu_hour_price,
         coalesce(source_gpu_cost, 0) + coalesce(gpu_adjustment_cost, 0)
     ) as decimal(28, 10)) as gpu_cost,
-    -- The last part of a row's name tells what is no container: __shared__, __unmounted__, ...
+    -- The last part of a row's name says what is no container: __shared__, __unmounted__, ...
     case
         when ends_with(allocation.allocation, '__') then coalesce(nullif(regexp_extract(
             allocation.allocation, '(^|/)__(unmounted|shared|external|unallocated)__$', 2

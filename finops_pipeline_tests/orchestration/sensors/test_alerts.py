@@ -1,4 +1,4 @@
-"""A run that fails is told once to a real server, and so is the tick that succeeds after it."""
+"""A failed run is reported once to a real server, and so is the tick that succeeds after it."""
 
 import json
 from collections.abc import Iterator

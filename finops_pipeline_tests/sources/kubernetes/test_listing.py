@@ -98,7 +98,7 @@ def test_a_proxys_page_is_not_read_as_an_empty_cluster():
         read(lambda _: PROXY)
 
 
-def test_an_api_without_namespaces_is_not_believed():
+def test_an_api_without_namespaces_is_implausible():
     with pytest.raises(ServerMalformed, match="no namespace at all"):
         read(lists({"/api/v1/namespaces": []}))
 

@@ -11,8 +11,8 @@ create table core.node_hourly (
     cpu_capacity_core_hours    double      not null,  -- of its CPU [core-hours]
     memory_capacity_byte_hours double      not null,  -- of its memory [byte-hours]
     gpu_capacity_hours         double      not null,  -- of its GPUs [GPU-hours]
-    cpu_measured_core_hours    double      not null,  -- of those windows whose usage is believed [core-hours]
-    memory_measured_byte_hours double      not null,  -- of those windows whose usage is believed [byte-hours]
+    cpu_measured_core_hours    double      not null,  -- of the windows whose usage is plausible [core-hours]
+    memory_measured_byte_hours double      not null,  -- of the windows whose usage is plausible [byte-hours]
     window_count               integer     not null,  -- windows it was there in
     check (window_count between 1 and 4)
 );

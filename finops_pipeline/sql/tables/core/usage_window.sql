@@ -1,6 +1,6 @@
--- Whether what Prometheus said containers used in a window is believed: a broken sensor is no idle workload.
+-- Whether the usage Prometheus reported of a window is plausible: a broken sensor is no idle workload.
 --
--- Not believed is usage of which nothing was measured, that is zero for all of a cluster, or that was the
+-- Implausible is usage of which nothing was measured, that is zero for all of a cluster, or that was the
 -- same in every window of an hour, three at least: of one container each may be true, of all of them none is.
 -- A window is judged beside those of its hour only: the order in which windows are read changes nothing.
 
@@ -8,7 +8,7 @@ create table core.usage_window (
     window_start             timestamptz not null,
     cluster                  varchar     not null,
     is_plausible             boolean     not null,  -- whether usage counts; else it is unknown
-    reason                   varchar,               -- why it is not believed; null when it is
+    reason                   varchar,               -- why it is implausible; null when it is plausible
     container_count          integer     not null,  -- containers that OpenCost knows of
     measured_container_count integer     not null,  -- containers with a measured CPU or memory
     check (is_plausible = (reason is null))

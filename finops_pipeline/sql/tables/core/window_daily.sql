@@ -1,6 +1,6 @@
--- How far what OpenCost said of each day of each cluster can be believed.
+-- How plausible OpenCost's answers are, for each day of each cluster.
 --
--- Where minutes_ratio is below 1, the source told less time than containers ran: costs of the day
+-- Where minutes_ratio is below 1, the source reported less time than containers ran: costs of the day
 -- are short by up to that factor, and nothing is scaled. To be joined to tables by day and cluster.
 -- A day whose windows do not add up to the source's answer for the day in one piece is degraded as a
 -- whole; the reason is that of raw.source_daily in core.window.
@@ -11,7 +11,7 @@ with compared as (
     from core.window
     where table_name = 'raw.source_daily' and status = 'final' and is_verified
 ),
-told as (
+costs_read as (
     select *, cast(window_start as date) as day, status in ('provisional', 'final') as is_read
     from core.window
     where table_name = 'raw.allocation'
@@ -30,7 +30,7 @@ select
         as is_reconciled,  -- whether its windows are the day in one piece; null is not compared
     count(*) filter (status = 'lost')
         as lost_window_count,  -- windows that the source had forgotten before they were read
-    min(minutes_ratio) as minutes_ratio  -- smallest of told over true time; 1 is right, null is unknown
-from told
+    min(minutes_ratio) as minutes_ratio  -- smallest of reported over true time; 1 is right, null is unknown
+from costs_read
 left join compared using (day, cluster)
 group by all;

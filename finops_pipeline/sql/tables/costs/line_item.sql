@@ -4,7 +4,7 @@
 -- the view itself, even with a condition, looks through all of it.
 --
 -- Costs are hours x price, cast to decimal once; the other tables only sum them. Usage is null where
--- Prometheus did not measure it, or is not believed (core.usage_window). Kubecost has more kinds of cost:
+-- Prometheus did not measure it, or it is implausible (core.usage_window). Kubecost has more kinds of cost:
 -- shared, external (from outside the cluster), unallocated (to any container), and for the cluster as a whole
 -- cluster_management, network and the other kinds that its assets name.
 
@@ -44,8 +44,8 @@ create view costs.line_item (
     gpu_used_hours,              -- used, as far as measured; else null [GPU-hours]
     volumes                      -- byte-hours and cost by volume, as the source says; JSON object
 ) as
--- What no pod costs. By name: a column that a part does not have is null.
-with without_pod as (
+-- Rows that are no allocation of the source. By name: a column that a part does not have is null.
+with without_allocation as (
     from part.idle_cost
     union all by name
     from part.unmounted_load_balancer
@@ -159,4 +159,4 @@ select
     cpu_billed_core_hours,
     memory_billed_byte_hours,
     gpu_billed_hours
-from without_pod;
+from without_allocation;

@@ -13,11 +13,11 @@ create table costs.node_daily (
     is_spot                    boolean,
     cpu_capacity_core_hours    double,
     cpu_billed_core_hours      double,                    -- allocated to containers [core-hours]
-    cpu_measured_core_hours    double,                    -- capacity while usage is believed [core-hours]
+    cpu_measured_core_hours    double,                    -- capacity while usage is plausible [core-hours]
     cpu_used_core_hours        double,
     memory_capacity_byte_hours double,
     memory_billed_byte_hours   double,                    -- allocated [byte-hours]
-    memory_measured_byte_hours double,                    -- capacity while usage is believed [byte-hours]
+    memory_measured_byte_hours double,                    -- capacity while usage is plausible [byte-hours]
     memory_used_byte_hours     double,
     gpu_capacity_hours         double,
     cpu_cost                   decimal(28, 10) not null,  -- of its CPU [currency]

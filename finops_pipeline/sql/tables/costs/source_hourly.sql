@@ -23,7 +23,7 @@ with whole as (
     where window_start >= $start and window_start < $end
     group by all
 ),
-told as (
+reported as (
     select
         cluster,
         window_start,
@@ -98,7 +98,7 @@ summed as (
                 step: sum(shared_cost * step_ratio)
             }
         ], recursive := true)
-    from told
+    from reported
     group by hour, cluster, namespace, workload
 )
 select

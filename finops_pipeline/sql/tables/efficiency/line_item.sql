@@ -1,4 +1,4 @@
--- What each container requested, used and wasted in a window, as far as Prometheus measured it.
+-- What each container requested, used and wasted in a window, as far as its usage is plausible.
 --
 -- Ask for a range as efficiency.line_item('2026-11-20', '2026-11-21'), end excluded.
 -- Waste is the cost of what was billed and not used: cost x (1 - used / billed), never below zero.

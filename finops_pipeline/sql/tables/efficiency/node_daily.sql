@@ -1,6 +1,6 @@
 -- How much of each node was allocated and used on each UTC day.
 --
--- Ratios are over what the node has; used only where usage was measured and is believed. Null is unknown,
+-- Ratios are over what the node has, where its usage was measured and is plausible. Null is unknown,
 -- never zero.
 
 create view efficiency.node_daily as
@@ -32,7 +32,7 @@ select
         cpu_cost * (cpu_measured_core_hours / nullif(cpu_capacity_core_hours, 0))
         + memory_cost * (memory_measured_byte_hours / nullif(memory_capacity_byte_hours, 0))
     ) / nullif(cpu_cost + memory_cost, 0)
-        as measured_cost_ratio,  -- share of capacity whose usage is believed, weighted by cost
+        as measured_cost_ratio,  -- share of capacity whose usage is plausible, weighted by cost
     window_count,
     96 as expected_window_count  -- windows of a day
 from costs.node_daily

@@ -9,11 +9,11 @@ with aim (metric, unit, lowest, highest, target, unknown) as (
     values
         ('attributed_share', 'ratio', 1, null, '1', 'no cost in this period'),
         ('labelled_share', 'ratio', null, null, null, 'no label is configured, or no workload has cost'),
-        ('cpu_use', 'ratio', 0.5, 0.65, '0.5 to 0.65', 'no usage was measured and believed'),
-        ('memory_use', 'ratio', 0.45, 0.6, '0.45 to 0.6', 'no usage was measured and believed'),
+        ('cpu_use', 'ratio', 0.5, 0.65, '0.5 to 0.65', 'no plausible usage was measured'),
+        ('memory_use', 'ratio', 0.45, 0.6, '0.45 to 0.6', 'no plausible usage was measured'),
         ('storage_use', 'ratio', 0.65, 0.8, '0.65 to 0.8', 'of no volume is known how full it is'),
         ('idle_share', 'ratio', null, null, null, 'no cost in this period'),
-        ('waste_share', 'ratio', null, null, null, 'no usage was measured and believed'),
+        ('waste_share', 'ratio', null, null, null, 'no plausible usage was measured'),
         ('spot_share', 'ratio', null, null, null, 'no node is known'),
         ('windows_read', 'ratio', 1, null, '1', 'no window was due in this period'),
         ('freshness', 'hours', null, 9, 'at most 9', 'nothing was read yet')

@@ -1,7 +1,7 @@
 -- What each container of a workload used in the 14 days up to the newest window of its cluster, all replicas.
 --
 -- Percentiles are exact, of means over a window and replica; a maximum is that of the maxima inside windows.
--- Windows whose usage is not believed (core.usage_window) are left out. A container of a pod that OpenCost
+-- Windows whose usage is implausible (core.usage_window) are left out. A container of a pod that OpenCost
 -- does not know counts as a workload of its own.
 
 create view usage.container_profile as
@@ -53,7 +53,7 @@ measured as (
         from recent
         join core.usage_window using (cluster, window_start)
         where is_plausible
-    ) as believed using (cluster, window_start)
+    ) as plausible_window using (cluster, window_start)
     where container <> '' and coalesce(cpu_mean_cores, memory_mean_bytes) is not null
 )
 select
