@@ -1,1 +1,1 @@
-"""What people read as a whole: charts; it reads tables and writes nothing."""
+"""Charts for people to look at; later also pages and mails. Reads tables and writes nothing."""

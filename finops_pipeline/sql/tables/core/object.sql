@@ -48,7 +48,7 @@ select
     cluster,
     namespace,                   -- Kubernetes namespace; null where the kind has none
     name,                        -- its name
-    uid,                         -- identifies the object, also among those of the same name
+    uid,                         -- identifies it among objects of the same name
     window_start,                -- window of the raw row that says how it was
     window_start as valid_from,  -- first window it was so
     next_start as valid_until,   -- first window it was no longer so; null while it is, as far as is known

@@ -8,7 +8,7 @@ create table core.window (
     is_verified    boolean     not null,  -- whether independent views agreed on it
     is_degraded    boolean     not null,  -- whether something in it is known to be wrong
     reason         varchar,               -- why it is absent, lost, unverified, degraded or short of minutes
-    minutes_ratio  double,                -- reported over true time of containers that ran all of it; 1 is right
+    minutes_ratio  double,                -- reported over true time of a container; 1 is right
     row_count      bigint,                -- rows it holds
     total          decimal(28, 10),       -- sum of what the table measures, as the source says it
     read_count     integer     not null,  -- how often it was read

@@ -3,7 +3,7 @@
 create table raw.service (
     cluster                 varchar     not null,  -- cluster
     window_start            timestamptz not null,  -- first instant of the window it was seen in, UTC
-    uid                     varchar     not null,  -- identifies the object, also among those of the same name
+    uid                     varchar     not null,  -- identifies it among objects of the same name
     namespace               varchar     not null,  -- Kubernetes namespace
     name                    varchar     not null,  -- its name
     service_kind            varchar,               -- ClusterIP, NodePort, LoadBalancer or ExternalName

@@ -3,7 +3,7 @@
 create table raw.storage_class (
     cluster             varchar     not null,  -- cluster
     window_start        timestamptz not null,  -- first instant of the window it was seen in, UTC
-    uid                 varchar     not null,  -- identifies the object, also among those of the same name
+    uid                 varchar     not null,  -- identifies it among objects of the same name
     name                varchar     not null,  -- its name
     provisioner         varchar,               -- who makes its volumes
     reclaim_policy      varchar,               -- what becomes of it once its claim is gone
