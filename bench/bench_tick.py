@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -29,12 +30,13 @@ from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.recording import record
 from finops_pipeline.installation.source_registry import SOURCES, open_clients
 from finops_pipeline.sources.reading import Reading
-from finops_pipeline.units import DAY, WINDOW, rfc3339, window_start, windows
+from finops_pipeline.units import DAY, MIB, WINDOW, rfc3339, window_start, windows
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 5
 MOST_CPU_SECONDS = 4
 MOST_RATIO = 1.3
+_BLOCK_BYTES = 512  # of ru_oublock, whatever the file system
 CONFIG = """
 is_demo = true
 
@@ -56,6 +58,14 @@ current-context: demo
 """
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a process costs."""
+
+    cpu_seconds: float
+    written_mib: float
+
+
 def main() -> None:
     """Print one line per figure."""
     # The cluster answers for the past only: ticks pretend to run in the last hours.
@@ -68,7 +78,7 @@ def main() -> None:
         seconds: dict[int, list[float]] = {days: [] for days in folders}
         for number in range(ROUNDS):
             for days, folder in folders.items():
-                seconds[days].append(tick(folder, now + (2 + number) * WINDOW))
+                seconds[days].append(tick(folder, now + (2 + number) * WINDOW).cpu_seconds)
     ratios = [long / short for long, short in zip(seconds[365], seconds[7], strict=True)]
     print_figure("tick_35_days_cpu_seconds", statistics.median(seconds[35]), MOST_CPU_SECONDS)
     print_figure("tick_365_to_7_days_cpu_ratio", statistics.median(ratios), MOST_RATIO)
@@ -138,8 +148,8 @@ def date_rows(rows: pa.Table, start: datetime) -> pa.Table:
     return rows.set_column(position, field, pa.array([start] * rows.num_rows, field.type))
 
 
-def tick(folder: Path, now: datetime) -> float:
-    """Return the CPU seconds of a tick in a process of its own, its imports left out."""
+def tick(folder: Path, now: datetime) -> Cost:
+    """Return what a tick costs in a process of its own, its imports left out."""
     command = [sys.executable, "-m", "bench.bench_tick", rfc3339(now)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = subprocess.run(
@@ -150,23 +160,24 @@ def tick(folder: Path, now: datetime) -> float:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    return float(run.stdout.splitlines()[-1])
+    seconds, written = run.stdout.split()[-2:]
+    return Cost(float(seconds), float(written))
 
 
 def tick_and_print(now: datetime) -> None:
-    """Print the CPU seconds of this process between its imports and the end of a tick."""
+    """Print what this process costs between its imports and the end of a tick."""
     from finops_pipeline.definitions import defs
     from finops_pipeline.orchestration.in_process import run_tick
 
     imports = Path("imports.txt")
     if imports.exists():
         import_all(imports.read_text().split())
-    before = cpu_seconds()
+    before = cost()
     outcome = run_tick(defs, now)
-    used = cpu_seconds() - before
+    after = cost()
     assert (outcome.is_success, outcome.windows_read) == (True, 3), outcome
     imports.write_text("\n".join(sys.modules))
-    print(used)
+    print(after.cpu_seconds - before.cpu_seconds, after.written_mib - before.written_mib)
 
 
 def import_all(names: list[str]) -> None:
@@ -176,10 +187,10 @@ def import_all(names: list[str]) -> None:
             import_module(name)
 
 
-def cpu_seconds() -> float:
-    """Return the CPU of this process, its threads included."""
+def cost() -> Cost:
+    """Return what this process has cost so far, its threads included."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    return Cost(used.ru_utime + used.ru_stime, used.ru_oublock * _BLOCK_BYTES / MIB)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from finops_pipeline.installation.context import utc_now
 from finops_pipeline.orchestration.resources import InstallationResource
+from finops_pipeline.orchestration.storage import EventLogStorage
 from finops_pipeline.settings import Settings
 
 # 0.3 s each: a day's runs are gone in an hour, and nothing else waits for long.
@@ -41,8 +41,7 @@ def oldest_run(settings: Settings) -> datetime:
 def trim(instance: dg.DagsterInstance, before: datetime) -> int:
     """Delete some finished runs that were created before an instant, the oldest first.
 
-    Their events go with them: the UI then shows what they materialised as missing. Dagster leaves
-    their files, so those are deleted, too.
+    Their events go with them: the UI then shows what they materialised as missing.
 
     Returns:
         Runs deleted; 0 when none is left.
@@ -52,18 +51,10 @@ def trim(instance: dg.DagsterInstance, before: datetime) -> int:
     for run_id in (record.dagster_run.run_id for record in records):
         instance.delete_run(run_id)
         instance.compute_log_manager.delete_logs(prefix=[run_id])
-        _delete_events_file(instance, run_id)
+        if isinstance(instance.event_log_storage, EventLogStorage):
+            instance.event_log_storage.delete_run_file(run_id)
     _delete_sensor_logs(instance, before)
     return len(records)
-
-
-def _delete_events_file(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete the events of a run: on SQLite a file of their own, which stays at its full size."""
-    storage = instance.event_log_storage
-    if isinstance(storage, SqliteEventLogStorage):
-        file = Path(storage.path_for_shard(run_id))
-        for part in (file, *file.parent.glob(f"{file.name}-*")):
-            part.unlink(missing_ok=True)
 
 
 def _delete_sensor_logs(instance: dg.DagsterInstance, before: datetime) -> None:
