@@ -22,7 +22,9 @@ same comments are in `duckdb_tables()` and `duckdb_columns()`.
 NOTE = "Written by `make docs` from {source}; change it there.\n"
 KINDS = {
     "lake": "Files of the lake",
-    "table": "A table, filled when what it is made from changes",
+    "ledger": "Rows of the ledger or of the settings",
+    "full": "A table, filled as a whole when what it is made from changes",
+    "incremental": "A table, filled where what it is made from changes",
     "view": "A view, computed when it is asked",
 }
 SCHEMA_TEXTS = {
@@ -108,7 +110,7 @@ def format_storage(table: Table) -> str:
     """Format kind and grain of a table, and how long its rows are kept."""
     grain = f"by `{table.grain_column}`" if table.grain_column else "not by time"
     days = f"for `retention.{table.retention_setting}`" if table.retention_setting else "for good"
-    return f"{KINDS[table.kind]}, {grain}; kept {days}."
+    return f"{KINDS[table.kind.name]}, {grain}; kept {days}."
 
 
 @cache

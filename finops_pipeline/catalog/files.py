@@ -45,10 +45,15 @@ class SqlFile:
         return self.path.read_text(encoding="utf-8")
 
     @cached_property
+    def opening(self) -> str:
+        """The lines of comment that the file opens with."""
+        lines = re.match(r"(?:--.*\n)*", self.text)
+        return lines.group() if lines else ""
+
+    @cached_property
     def description(self) -> str:
         """The comment the file opens with."""
-        lines = re.match(r"(?:--.*\n)*", self.text)
-        return re.sub(r"^-- ?", "", lines.group() if lines else "", flags=re.MULTILINE).strip()
+        return uncomment(self.opening)
 
     @property
     def version(self) -> str:
@@ -122,6 +127,11 @@ class SqlFile:
             return _parse_select(self.query) if self.query else {}
         except ValueError as error:
             raise TableError(f"{self.path}: {error}") from error
+
+
+def uncomment(lines: str) -> str:
+    """Return the text of lines of comment."""
+    return re.sub(r"^-- ?", "", lines, flags=re.MULTILINE).strip()
 
 
 def digest(*texts: str) -> str:

@@ -24,7 +24,7 @@ def _entry(table: Table, settings: Mapping[str, Any]) -> TableEntry:
         table.name,
         table.schema,
         table.row_description,
-        table.kind,
+        table.kind.name,
         table.grain_column,
         settings.get(table.retention_setting or ""),
         len(table.columns),

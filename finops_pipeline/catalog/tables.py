@@ -9,7 +9,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from finops_pipeline.catalog.columns import list_columns
-from finops_pipeline.catalog.files import PARTS_DIR, SQL_DIR, SqlFile, digest
+from finops_pipeline.catalog.files import PARTS_DIR, SQL_DIR, SqlFile, digest, uncomment
+from finops_pipeline.catalog.kinds import INCREMENTAL, LAKE, LEDGER, VIEW, Kind, parse_kind
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR
 
@@ -17,19 +18,15 @@ _CREATE = re.compile(r"^create (?:table|view) .*", re.MULTILINE | re.DOTALL)
 _VIEW = re.compile(r"create view \S+(?:\s*\(.*?\n\))?\s*as\s", re.DOTALL)
 # A select reads tables of its own schema and of those before it.
 SCHEMAS = ("raw", "core", "costs", "usage", "efficiency", "kpis")
-_SLOTS = {"window_start": HOUR, "hour": HOUR, "day": DAY}
-
-# Of tables that keep less than the lake does: end of their name, and setting.
-OWN_RETENTION = {"quarter_hourly": "quarter_hourly_days", "container_daily": "container_days"}
-# Days of hourly tables that lie in the database itself, and not in files beside it: setting.
-NATIVE_DAYS_SETTING = "native_hourly_days"
+_TIME_COLUMNS = ("window_start", "hour", "day")
+_KIND = re.compile(r"^-- kind: (?P<kind>.+)\n\Z", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Table(SqlFile):
-    """``sql/tables/<schema>/<name>.sql``.
+    """``sql/tables/<schema>/<name>.sql``: a comment that ends with its kind, and what makes it.
 
-    Either a ``create table`` and the select that fills it; or a ``create table`` alone, for rows
+    That is a ``create table`` and the select that fills it; or a ``create table`` alone, for rows
     that come from the lake (schema raw) or the ledger; or a ``create view``.
     """
 
@@ -48,9 +45,14 @@ class Table(SqlFile):
         return f"{self.schema}.{self.path.stem}"
 
     @cached_property
+    def description(self) -> str:
+        """The comment the file opens with, without the kind."""
+        return uncomment(_KIND.sub("", self.opening))
+
+    @cached_property
     def ddl(self) -> str:
         """The ``create`` statement, without the comment before it and with the parts it reads."""
-        return f"{self._head}{self.query}" if self.is_view else self._create
+        return f"{self._head}{self.query}" if self._head else self._create
 
     @cached_property
     def _create(self) -> str:
@@ -66,39 +68,39 @@ class Table(SqlFile):
         return view.group() if view else ""
 
     @cached_property
-    def is_view(self) -> bool:
-        """Return whether its rows are computed when it is read."""
-        return bool(self._head)
+    def kind(self) -> Kind:
+        """Kind of its rows: how they are made and kept, as its file says.
+
+        Raises:
+            TableError: it does not say so, or something that is none.
+        """
+        line = _KIND.search(self.opening)
+        if not line:
+            raise TableError(f"{self.path}: its first comment does not end with '-- kind: …'")
+        try:
+            return parse_kind(line["kind"])
+        except ValueError as error:
+            raise TableError(f"{self.path}: {error}") from error
 
     @property
-    def is_line_item(self) -> bool:
-        """Return whether it is a view over the lake that makes each row from its window alone."""
-        return self.is_view and self.path.stem == "line_item"
+    def is_view(self) -> bool:
+        """Return whether its rows are computed when it is read."""
+        return self.kind.name == VIEW
 
     @property
     def is_raw(self) -> bool:
         """Return whether its rows are the lake's."""
-        return self.schema == "raw"
+        return self.kind.name == LAKE
 
     @property
-    def is_archived(self) -> bool:
-        """Return whether its old days lie in files, and only the recent ones in the database.
-
-        Tables by hour or window, but for those of the ledger and those that keep recent days only.
-        """
-        return bool(self.query) and self.is_growing and self.slot == HOUR and not self.own_retention
-
-    @property
-    def own_retention(self) -> str | None:
-        """The setting that says for how many days rows are kept; None: as long as the lake's."""
-        return next(
-            (name for ending, name in OWN_RETENTION.items() if self.name.endswith(ending)), None
-        )
+    def is_growing(self) -> bool:
+        """Return whether it is filled slot by slot instead of whole."""
+        return self.kind.slot is not None
 
     @property
     def is_filed(self) -> bool:
         """Return whether readers see a view, since files hold some of its rows, or all."""
-        return self.is_raw or self.is_archived
+        return self.is_raw or self.kind.archived_after is not None
 
     @property
     def storage(self) -> str:
@@ -109,7 +111,7 @@ class Table(SqlFile):
     @cached_property
     def written_query(self) -> str | None:
         """The select that makes its rows; None when they come from the lake or the ledger."""
-        if self.is_view:
+        if self._head:
             return self._create.removeprefix(self._head)
         return self.statements[1].query.strip() if len(self.statements) > 1 else None
 
@@ -152,17 +154,12 @@ class Table(SqlFile):
     @property
     def time_column(self) -> str | None:
         """The column that says when, if it has one: ``window_start``, ``hour`` or ``day``."""
-        return next((name for name in _SLOTS if name in self.columns), None)
+        return next((name for name in _TIME_COLUMNS if name in self.columns), None)
 
     @property
     def grain_column(self) -> str | None:
         """The column that says when, of views by month too."""
         return self.time_column or ("month" if "month" in self.columns else None)
-
-    @property
-    def kind(self) -> str:
-        """Kind of storage: ``lake``, ``table`` or ``view``."""
-        return "lake" if self.is_raw else "view" if self.is_view else "table"
 
     @property
     def row_description(self) -> str:
@@ -172,28 +169,34 @@ class Table(SqlFile):
     @property
     def retention_setting(self) -> str | None:
         """The key of ``[retention]`` that says for how long rows are kept; None: for good."""
-        by_hour = self.time_column in {"window_start", "hour"}
-        return self.own_retention or ("raw_days" if by_hour else None)
-
-    @property
-    def is_growing(self) -> bool:
-        """Return whether it is filled range by range instead of whole."""
-        if self.query is None:
-            return self.time_column is not None
-        return "start" in self.parameters
-
-    @property
-    def is_settled(self) -> bool:
-        """Return whether its readers are filled again when its rows differ, not its inputs.
-
-        Tables of core by day say things of many hours that seldom change, from inputs that do.
-        """
-        return self.schema == "core" and "start" in self.parameters and self.time_column == "day"
+        if self.kind.is_kept_for_good:
+            return None
+        is_by_hour = self.time_column in {"window_start", "hour"}
+        return self.kind.forgotten_after or ("raw_days" if is_by_hour else None)
 
     @property
     def slot(self) -> timedelta:
         """Length of the time of a growing table that is deleted and filled at once."""
-        return _SLOTS[self.time_column or "day"]
+        return HOUR if self.kind.is_by_hour else DAY
+
+    def verify(self) -> None:
+        """Look whether the statements are those of the kind.
+
+        Raises:
+            TableError: they are not.
+        """
+        kind = self.kind
+        for feature, is_needed, is_there in (
+            ("schema raw", kind.name == LAKE, self.schema == "raw"),
+            ("create view", kind.name == VIEW, bool(self._head)),
+            ("a select", kind.name not in {LAKE, LEDGER}, self.query is not None),
+            ("$start and $end", kind.name == INCREMENTAL, {"start", "end"} <= self.parameters),
+        ):
+            if is_needed != is_there:
+                verb = "needs" if is_needed else "has no"
+                raise TableError(f"{self.path}: kind {kind.name} {verb} {feature}")
+        if kind.name == INCREMENTAL and (kind.slot == "day") != (self.time_column == "day"):
+            raise TableError(f"{self.path}: no column says in which {kind.slot} a row is")
 
 
 @cache
@@ -206,7 +209,8 @@ def read_tables(folder: Path, parts_dir: Path = PARTS_DIR) -> dict[str, Table]:
     """Return the tables of a folder of table files, each after the tables it reads.
 
     Raises:
-        TableError: a file reads a table that has none, is no SQL, or leaves open what a column is.
+        TableError: a file reads a table that has none, is no SQL, is not what its kind says, or
+            leaves open what a column is.
     """
     by_name: dict[str, Table] = {}
     for path in folder.glob("*/*.sql"):
@@ -220,4 +224,5 @@ def read_tables(folder: Path, parts_dir: Path = PARTS_DIR) -> dict[str, Table]:
     in_order = {name: by_name[name] for name in order.static_order()}
     for table in in_order.values():
         _ = table.columns  # a file without clear columns is refused here
+        table.verify()
     return in_order

@@ -16,7 +16,15 @@ from finops_pipeline.lake.files import Lake, LakeFile
 from finops_pipeline.sources.reading import Reading
 from finops_pipeline.state.ledger import Ledger
 from finops_pipeline.state.schedule import Schedule
-from finops_pipeline.state.window import FINAL, LOST, PROVISIONAL, Key, StoredFile, Window
+from finops_pipeline.state.window import (
+    ALL_CLUSTERS,
+    FINAL,
+    LOST,
+    PROVISIONAL,
+    Key,
+    StoredFile,
+    Window,
+)
 
 # Column whose sum stands in ledger and restatements, so that one number tells what a change meant.
 MEASURES = {
@@ -243,6 +251,40 @@ def write_and_verify(lake: Lake, window: Window, rows: pa.Table) -> tuple[Stored
     if not lake.read(file.path, file.file_sha256).equals(rows):
         raise LakeDamaged(file.path, "does not hold what was written")
     return StoredFile(**vars(file)), replace(window, file=file.path)
+
+
+def append(
+    lake: Lake,
+    ledger: Ledger,
+    table_name: str,
+    window_start: datetime,
+    at: datetime,
+    rows: pa.Table,
+) -> Window | None:
+    """Store rows that are said once and never change, of all clusters together.
+
+    Args:
+        lake: where the file is written.
+        ledger: names it.
+        table_name: a raw table that is appended.
+        window_start: the instant, day or month that the rows are of.
+        at: when they were said.
+        rows: in the table's columns.
+
+    Returns:
+        The ledger's row; None where the window has rows already, which then stay.
+
+    Raises:
+        LakeDamaged: what was written cannot be read back; the ledger does not name it.
+    """
+    before = ledger.day([table_name], ALL_CLUSTERS, window_start.date())
+    if (table_name, window_start) in before:
+        return None
+    file, window = write_and_verify(
+        lake, final_window(table_name, ALL_CLUSTERS, window_start, at, rows), rows
+    )
+    is_committed = ledger.commit(before, [*before.values(), window], [file], at)
+    return window if is_committed else None
 
 
 def window_facts(windows: Iterable[Window]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import duckdb
 from finops_pipeline.catalog.files import query_text
 from finops_pipeline.errors import CloseRefused
 from finops_pipeline.installation.context import Installation
-from finops_pipeline.installation.recording import final_window, write_and_verify
+from finops_pipeline.installation.recording import append
 from finops_pipeline.queries.published import open_published
 from finops_pipeline.state.window import ALL_CLUSTERS, STATEMENT, Window
 from finops_pipeline.units import day_start
@@ -39,12 +39,11 @@ def close_month(
         LakeDamaged: what was written cannot be read back; the month is as open as before.
     """
     start, end = day_start(month), day_start(next_month(month))
-    at, ledger = installation.clock(), installation.state.ledger
+    at = installation.clock()
     if at < end:
         raise CloseRefused(f"{month:%Y-%m} is not over")
-    before = ledger.day([STATEMENT], ALL_CLUSTERS, month)
-    if before:
-        raise CloseRefused(f"{month:%Y-%m} was closed at {_format_close(before[STATEMENT, start])}")
+    if closed := _closed_window(installation, start):
+        raise CloseRefused(f"{month:%Y-%m} was closed at {closed.fetched_at:%Y-%m-%d %H:%M} UTC")
     with open_published(installation.settings.data_dir) as published:
         if not is_forced:
             _require_final(published, month, start, end)
@@ -52,11 +51,15 @@ def close_month(
         rows = published.execute(_STATEMENT, arguments).to_arrow_table()
     if not rows.num_rows:
         raise CloseRefused(f"no cost of {month:%Y-%m} is published")
-    closed = final_window(STATEMENT, ALL_CLUSTERS, start, at, rows)
-    file, window = write_and_verify(installation.lake, closed, rows)
-    if not ledger.commit(before, [window], [file], at):
+    window = append(installation.lake, installation.state.ledger, STATEMENT, start, at, rows)
+    if not window:
         raise CloseRefused(f"{month:%Y-%m} was closed just now by another process")
     return rows.num_rows, window.total or Decimal()
+
+
+def _closed_window(installation: Installation, start: datetime) -> Window | None:
+    windows = installation.state.ledger.day([STATEMENT], ALL_CLUSTERS, start.date())
+    return windows.get((STATEMENT, start))
 
 
 def next_month(month: date) -> date:
@@ -81,7 +84,3 @@ def _format_windows(rows: Sequence[tuple[str, str, datetime, str]]) -> str:
         for cluster, table_name, at, status in rows
     ]
     return "; ".join([*texts[:_MOST_LISTED], *(["..."] if len(rows) > _MOST_LISTED else [])])
-
-
-def _format_close(window: Window) -> str:
-    return f"{window.fetched_at:%Y-%m-%d %H:%M} UTC"

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import duckdb
 
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.errors import (
     DamageRepaired,
     DiskFull,
@@ -21,7 +22,7 @@ from finops_pipeline.installation.source_registry import OPENCOST_DAY, SOURCES
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.operations.compaction import NIGHTLY_HOUR, sweep, unreferenced_before
 from finops_pipeline.state.database import CURE
-from finops_pipeline.state.window import BILL, RAW, STATEMENT
+from finops_pipeline.state.window import BILL
 from finops_pipeline.units import MIB
 from finops_pipeline.warehouse.connect import hold_lock, is_full
 
@@ -143,10 +144,10 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
     path, now = damage.path, installation.clock()
     if _is_as_named(installation.lake, path):
         raise StateError(f"the state database is damaged: it is wrong about {path}; {CURE}")
-    if not path.startswith(RAW) or path.startswith(STATEMENT):
+    if _is_unrepeatable(path):
         raise LakeError(
-            f"{damage}; it holds frozen days or a statement, which no source can say again: put it"
-            " back from the backup"
+            f"{damage}; it holds frozen days or what was claimed, which no source can say again:"
+            " put it back from the backup"
         )
     if path.startswith(BILL):
         installation.state.bill_files.forget()  # what is in its folder is read again
@@ -155,6 +156,12 @@ def _discard(installation: Installation, damage: LakeDamaged) -> None:
     readable = [source for source in (*SOURCES, OPENCOST_DAY) if not source.heartbeat]
     oldest = {name: first for source in readable for name in source.tables}
     installation.state.ledger.discard_file(path, now, str(damage), oldest)
+
+
+def _is_unrepeatable(path: str) -> bool:
+    """Return whether a file holds rows that were made here, and cannot be made again."""
+    table = tables()[path.partition("/")[0]]
+    return not table.is_raw or table.kind.is_appended
 
 
 def _is_as_named(lake: Lake, path: str) -> bool:

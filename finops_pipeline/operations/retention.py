@@ -51,7 +51,7 @@ def freeze_old_days(installation: Installation) -> list[date]:
 
 
 def _daily_tables() -> Iterable[Table]:
-    return (table for table in tables().values() if table.is_growing and table.time_column == "day")
+    return (table for table in tables().values() if table.kind.slot == "day" and not table.is_raw)
 
 
 def _is_published(

@@ -10,14 +10,15 @@ import dagster as dg
 
 from finops_pipeline.catalog.tables import tables
 from finops_pipeline.orchestration.metadata.tables import key
-from finops_pipeline.state.window import MONTHLY
 from finops_pipeline.units import WINDOW
 
 PUBLISHED = dg.AssetKey("published")
 # Their pages say that ticks go on.
 ALWAYS = {key("core.cluster"), key("core.window"), PUBLISHED}
 _FROM_SOURCES = {
-    key(name) for name, table in tables().items() if table.is_raw and name not in MONTHLY
+    key(name)
+    for name, table in tables().items()
+    if table.is_raw and not table.kind.is_kept_for_good
 }
 
 

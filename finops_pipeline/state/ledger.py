@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from finops_pipeline.catalog.tables import tables
 from finops_pipeline.state.connect import begin_writing, upsert
 from finops_pipeline.state.schedule import Due, Schedule, after_end
 from finops_pipeline.state.tables import lake_file, ledger, ledger_day, restatement
@@ -36,7 +37,6 @@ from finops_pipeline.state.window import (
     BILL,
     FINAL,
     LOST,
-    MONTHLY,
     PROVISIONAL,
     RAW,
     Day,
@@ -351,7 +351,8 @@ class Ledger:
 
 def _is_expiring(table: Table) -> ColumnElement[bool]:
     """Return the condition for rows about raw tables that are not kept for good."""
-    return and_(table.c.table_name.startswith(RAW), table.c.table_name.not_in(MONTHLY))
+    kept = [name for name, file in tables().items() if file.kind.is_kept_for_good]
+    return and_(table.c.table_name.startswith(RAW), table.c.table_name.not_in(kept))
 
 
 def _select_day(table_names: Iterable[str], cluster: str, day: date) -> Select[*tuple[Any, ...]]:

@@ -10,9 +10,7 @@ FINAL = "final"  # read for the last time
 LOST = "lost"  # never read, and the source has forgotten it
 
 RAW = "raw."  # prefix of the tables that sources fill; those of others are frozen days
-# Of all clusters together, with one window a month. They are kept for good, since no source can
-# give again what they hold.
-BILL, STATEMENT = MONTHLY = ("raw.bill", "raw.statement")
+BILL, STATEMENT = "raw.bill", "raw.statement"  # one window a month, of all clusters together
 ALL_CLUSTERS = "(all)"  # no name of a cluster
 # By the names that tables had in files of the lake, which stay as they were written.
 CURRENT_NAMES = {"efficiency.sum_daily": "efficiency.workload_usage_daily"}

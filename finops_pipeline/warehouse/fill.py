@@ -103,7 +103,7 @@ class Filler:
 
     def _bring_back(self, table: Table, stale: StaleSlots) -> None:
         """Make rows of days that lie in files, since some hours of them stay as they are."""
-        for day in stale.days if table.is_archived else []:
+        for day in stale.days if table.kind.archived_after else []:
             if day in stale.fingerprints[DAYS]:
                 self.archive.bring_back(table, day)
             else:

@@ -53,11 +53,16 @@ class Fingerprints:
             return {slot: digest(table.version, content) for slot, content in hashes.items()}
         own = digest(table.version, *self._settings_of(table))
         reads = sorted(table.reads)
-        upstream = [self._of_upstream(name) for name in reads if not self._tables[name].is_settled]
-        settled = [self._settled_hashes(name) for name in reads if self._tables[name].is_settled]
+        upstream = [
+            self._of_upstream(name) for name in reads if not self._is_compared_by_rows(name)
+        ]
+        settled = [self._settled_hashes(name) for name in reads if self._is_compared_by_rows(name)]
         if table.is_growing or table.is_view:
             return _combine_by_slot(own, upstream, settled)
         return {None: digest(own, *map(_combine, [*upstream, *settled]))}
+
+    def _is_compared_by_rows(self, name: str) -> bool:
+        return self._tables[name].kind.is_compared_by_rows
 
     def _of_upstream(self, name: str) -> Slots:
         """Return of a table whose rows hold for some days only those: a row touches no others."""

@@ -87,7 +87,7 @@ class LineItemCache:
         if not is_view and "start" not in file.parameters:
             return []
         tables = (self._tables[name] for name in sorted(file.reads))
-        return [table for table in tables if table.is_line_item]
+        return [table for table in tables if table.kind.is_cached]
 
     def _compute(self, view: Table, part: Range) -> None:
         self.cache_views(view, part)

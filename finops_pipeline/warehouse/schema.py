@@ -60,9 +60,9 @@ class Schema:
         with transaction(self._connection):
             self._drop(table.name)
             self._connection.execute(table.ddl.replace(table.name, table.storage, 1))
-            if table.is_archived:
+            if table.kind.archived_after:
                 self._show(table, [], NEVER)
-            if table.is_line_item:
+            if table.kind.is_cached:
                 self._make_macro(table)
             if not table.is_filed:
                 self._comment([table])
@@ -72,7 +72,7 @@ class Schema:
         """Make the macro of a range: unlike the view it reads nothing of the lake outside of it."""
         query = (view.query or "").rstrip(";")
         for table in (self._tables[name] for name in sorted(view.reads)):
-            if table.is_line_item:
+            if table.kind.is_cached:
                 query = replace_table(query, table.name, f"from {table.name}(start_at, end_at)")
             elif "window_start" in table.columns:
                 query = replace_table(query, table.name, f"from {table.name} where {_IN_MACRO}")
@@ -108,15 +108,17 @@ class Schema:
         self._select_by_view.clear()
 
     def _files(self, table: Table, part: Range) -> Sequence[Path]:
-        if table.is_archived and part == ALWAYS:  # all would be read at each tick; nights do
+        if (
+            table.kind.archived_after and part == ALWAYS
+        ):  # all would be read at each tick; nights do
             return self._archive.current_files(table)[0]
-        if table.is_archived:
+        if table.kind.archived_after:
             return self._archive.files(table, part)
         return self._source_data.files(table.name, part.start, part.end)
 
     def _current_files(self, table: Table) -> tuple[Sequence[Path], Range]:
         """Return all files of a table; questions about hours after theirs need not open them."""
-        if table.is_archived:
+        if table.kind.archived_after:
             return self._archive.current_files(table)
         return self._source_data.current_files(table.name), ALWAYS
 

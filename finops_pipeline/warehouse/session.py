@@ -16,7 +16,7 @@ from typing import Any
 
 from finops_pipeline.catalog.files import SqlFile
 from finops_pipeline.catalog.table_entries import table_entries
-from finops_pipeline.catalog.tables import NATIVE_DAYS_SETTING, Table, tables
+from finops_pipeline.catalog.tables import Table, tables
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR, day_start
 from finops_pipeline.warehouse.archive import Archive
@@ -47,7 +47,7 @@ def open_warehouse(
         path: the database file; created when missing, since all of it can be derived again.
         source_data: the lake and the ledger; what they answer must not change while it is open.
         settings: what a select may name after a dollar sign; some say for how many days the rows
-            of a table are kept (:data:`tables.OWN_RETENTION`), or lie in the database itself.
+            of a table are kept, or lie in the database itself.
         sql: the tables, each after those it reads; by default those of the SQL files.
 
     Raises:
@@ -119,7 +119,7 @@ class Warehouse:
         with translate_damage(self.path):
             read_everything(self.connection)
         for table in self.tables.values():
-            if table.is_archived:
+            if table.kind.archived_after:
                 self._filler.discard_days(table, self.archive.changed_days(table))
 
     def refresh(self) -> dict[str, int]:
@@ -246,7 +246,7 @@ class Warehouse:
 
     def _stale_days(self, table: Table) -> list[datetime]:
         """List the days on which a growing table is not made from what is there now, or broken."""
-        if table.is_archived:
+        if table.kind.archived_after:
             self._filler.discard_days(table, self.archive.broken_days(table))
         stored = self.bookkeeping.fingerprints(table.name, DAYS)
         return _sorted_times(stale_slots(self._kept_days(table), stored))
@@ -259,15 +259,15 @@ class Warehouse:
     def _archive_old_days(self, table: Table) -> None:
         """Move days that have become old from the database to files."""
         days = _sorted_times(self._kept_days(table))
-        if table.is_archived and days:
-            native = timedelta(days=self._settings[NATIVE_DAYS_SETTING])
+        if table.kind.archived_after and days:
+            native = timedelta(days=self._settings[table.kind.archived_after])
             self._filler.archive_days(table, days[-1] - native + DAY)
 
     def _stale_slots(self, table: Table, days: list[datetime]) -> StaleSlots:
         by_day = self._kept_days(table)
         if table.slot != HOUR:
             return StaleSlots(days, days, [day for day in days if day in by_day], {DAYS: by_day})
-        if table.is_archived:  # their files are about to be read
+        if table.kind.archived_after:  # their files are about to be read
             for day in days:
                 changed = self.archive.changed_days(table, Range(day, day + DAY))
                 self._filler.discard_days(table, changed)
@@ -284,10 +284,10 @@ class Warehouse:
         """Return the fingerprints of a growing table by day, without days that it forgets."""
         frozen = self._source_data.frozen_day_hashes(table.name)
         days = by_time(self._day_fingerprints.of_table(table.name)) | by_time(frozen)
-        if not days or not table.own_retention:
+        if not days or not table.kind.forgotten_after:
             return days
         newest = _sorted_times(days)[-1]
-        oldest = newest - timedelta(days=self._settings[table.own_retention])
+        oldest = newest - timedelta(days=self._settings[table.kind.forgotten_after])
         return {day: days[day] for day in _sorted_times(days) if day > oldest}
 
     def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:

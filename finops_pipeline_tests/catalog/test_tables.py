@@ -1,9 +1,11 @@
 """Tests of table files: columns, select, grain and order."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from finops_pipeline.catalog.kinds import FULL, INCREMENTAL, LAKE, LEDGER, VIEW
 from finops_pipeline.catalog.tables import SCHEMAS, read_tables, tables
 from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY, HOUR
@@ -39,20 +41,43 @@ def test_a_view_is_read_like_a_table(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "is_growing", "is_view"),
+    ("name", "kind", "is_growing"),
     [
-        ("raw.item", True, False),
-        ("core.window", True, False),
-        ("core.price", False, False),
-        ("costs.line_item", False, True),
-        ("costs.hourly", True, False),
-        ("costs.summary", False, False),
+        ("raw.item", LAKE, True),
+        ("core.window", LEDGER, True),
+        ("core.price", LEDGER, False),
+        ("costs.line_item", VIEW, False),
+        ("costs.hourly", INCREMENTAL, True),
+        ("costs.summary", FULL, False),
     ],
 )
-def test_how_a_table_is_filled_follows_from_its_file(folder, name, is_growing, is_view):
+def test_a_file_says_how_its_table_is_filled(folder, name, kind, is_growing):
     table = read_tables(folder)[name]
 
-    assert (table.is_growing, table.is_view) == (is_growing, is_view)
+    assert (table.kind.name, table.is_growing) == (kind, is_growing)
+    assert "kind" not in table.description
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("costs.daily", "", "first comment does not end with '-- kind: …'"),
+        ("costs.daily", "-- kind: full", r"kind full has no \$start and \$end"),
+        ("costs.daily", "-- kind: view", "kind view needs create view"),
+        ("costs.daily", "-- kind: lake by day", "kind lake needs schema raw"),
+        ("costs.daily", "-- kind: ledger", "kind ledger has no a select"),
+        ("costs.daily", "-- kind: incremental by hour", "no column says in which hour a row is"),
+        ("costs.hourly", "-- kind: incremental by day", "no column says in which day a row is"),
+        ("costs.summary", "-- kind: incremental by day", r"needs \$start and \$end"),
+        ("raw.item", "-- kind: ledger", "kind ledger has no schema raw"),
+        ("raw.item", "-- kind: monthly", "kind 'monthly' is none of lake by window, .*, view"),
+    ],
+)
+def test_a_file_that_is_not_of_its_kind_is_refused(folder, name, kind, message):
+    write(folder, name, re.sub("-- kind: .*", kind or "--", SQL[name]))
+
+    with pytest.raises(TableError, match=rf"{name.partition('.')[2]}\.sql: .*{message}"):
+        read_tables(folder)
 
 
 def test_a_slot_is_an_hour_or_a_day(folder):
@@ -78,6 +103,8 @@ def test_a_changed_file_has_another_version(folder):
 
 CUT = """
 -- Cost of apples by hour.
+--
+-- kind: view
 
 create view costs.apple_hourly as
 select
@@ -229,7 +256,7 @@ def test_every_table_comes_after_those_it_reads():
     ],
 )
 def test_a_broken_file_is_named(folder, query, message):
-    ddl = "-- Broken.\n\ncreate table costs.summary (total_cost double);\n\n"
+    ddl = "-- Broken.\n--\n-- kind: full\n\ncreate table costs.summary (total_cost double);\n\n"
     (folder / "costs" / "summary.sql").write_text(f"{ddl}{query};\n")
 
     with pytest.raises(TableError, match=message):
@@ -237,7 +264,7 @@ def test_a_broken_file_is_named(folder, query, message):
 
 
 def test_a_file_without_a_table_is_named(folder):
-    (folder / "costs" / "summary.sql").write_text("-- Nothing is created here.\n\nselect 1;\n")
+    (folder / "costs" / "summary.sql").write_text("-- Nothing.\n--\n-- kind: full\n\nselect 1;\n")
 
     with pytest.raises(TableError, match=r"summary\.sql creates neither a table nor a view"):
         read_tables(folder)
@@ -245,6 +272,8 @@ def test_a_file_without_a_table_is_named(folder):
 
 def test_aliases_and_parts_of_a_query_are_no_tables(folder):
     (folder / "costs" / "summary.sql").write_text("""-- Cost.
+--
+-- kind: full
 
 create table costs.summary (total_cost double);
 

@@ -295,4 +295,4 @@ def test_a_tick_takes_up_the_bill_and_shows_what_it_refused(own_home):
     key = AssetKey(["raw", "bill"])
     event = own_home.instance.get_latest_materialization_event(key)
     metadata = event.asset_materialization.metadata
-    assert (metadata["rows_held"].value, metadata["months_held"].value) == (1, 1)
+    assert (metadata["rows_held"].value, metadata["windows_held"].value) == (1, 1)

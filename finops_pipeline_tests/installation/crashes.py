@@ -2,7 +2,7 @@
 
 One process imports everything and then forks for each tick: a start costs milliseconds. It is the
 work of a tick without Dagster: read each source, tidy the lake, then fill, check and publish all
-tables.
+tables, and keep what is claimed.
 """
 
 import json
@@ -30,6 +30,7 @@ from finops_pipeline.cli.demo import kubeconfig
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import SOURCES
+from finops_pipeline.operations.claims import keep_claims
 from finops_pipeline.operations.compaction import compact_lake
 from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.state.window import Key, Window
@@ -50,6 +51,8 @@ POINTS = {
     "checked, not published": ("_store_publication", "return", 1),
     "copied, not renamed": ("copyfile", "return", 1),
     "renamed": ("_replace", "return", 1),
+    "a claim is written, the ledger does not name it": ("write_and_verify", "return", 1),
+    "a claim is kept": ("append", "return", 1),
 }
 
 
@@ -75,6 +78,7 @@ class Home:
                 read_due(source, installation, self.start, now)
             compact_lake(installation)
             installation.publish()
+            keep_claims(installation)
 
     def ledger_windows(self, now: datetime) -> dict[Key, Window]:
         """Return the ledger's row of every window."""

@@ -22,6 +22,8 @@ INSTANT = pa.timestamp("us", "UTC")
 SQL = {
     "raw.item": """
 -- What was bought in a window.
+--
+-- kind: lake by window
 
 create table raw.item (
     window_start timestamptz not null,  -- first instant of the window, UTC
@@ -31,6 +33,8 @@ create table raw.item (
 """,
     "core.window": """
 -- Windows.
+--
+-- kind: ledger by hour
 
 create table core.window (
     window_start timestamptz not null,  -- first instant of the window, UTC
@@ -39,6 +43,8 @@ create table core.window (
 """,
     "core.price": """
 -- Prices.
+--
+-- kind: ledger
 
 create table core.price (
     name       varchar        not null,  -- what
@@ -47,6 +53,8 @@ create table core.price (
 """,
     "costs.line_item": """
 -- Items with their cost.
+--
+-- kind: view, cached by hour
 
 create view costs.line_item (
     window_start,  -- first instant of the window, UTC
@@ -59,6 +67,8 @@ join core.price using (name);
 """,
     "costs.quarter_hourly": """
 -- Cost by window; recent windows only.
+--
+-- kind: incremental by hour, forgotten after quarter_hourly_days
 
 create table costs.quarter_hourly (
     window_start timestamptz    not null,  -- first instant of the window, UTC
@@ -72,6 +82,8 @@ group by all;
 """,
     "costs.hourly": """
 -- Cost by hour.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table costs.hourly (
     hour       timestamptz    not null,  -- first instant of the hour, UTC
@@ -86,6 +98,8 @@ group by all;
 """,
     "costs.daily": """
 -- Cost by day.
+--
+-- kind: incremental by day
 
 create table costs.daily (
     day        date           not null,  -- UTC day
@@ -99,6 +113,8 @@ group by all;
 """,
     "costs.summary": """
 -- Cost of everything, with tax; one row.
+--
+-- kind: full
 
 create table costs.summary (
     total_cost decimal(28, 4)  -- with tax

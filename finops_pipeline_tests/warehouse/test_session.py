@@ -101,6 +101,8 @@ def test_a_new_window_writes_its_hour_and_its_day(shop):
 
 OFFERED = """
 -- What was sold on a day.
+--
+-- kind: incremental by day, compared by rows
 
 create table core.offered (
     day  date    not null,  -- UTC day
@@ -166,6 +168,8 @@ def test_a_changed_table_of_the_ledger_refills_what_reads_it(shop):
 
 REBATE = """
 -- What is taken off from a day on.
+--
+-- kind: ledger
 
 create table core.rebate (
     valid_from date           not null,  -- first day it holds
@@ -276,8 +280,11 @@ def test_a_changed_file_changes_the_rows(shop):
 
 
 def test_a_table_becomes_a_view_and_a_table_again(shop):
-    view = "-- Cost.\n\ncreate view costs.summary (\n    cost  -- all\n) as\nselect 1 as cost;\n"
-    shop.write("costs.summary", view)
+    shop.write(
+        "costs.summary",
+        "-- Cost.\n--\n-- kind: view\n\n"
+        "create view costs.summary as\nselect\n    1 as cost;  -- all\n",
+    )
     shop.refresh()
     assert shop.rows("costs.summary") == [(1,)]
 
@@ -323,6 +330,8 @@ def test_a_table_that_fails_takes_nothing_from_one_that_reads_the_same(shop):
     # Both read the lake itself, and the same hour of it: the view of the first is rolled back.
     counted = """
 -- Items by hour.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table costs.{name} (
     hour       timestamptz not null,  -- first instant of the hour, UTC

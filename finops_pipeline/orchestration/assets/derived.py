@@ -15,6 +15,7 @@ from finops_pipeline.errors import TableError
 from finops_pipeline.ingest.bill import read_bill
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.ledger_data import OF_LEDGER
+from finops_pipeline.operations.claims import claims, keep_claims
 from finops_pipeline.operations.compaction import compact_lake, unreferenced_before
 from finops_pipeline.operations.repair import inspect_share, is_nightly
 from finops_pipeline.operations.retention import freeze_old_days
@@ -24,13 +25,13 @@ from finops_pipeline.orchestration.assets.specs import OWNERS, table_spec
 from finops_pipeline.orchestration.jobs import BACKFILL, TICK
 from finops_pipeline.orchestration.metadata.tables import describe_table, key
 from finops_pipeline.orchestration.resources import InstallationResource
-from finops_pipeline.state.window import ALL_CLUSTERS, MONTHLY
+from finops_pipeline.state.window import ALL_CLUSTERS
 from finops_pipeline.warehouse.fingerprints import digest
 from finops_pipeline.warehouse.publish import publish
 from finops_pipeline.warehouse.session import Warehouse
 
-# Raw tables that no source fills window by window, and this step does.
-_MONTHLY = {key(name): tables()[name] for name in MONTHLY}
+# Raw tables that no source fills window by window: this step and commands do.
+_KEPT = {key(name): table for name, table in tables().items() if table.kind.is_kept_for_good}
 _DERIVED = {key(name): table for name, table in tables().items() if not table.is_raw}
 _RAW = {name for name, table in tables().items() if table.is_raw}
 _WHOLE = {TICK, BACKFILL}  # jobs of everything
@@ -45,6 +46,12 @@ def _derived_spec(table: Table) -> dg.AssetSpec:
         deps=[key(name) for name in sorted(table.reads or _ledger_sources(table))],
         skippable=True,
     )
+
+
+def _kept_spec(table: Table) -> dg.AssetSpec:
+    claim = claims().get(table.name)
+    deps = [key(name) for name in sorted(claim.reads if claim else ())]
+    return table_spec(table, {"parquet"}, deps=deps, skippable=True)
 
 
 def _ledger_sources(table: Table) -> set[str]:
@@ -70,7 +77,7 @@ _PUBLISHED_SPEC = dg.AssetSpec(
 @dg.multi_asset(
     name="tables",
     specs=[
-        *(table_spec(table, {"parquet"}, skippable=True) for table in _MONTHLY.values()),
+        *map(_kept_spec, _KEPT.values()),
         *map(_derived_spec, _DERIVED.values()),
         _PUBLISHED_SPEC,
     ],
@@ -90,9 +97,9 @@ def derived(
     selected = context.selected_asset_keys
     reported = _reported_versions(context)
     with installation.open_and_repair() as opened, _open_warehouse(opened) as warehouse:
-        for asset, table in _MONTHLY.items():
-            if asset in selected and reported.get(asset) != _months_version(table.name, opened):
-                yield _report_months(table.name, opened)
+        for asset, table in _KEPT.items():
+            if asset in selected and reported.get(asset) != _kept_version(table.name, opened):
+                yield _report_kept(table.name, opened)
         row_counts, failures = _fill(_DERIVED if PUBLISHED in selected else selected, warehouse)
         versions = warehouse.bookkeeping.table_state_ids()
         for asset in (asset for asset in row_counts if asset in selected):
@@ -108,6 +115,7 @@ def derived(
             asset_checks.run_all(warehouse)
             yield _publish(warehouse, opened)
             freeze_old_days(opened)
+            keep_claims(opened)
 
 
 def _reported_versions(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, str]:
@@ -117,7 +125,7 @@ def _reported_versions(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, s
     """
     if context.is_subset or context.run.job_name not in _WHOLE:
         return {}
-    records = context.instance.get_asset_records([*_DERIVED, *_MONTHLY])
+    records = context.instance.get_asset_records([*_DERIVED, *_KEPT])
     reports = {
         record.asset_entry.asset_key: record.asset_entry.last_materialization for record in records
     }
@@ -156,23 +164,23 @@ def _open_warehouse(installation: Installation) -> Iterator[Warehouse]:
         yield warehouse
 
 
-def _months_version(name: str, installation: Installation) -> str:
-    """Return a version that changes with the rows of a month, and when a month is added."""
+def _kept_version(name: str, installation: Installation) -> str:
+    """Return a version that changes with the rows of a window, and when one is added."""
     windows = installation.state.ledger.all_windows(name, ALL_CLUSTERS)
-    return digest(*sorted(f"{month.window_start} {month.content_sha256}" for month in windows))
+    return digest(*sorted(f"{window.window_start} {window.content_sha256}" for window in windows))
 
 
-def _report_months(name: str, installation: Installation) -> dg.MaterializeResult[None]:
-    """Report what the lake holds of a table that has one window a month."""
+def _report_kept(name: str, installation: Installation) -> dg.MaterializeResult[None]:
+    """Report what the lake holds of a table that is kept for good."""
     windows = installation.state.ledger.all_windows(name, ALL_CLUSTERS)
     counts: dict[str, Any] = {
-        "rows_held": sum(month.row_count or 0 for month in windows),
-        "months_held": len(windows),
+        "rows_held": sum(window.row_count or 0 for window in windows),
+        "windows_held": len(windows),
     }
     return dg.MaterializeResult(
         asset_key=key(name),
         metadata=counts | installation.demo_mark(),
-        data_version=dg.DataVersion(_months_version(name, installation)),
+        data_version=dg.DataVersion(_kept_version(name, installation)),
     )
 
 

@@ -4,7 +4,7 @@
 -- than that of costs have no row for each window, so only what is there is looked at.
 
 with known as (
-    select * from core.window where table_name not in ('raw.bill', 'raw.statement')
+    select * from core.window where table_name not in ('raw.bill', 'raw.scorecard', 'raw.statement')
 ),
 expected as (
     select table_name, cluster, unnest(generate_series(

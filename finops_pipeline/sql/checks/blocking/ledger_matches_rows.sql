@@ -25,6 +25,8 @@ with stored_row as (
     union all
     select 'raw.price', cluster, window_start from raw.price
     union all
+    select 'raw.scorecard', '(all)', window_start from raw.scorecard
+    union all
     select 'raw.service', cluster, window_start from raw.service
     union all
     select 'raw.source_daily', cluster, window_start from raw.source_daily

@@ -1,4 +1,6 @@
 -- Rules of the settings that name the owner of a cost without a label; the first that matches decides a part.
+--
+-- kind: ledger
 
 create table core.attribution_rule (
     position_count    integer not null,  -- how many rules are asked before this one

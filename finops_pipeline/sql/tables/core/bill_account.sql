@@ -1,4 +1,6 @@
 -- An account of the cloud's bill whose charges belong to a cluster, as the settings say.
+--
+-- kind: ledger
 
 create table core.bill_account (
     cluster        varchar not null,  -- cluster

@@ -1,4 +1,6 @@
 -- A file in the bill folder, as it was last looked at.
+--
+-- kind: ledger
 
 create table core.bill_file (
     path           varchar     not null,  -- within the bill folder

@@ -1,4 +1,6 @@
 -- What may be spent in a calendar month, as the settings say.
+--
+-- kind: ledger
 
 create table core.budget (
     scope        varchar         not null,  -- what it limits: team, project or namespace

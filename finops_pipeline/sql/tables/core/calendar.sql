@@ -2,6 +2,8 @@
 --
 -- A fiscal year has the name of the calendar year it ends in: where it begins in October, October 2026
 -- is the first month of 2027.
+--
+-- kind: full
 
 create table core.calendar (
     day            date    not null primary key,  -- UTC day

@@ -1,4 +1,6 @@
 -- How far each source of each cluster has been read.
+--
+-- kind: ledger
 
 create table core.cluster (
     cluster        varchar     not null,  -- cluster

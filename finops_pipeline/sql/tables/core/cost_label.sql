@@ -1,4 +1,6 @@
 -- The labels that costs are summed by, as the settings name them.
+--
+-- kind: ledger
 
 create table core.cost_label (
     position_count integer not null,  -- how many labels stand before this one

@@ -1,4 +1,6 @@
 -- The installation and its last publication; one row.
+--
+-- kind: ledger
 
 create table core.installation (
     installation_id varchar     not null,  -- random, made once

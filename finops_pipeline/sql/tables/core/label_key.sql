@@ -1,4 +1,6 @@
 -- The labels that say who owns a cost, in the order they are asked.
+--
+-- kind: ledger
 
 create table core.label_key (
     owner_part     varchar not null,  -- team, environment, project or cost_center

@@ -1,4 +1,6 @@
 -- What each node was and could have given in each hour, as OpenCost's assets say.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table core.node_hourly (
     hour                       timestamptz not null,  -- first instant of the hour, UTC

@@ -3,6 +3,8 @@
 -- A window is described by the states with valid_from <= window_start < coalesce(valid_until, 'infinity').
 -- Join raw.<kind> on cluster, uid and window_start. Before a kind was first read, its earliest state counts
 -- from the creation of the object on, marked as assumed.
+--
+-- kind: view
 
 create view core.object as
 with state as (

@@ -1,4 +1,6 @@
 -- The price used for each node in a window, and where it comes from.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table core.price (
     cluster               varchar     not null,

@@ -1,4 +1,6 @@
 -- The price list of the settings: what counts where the source has no price, or is preferred to it.
+--
+-- kind: ledger
 
 create table core.price_list (
     cluster                  varchar not null,  -- cluster

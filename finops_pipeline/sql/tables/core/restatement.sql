@@ -1,4 +1,6 @@
 -- Every change of a window between two readings.
+--
+-- kind: ledger by hour
 
 create table core.restatement (
     table_name    varchar     not null,  -- raw table

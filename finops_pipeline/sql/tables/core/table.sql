@@ -1,4 +1,6 @@
 -- Each table there is: what a row is, how it is filled, how far back it reaches and how fresh it is.
+--
+-- kind: view
 
 create view core.table as
 with filled as (
@@ -18,7 +20,7 @@ select
     table_name,    -- name with its schema
     schema_name,   -- schema; a table is made from schemas before its own
     description,   -- what a row is
-    kind,          -- lake: files; table: filled when what it is made from changes; view: computed when asked
+    kind,          -- lake: files; ledger: its rows; full, incremental: filled on changes; view: when asked
     grain_column,  -- column that says when: window_start, hour, day or month; null without one
     kept_days,     -- days of rows that are kept; null: for good [days]
     newest_start,  -- first instant of the last window, hour or day filled; null: not by time, or a view

@@ -1,4 +1,6 @@
 -- Who stands behind a team's name, for each time in which that is true; from the settings.
+--
+-- kind: ledger
 
 create table core.team (
     team          varchar not null,  -- the team, as labels and rules name it

@@ -3,6 +3,8 @@
 -- Implausible is usage of which nothing was measured, that is zero for all of a cluster, or that was the
 -- same in every window of an hour, three at least: of one container each may be true, of all of them none is.
 -- A window is judged beside those of its hour only: the order in which windows are read changes nothing.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table core.usage_window (
     window_start             timestamptz not null,

@@ -1,4 +1,6 @@
 -- Every window the platform knows of: what was read, when, and how plausible it is.
+--
+-- kind: ledger by hour
 
 create table core.window (
     table_name     varchar     not null,  -- raw table: raw.allocation, raw.container_usage, ...

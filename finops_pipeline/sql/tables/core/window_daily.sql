@@ -4,6 +4,8 @@
 -- are short by up to that factor, and nothing is scaled. To be joined to tables by day and cluster.
 -- A day whose windows do not add up to the source's answer for the day in one piece is degraded as a
 -- whole; the reason is that of raw.source_daily in core.window.
+--
+-- kind: view
 
 create view core.window_daily as
 with compared as (

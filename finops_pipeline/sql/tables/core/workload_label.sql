@@ -1,6 +1,8 @@
 -- Labels that say who owns a cost, of each workload on each UTC day, as the API first said that day.
 --
 -- A label that changes during a day counts from the next day on. Jobs are left out: their pods carry labels.
+--
+-- kind: incremental by day, compared by rows
 
 create table core.workload_label (
     day           date    not null,  -- UTC day

@@ -2,6 +2,8 @@
 --
 -- For reconciliation, see costs.reconciliation_daily. Disks of nodes themselves are left out: no
 -- container is allocated any of them. A load balancer is counted without the minute that OpenCost adds to it.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table costs.asset_hourly (
     hour          timestamptz     not null,  -- first instant of the hour, UTC

@@ -4,6 +4,8 @@
 -- cost, is split by team as sharing.shared says, and within a team by cost. What the settings keep separate,
 -- and what no team is there to take, stays with the teams 'idle' and 'shared'. A split rounds the running
 -- sum, in units of the last decimal: its parts add up exactly.
+--
+-- kind: incremental by day
 
 create table costs.attributed_daily (
     day          date            not null,

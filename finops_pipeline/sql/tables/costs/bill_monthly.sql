@@ -2,6 +2,8 @@
 --
 -- Our costs and the adjustment add up to the bill, to the last decimal. The row '(no cluster)' holds
 -- charges that no cluster claims, so that a month adds up to its whole bill.
+--
+-- kind: view
 
 create view costs.bill_monthly as
 with bill as (

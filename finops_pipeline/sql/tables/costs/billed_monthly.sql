@@ -1,6 +1,8 @@
 -- What the cloud's bill charges each cluster in a billing month (UTC).
 --
 -- The rows of a month add up to the bill. What no cluster's account claims is cluster '(no cluster)'.
+--
+-- kind: full
 
 create table costs.billed_monthly (
     month          date            not null,  -- first day of the billing month

@@ -2,6 +2,8 @@
 --
 -- A month has the budget that holds on its first day. Teams and projects spend their shares of idle and
 -- shared cost, too; a namespace, in all clusters that have it, its direct cost alone.
+--
+-- kind: view
 
 create view costs.budget_monthly as
 with current_month as (

@@ -1,4 +1,6 @@
 -- How much of each UTC day of each cluster the costs hold, and whether all of it.
+--
+-- kind: view
 
 create view costs.complete_daily as
 select

@@ -1,6 +1,8 @@
 -- Cost of each container of a workload on each UTC day, by owner. Recent days only.
 --
 -- The rows of a day add up to what its cluster cost, to the last decimal; what is no container has none.
+--
+-- kind: incremental by day, forgotten after container_days
 
 create table costs.container_daily (
     day                         date            not null,  -- UTC day

@@ -2,6 +2,8 @@
 --
 -- The rows of a day add up to what its cluster cost, to the last decimal.
 -- Billed hours of an idle row are those that no container was allocated.
+--
+-- kind: incremental by day
 
 create table costs.daily (
     day                         date            not null,  -- UTC day

@@ -2,6 +2,8 @@
 --
 -- The rows of an hour add up to what its cluster cost, to the last decimal.
 -- Billed hours of an idle row are those that no container was allocated.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table costs.hourly (
     hour                        timestamptz     not null,  -- first instant of the hour, UTC

@@ -4,6 +4,8 @@
 -- CPU, memory and GPU are split by what they cost on the node, or in the cluster. Idle cost below zero, and
 -- that of nodes without allocations, is not split. A split rounds the running sum, in units of
 -- the last decimal: its parts add up exactly.
+--
+-- kind: incremental by day
 
 create table costs.idle_share_daily (
     day         date            not null,  -- UTC day

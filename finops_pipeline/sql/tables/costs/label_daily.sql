@@ -1,6 +1,8 @@
 -- Cost by value of each label of attribution.cost_labels on each UTC day.
 --
 -- The rows of a label add up to what its cluster cost on the day, to the last decimal.
+--
+-- kind: incremental by day
 
 create table costs.label_daily (
     day         date            not null,  -- UTC day

@@ -1,6 +1,8 @@
 -- Cost by value of each label of attribution.cost_labels in each hour.
 --
 -- The rows of a label add up to what its cluster cost in the hour, to the last decimal.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table costs.label_hourly (
     hour        timestamptz     not null,  -- first instant of the hour, UTC

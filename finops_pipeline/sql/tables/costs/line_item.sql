@@ -7,6 +7,8 @@
 -- Prometheus did not measure it, or it is implausible (core.usage_window). Kubecost has more kinds of cost:
 -- shared, external (from outside the cluster), unallocated (to any container), and for the cluster as a whole
 -- cluster_management, network and the other kinds that its assets name.
+--
+-- kind: view, cached by hour
 
 create view costs.line_item (
     cluster,

@@ -2,6 +2,8 @@
 --
 -- Projected: the month's cost to the last complete day of the cluster, and for each day after it the mean of
 -- its last 7 complete days, or of those there are. It is no forecast: it knows no trend and no weekday.
+--
+-- kind: view
 
 create view costs.month_projection as
 with newest as (

@@ -1,6 +1,8 @@
 -- Cost of each workload in each calendar month (UTC), by owner, with idle and unmounted cost as rows.
 --
 -- The rows of a month add up to what its clusters cost, to the last decimal.
+--
+-- kind: view
 
 create view costs.monthly as
 with spent as (

@@ -2,6 +2,8 @@
 --
 -- The nodes of a day add up to what costs.daily says of CPU, memory and GPU, to the last decimal. A row
 -- without a node holds what none of them carries: the source's rows without one, taken off idle cost.
+--
+-- kind: incremental by day
 
 create table costs.node_daily (
     day                        date            not null,  -- UTC day

@@ -1,6 +1,8 @@
 -- CPU, memory and GPU cost on each node in each hour, by namespace and owner, with its idle rest.
 --
 -- The rows of an hour add up to what costs.hourly says of these three, to the last decimal.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table costs.node_hourly (
     hour                     timestamptz     not null,  -- first instant of the hour, UTC

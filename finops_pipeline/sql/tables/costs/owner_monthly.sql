@@ -2,6 +2,8 @@
 --
 -- The owners of a month and owner_part add up to what its clusters cost, to the last decimal. Months of
 -- which a cluster has no costs at all have no rows. The views of teams and of projects are cut from this one.
+--
+-- kind: view
 
 create view costs.owner_monthly as
 with owned as (

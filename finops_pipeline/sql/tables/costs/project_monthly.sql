@@ -2,6 +2,8 @@
 --
 -- The projects of a month add up to what its clusters cost, to the last decimal. A project has a row for each
 -- month since its first, of no cost where it had none.
+--
+-- kind: view
 
 create view costs.project_monthly as
 select

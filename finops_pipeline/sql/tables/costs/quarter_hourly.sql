@@ -2,6 +2,8 @@
 --
 -- The rows of a window add up to what its cluster cost, to the last decimal. Recent windows only.
 -- Billed hours of an idle row are those that no container was allocated.
+--
+-- kind: incremental by hour, forgotten after quarter_hourly_days
 
 create table costs.quarter_hourly (
     window_start                timestamptz     not null,

@@ -15,6 +15,8 @@
 -- a cluster as a whole, is left out. Nothing is compared where our prices are not the source's: with prices
 -- or discounts of the settings, or where nodes are adjusted to the bill as a whole.
 -- Source: recorded answers of OpenCost 1.112 at a resolution of 60 seconds.
+--
+-- kind: incremental by day
 
 create table costs.reconciliation_daily (
     day                          date            not null,

@@ -2,6 +2,8 @@
 --
 -- For reconciliation, see costs.reconciliation_daily; our own money is in costs.hourly. Only what is
 -- there: a workload without a volume has no row for storage.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table costs.source_hourly (
     hour          timestamptz     not null,  -- first instant of the hour, UTC

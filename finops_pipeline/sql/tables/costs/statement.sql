@@ -2,6 +2,8 @@
 --
 -- A closed month's statement never changes. What changed since is an adjustment in the next open one, so
 -- that all statements together add up to what is known now, by owner, to the last decimal.
+--
+-- kind: view
 
 create view costs.statement as
 with closed as (

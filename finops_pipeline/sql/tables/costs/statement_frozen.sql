@@ -1,4 +1,6 @@
 -- A row of a closed month's statement, as it was when the month was closed; it never changes.
+--
+-- kind: full
 
 create table costs.statement_frozen (
     statement_month date            not null,  -- first day of the month that was closed

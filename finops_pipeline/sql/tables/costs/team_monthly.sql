@@ -2,6 +2,8 @@
 --
 -- The teams of a month add up to what its clusters cost, to the last decimal. A team has a row for each
 -- month since its first, of no cost where it had none.
+--
+-- kind: view
 
 create view costs.team_monthly as
 select

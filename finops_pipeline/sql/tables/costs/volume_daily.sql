@@ -2,6 +2,8 @@
 --
 -- The rows of a day add up to the storage cost of its cluster, to the last decimal. Storage cost of which
 -- the source names no volume is a row of its own, without a name.
+--
+-- kind: incremental by day
 
 create table costs.volume_daily (
     day                    date            not null,  -- UTC day

@@ -2,6 +2,8 @@
 --
 -- The rows of an hour add up to the storage cost of its cluster, to the last decimal. Storage cost of which
 -- the source names no volume is a row of its own, without a name.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table costs.volume_hourly (
     hour                   timestamptz     not null,  -- first instant of the hour, UTC

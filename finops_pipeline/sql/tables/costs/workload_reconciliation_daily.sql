@@ -7,6 +7,8 @@
 --   day      the same, 5e-6 x 6 figures of each row of the day, and a minute (the resolution) at its price
 --            for each pod that started or ended
 -- Source: recorded answers of OpenCost 1.112 at a resolution of 60 seconds.
+--
+-- kind: incremental by day
 
 create table costs.workload_reconciliation_daily (
     day                    date            not null,

@@ -2,6 +2,8 @@
 --
 -- Ask for a range as efficiency.line_item('2026-11-20', '2026-11-21'), end excluded.
 -- Waste is the cost of what was billed and not used: cost x (1 - used / billed), never below zero.
+--
+-- kind: view, cached by hour
 
 create view efficiency.line_item (
     window_start,

@@ -1,6 +1,8 @@
 -- What each namespace requested, used and wasted in each window. Recent windows only.
 --
 -- Sums only: efficiency.namespace_quarter_hourly makes ratios of them.
+--
+-- kind: incremental by hour, forgotten after quarter_hourly_days
 
 create table efficiency.namespace_usage_quarter_hourly (
     window_start                  timestamptz     not null,

@@ -2,6 +2,8 @@
 --
 -- Ratios are over what the node has, where its usage was measured and is plausible. Null is unknown,
 -- never zero.
+--
+-- kind: view
 
 create view efficiency.node_daily as
 select

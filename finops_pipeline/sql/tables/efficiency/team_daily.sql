@@ -2,6 +2,8 @@
 --
 -- Ratios are used over requested hours of the containers that request something and were measured;
 -- what containers used without a request is a figure of its own. Null is unknown, never zero.
+--
+-- kind: view
 
 create view efficiency.team_daily as
 select

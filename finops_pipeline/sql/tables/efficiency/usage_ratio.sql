@@ -5,6 +5,8 @@
 -- never zero. A level's waste is the sum of its parts; a cluster's includes its idle cost, and not that of
 -- volumes, which stands beside it. What a level does not have is null: idle_cost of all but clusters,
 -- namespace of teams and clusters, day of namespace windows. Single levels have views of their own.
+--
+-- kind: view
 
 create view efficiency.usage_ratio as
 -- What is summed beside workloads: volumes of namespaces and clusters, and what else a cluster pays.

@@ -2,6 +2,8 @@
 --
 -- A volume that no pod mounts is waste, and so is the free room of one whose use is known. Null is unknown,
 -- never zero.
+--
+-- kind: view
 
 create view efficiency.volume_daily as
 select

@@ -1,6 +1,8 @@
 -- What each workload requested, used and wasted on each UTC day, as far as Prometheus measured it.
 --
 -- Sums only: the views of days make ratios of them, for workloads and for what they are part of.
+--
+-- kind: incremental by day
 
 create table efficiency.workload_usage_daily (
     day                           date            not null,  -- UTC day

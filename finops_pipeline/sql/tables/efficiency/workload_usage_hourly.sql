@@ -1,6 +1,8 @@
 -- What each workload requested, used and wasted in each hour, as far as Prometheus measured it.
 --
 -- Sums only: a ratio is made of the sums of the rows it is for. Null is unknown, never zero.
+--
+-- kind: incremental by hour, archived after native_hourly_days
 
 create table efficiency.workload_usage_hourly (
     hour                          timestamptz     not null,  -- first instant of the hour, UTC

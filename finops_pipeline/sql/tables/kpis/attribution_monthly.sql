@@ -1,6 +1,8 @@
 -- Share of each cluster's cost that each team, and each project, pays in each calendar month (UTC).
 --
 -- The shares of a month and owner_part add up to 1; 1 less that of 'unattributed' is what is attributed.
+--
+-- kind: view
 
 create view kpis.attribution_monthly as
 select

@@ -3,6 +3,8 @@
 -- A value is its numerator over its denominator, of sums. One that is not known says why instead. What was
 -- not measured counts in neither: waste is a share of the cost of CPU, memory and GPU that is idle or of
 -- measured use, not of all cost.
+--
+-- kind: view
 
 create view kpis.scorecard as
 with aim (metric, unit, lowest, highest, target, unknown) as (

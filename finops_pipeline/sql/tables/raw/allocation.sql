@@ -2,6 +2,8 @@
 --
 -- Idle and unmounted cost are rows of their own, as the source sends them. Its costs are rounded to
 -- 5 decimals and kept for reconciliation only; our money is in the costs schema. Null is unknown.
+--
+-- kind: lake by window
 
 create table raw.allocation (
     cluster                      varchar     not null,  -- cluster

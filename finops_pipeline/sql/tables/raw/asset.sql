@@ -1,4 +1,6 @@
 -- What each node, disk and load balancer cost in a window, as OpenCost's /assets answered.
+--
+-- kind: lake by window
 
 create table raw.asset (
     cluster           varchar     not null,  -- cluster

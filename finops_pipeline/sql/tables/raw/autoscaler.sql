@@ -1,4 +1,6 @@
 -- Horizontal pod autoscalers, one row per state: stored when something changed, and all of them each UTC day.
+--
+-- kind: lake by window
 
 create table raw.autoscaler (
     cluster               varchar     not null,  -- cluster

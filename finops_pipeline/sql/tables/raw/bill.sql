@@ -1,6 +1,8 @@
 -- A charge of the cloud's bill, as the FOCUS files of the bill folder say it.
 --
 -- Of a billing month the newest files count; one that has been read stays when the folder is emptied.
+--
+-- kind: lake by month, kept for good
 
 create table raw.bill (
     window_start         timestamptz not null,  -- first instant of the billing month, UTC

@@ -1,6 +1,8 @@
 -- What each container used in a window, as Prometheus measured it. Null is unknown, never zero.
 --
 -- A pod's network belongs to all of its containers: it is a row of its own with an empty container.
+--
+-- kind: lake by window
 
 create table raw.container_usage (
     cluster                varchar     not null,  -- cluster

@@ -1,4 +1,6 @@
 -- Pod disruption budgets, one row per state: stored when something changed, and all of them each UTC day.
+--
+-- kind: lake by window
 
 create table raw.disruption_budget (
     cluster                  varchar     not null,  -- cluster

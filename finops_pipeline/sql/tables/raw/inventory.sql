@@ -1,4 +1,6 @@
 -- What the Kubernetes API was asked for in a window, one row per kind of objects.
+--
+-- kind: lake by window
 
 create table raw.inventory (
     cluster       varchar     not null,  -- cluster

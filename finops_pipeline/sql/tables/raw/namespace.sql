@@ -1,4 +1,6 @@
 -- Namespaces of a cluster, one row per state: stored when something changed, and all of them each UTC day.
+--
+-- kind: lake by window
 
 create table raw.namespace (
     cluster      varchar     not null,  -- cluster

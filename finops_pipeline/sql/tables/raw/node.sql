@@ -1,4 +1,6 @@
 -- Nodes of a cluster, one row per state: stored when something changed, and all of them each UTC day.
+--
+-- kind: lake by window
 
 create table raw.node (
     cluster                  varchar     not null,  -- cluster

@@ -2,6 +2,8 @@
 --
 -- Stored when any of them changed, and all of them each UTC day. Workloads that another one manages, such
 -- as the ReplicaSets of a Deployment, are left out: their templates are copies.
+--
+-- kind: lake by window
 
 create table raw.pod_template (
     cluster              varchar     not null,  -- cluster

@@ -1,4 +1,6 @@
 -- Hourly price of each node, volume and load balancer in a window, from OpenCost's own metrics.
+--
+-- kind: lake by window
 
 create table raw.price (
     cluster                varchar     not null,  -- cluster

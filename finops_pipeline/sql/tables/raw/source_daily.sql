@@ -2,6 +2,8 @@
 --
 -- Asked once, when every window of the day has been read for the last time: to be compared with the sum
 -- of the windows. What has no controller is one row per namespace, and idle cost is a row of its own.
+--
+-- kind: lake by day
 
 create table raw.source_daily (
     cluster                      varchar     not null,  -- cluster the cost arose in

@@ -1,6 +1,8 @@
 -- A row of a closed month's statement, as it was when the month was closed.
 --
 -- `finops close` writes it from costs.statement; nothing changes it any more.
+--
+-- kind: lake by month, kept for good, appended
 
 create table raw.statement (
     window_start timestamptz     not null,  -- first instant of the statement's month, UTC

@@ -1,4 +1,6 @@
 -- Storage classes, one row per state: stored when something changed, and all of them each UTC day.
+--
+-- kind: lake by window
 
 create table raw.storage_class (
     cluster             varchar     not null,  -- cluster

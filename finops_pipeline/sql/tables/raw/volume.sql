@@ -1,4 +1,6 @@
 -- Persistent volumes, one row per state: stored when something changed, and all of them each UTC day.
+--
+-- kind: lake by window
 
 create table raw.volume (
     cluster                varchar     not null,  -- cluster

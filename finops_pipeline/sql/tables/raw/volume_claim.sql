@@ -1,4 +1,6 @@
 -- Persistent volume claims, one row per state: stored when something changed, and all of them each UTC day.
+--
+-- kind: lake by window
 
 create table raw.volume_claim (
     cluster               varchar     not null,  -- cluster

@@ -1,4 +1,6 @@
 -- How full each volume claim was in a window, as the kubelet measured it.
+--
+-- kind: lake by window
 
 create table raw.volume_usage (
     cluster        varchar     not null,  -- cluster

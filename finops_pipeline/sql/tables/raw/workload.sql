@@ -1,6 +1,8 @@
 -- What makes pods, one row per state: stored when something changed, and all of them each UTC day.
 --
 -- Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and CronJobs.
+--
+-- kind: lake by window
 
 create table raw.workload (
     cluster         varchar     not null,  -- cluster

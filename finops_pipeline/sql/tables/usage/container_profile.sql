@@ -3,6 +3,8 @@
 -- Percentiles are exact, of means over a window and replica; a maximum is that of the maxima inside windows.
 -- Windows whose usage is implausible (core.usage_window) are left out. A container of a pod that OpenCost
 -- does not know counts as a workload of its own.
+--
+-- kind: view
 
 create view usage.container_profile as
 with recent as (
