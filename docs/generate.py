@@ -28,7 +28,7 @@ KINDS = {
     "view": "A view, computed when it is asked",
 }
 SCHEMA_TEXTS = {
-    "raw": "Rows as the sources gave them, in the Parquet files of the lake.",
+    "raw": "Rows as the sources gave them, and claims as they were made, in the files of the lake.",
     "core": "Windows, prices, usage that is plausible, Kubernetes objects, and settings as rows.",
     "costs": "Cost by owner, workload, node, volume and label, from the line item to the month.",
     "usage": "Use of CPU and memory by container.",

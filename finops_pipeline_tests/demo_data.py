@@ -14,6 +14,7 @@ from finops_pipeline.cli.demo import OWNERS, kubeconfig
 from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import Installation, open_installation
 from finops_pipeline.installation.source_registry import SOURCES
+from finops_pipeline.operations.claims import keep_claims
 from finops_pipeline.simulation import server
 from finops_pipeline.simulation.answer import Answer
 from finops_pipeline.simulation.server import Request, Server, Service
@@ -65,6 +66,8 @@ def publish(folder: Path, now: datetime | None = None, span: timedelta = SPAN) -
         read(installation, end - span, quiet)
         cluster.faults["/prometheus"] = Answer(b"no Prometheus here", 503, server.TEXT)
         read(installation, quiet, end)
+        installation.publish()
+        keep_claims(installation)
         installation.publish()
     return folder
 

@@ -20,6 +20,10 @@ VOLATILE = {
     "core.installation.version",  # grows with each release
     "core.window.reason",
     "kpis.scorecard.value",  # of freshness: by the machine's clock
+    "kpis.scorecard_daily.published_at",
+    "kpis.scorecard_daily.value",
+    "raw.scorecard.published_at",
+    "raw.scorecard.value",
 }
 EXACT = ("DECIMAL", "BIGINT", "INTEGER", "HUGEINT")
 DIGITS = 12
