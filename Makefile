@@ -5,6 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+PORT ?= 3000
 LOCK_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --require-virtualenv
@@ -15,11 +16,11 @@ help:  ## what there is
 
 install: .venv/.installed  ## what the platform needs, into .venv
 
-demo: .venv/.installed  ## an embedded pretend cluster, the pipeline and its UI
-	@$(BIN)/finops demo
+demo: .venv/.installed  ## an embedded pretend cluster, the pipeline and its UI, at PORT=3000
+	@$(BIN)/finops demo --port $(PORT)
 
-run: .venv/.installed  ## the pipeline and its UI for the clusters in finops.toml
-	@$(BIN)/finops run
+run: .venv/.installed  ## the pipeline and its UI for the clusters in finops.toml, at PORT=3000
+	@$(BIN)/finops run --port $(PORT)
 
 test: .venv/.developed .venv-duckdb2/.installed .venv-deploy/.installed  ## all tests; installs what they need where it can
 	@$(BIN)/python -m finops_pipeline_tests.programs
@@ -76,7 +77,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 		{ rm -rf .venv; echo 'python3 -m venv failed; Debian: apt-get install python3-venv' >&2; exit 1; }
 
 .venv/.installed: requirements.lock pyproject.toml | .venv/bin/python
-	@echo 'installing the locked packages into .venv (about 600 MB, once)'
+	@echo 'installing the locked packages into .venv (about 600 MB, once, one or two minutes)'
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install $(THIS)
 	@touch $@

@@ -55,7 +55,7 @@ def _refuse_nan(_context: click.Context, _option: click.Parameter, value: float)
     return value
 
 
-@click.command()
+@click.command(short_help="Answer a query, as table, CSV or JSON.")
 @click.argument("query")
 @_STYLE
 @click.option(
@@ -84,7 +84,7 @@ def sql(query: str, style: str, limit: int, timeout: float) -> None:
     click.echo(answer(job, sys.stdout.buffer), err=True, nl=False)
 
 
-@click.command()
+@click.command(short_help="Costs by team, namespace, workload, ....")
 @click.option(
     "--by",
     "dimensions",

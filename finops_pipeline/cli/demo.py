@@ -1,13 +1,14 @@
 """The demo: embedded cluster, pipeline and Dagster UI as processes that start and end together."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from finops_pipeline.errors import FinopsError
 from finops_pipeline.settings import CONFIG_VARIABLE, PREFIX
 
 _SEED_DAYS = 2  # published first, so that there is something to see
-_CHUNK_DAYS = 12  # then this many at a time, newest first, each published
+_CHUNK_DAYS = 6  # then this many at a time, newest first, each published
 _START_SECONDS = 60.0
 # Ctrl-C, also where a script started us in the background; kill; the terminal is closed.
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -169,10 +170,32 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
     Raises:
         FinopsError: a part did not start, or a tick failed; its log says why.
     """
-    start_time = time.monotonic()
-    if _is_port_taken(ui_port):
-        raise FinopsError(f"port {ui_port} is taken: choose another with --port")
-    logs = data_dir / "logs"
+    with _only_demo(data_dir, ui_port):
+        _run(data_dir, days, ui_port)
+
+
+@contextlib.contextmanager
+def _only_demo(data_dir: Path, ui_port: int) -> Iterator[None]:
+    """Refuse a second demo over the same data: it would take the cluster from the first."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "demo.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise FinopsError(f"a demo runs here already: {file.read()}") from error
+        if _is_port_taken(ui_port):
+            raise FinopsError(
+                f"port {ui_port} is taken: choose another, as in make demo PORT={ui_port + 1}"
+            )
+        file.truncate(0)
+        file.write(f"{_ui_address(ui_port)} (process {os.getpid()})")
+        file.flush()
+        yield
+
+
+def _run(data_dir: Path, days: int, ui_port: int) -> None:
+    start_time, logs = time.monotonic(), data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     port, anchor, config = _free_port(), _read_anchor(data_dir), data_dir / "demo.toml"
     text = _CONFIG.format(data_dir=data_dir, days=days, port=port, anchor=anchor)
@@ -186,6 +209,7 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
             _fill(processes, newest, logs / "ticks.log")
             _start_ui(processes, ui_port, logs / "dagster.log")
             _print_welcome(data_dir, ui_port, time.monotonic() - start_time)
+            click.echo(f"{days} days are filled, newest first:")
             for chunk in older:
                 _fill(processes, chunk, logs / "ticks.log")
             click.echo("All days are filled. A tick runs every 15 minutes; Ctrl-C ends everything.")
@@ -230,7 +254,7 @@ def _start_cluster(processes: Processes, port: int, anchor: date, log: Path) -> 
 
 def _fill(processes: Processes, chunk: tuple[date, date], log: Path) -> None:
     first, last = chunk
-    click.echo(f"reading {first} to {last} … ", nl=False)
+    click.echo(f"reading {first} to {last}: {(last - first).days + 1} days … ", nl=False)
     start_time = time.monotonic()
     child = processes.start("finops", "tick", "--from", str(first), "--to", str(last), log=log)
     if child.wait():
@@ -248,13 +272,18 @@ def _print_welcome(data_dir: Path, port: int, seconds: float) -> None:
         f"""
 First numbers of the pretend cluster are published after {seconds:.0f} s. In another terminal:
 
-  .venv/bin/finops sql "from costs.daily limit 5"
+  .venv/bin/finops costs --window 7d
   .venv/bin/finops status
   any DuckDB client, read-only, on {data_dir / "finops.duckdb"}
 
-Dagster UI (ready in a moment): http://127.0.0.1:{port}/asset-groups
+Dagster UI (ready in a moment): {_ui_address(port)}
 """
     )
+
+
+def _ui_address(port: int) -> str:
+    """Return the page to begin with: costs by day, with charts, checks, columns and lineage."""
+    return f"http://127.0.0.1:{port}/assets/costs/daily"
 
 
 def _free_port() -> int:

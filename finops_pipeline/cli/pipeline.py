@@ -14,7 +14,7 @@ _INSTANT = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"])
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
-@click.command()
+@click.command(short_help="Read what is due and publish, once.")
 @click.option("--now", type=_INSTANT, help="Pretend that it is then: 2026-11-24T10:05:00Z.")
 @click.option("--from", "first", type=_DAY, help="First UTC day to read; by default what is due.")
 @click.option("--to", "last", type=_DAY, help="Last UTC day to read; by default today.")
@@ -33,7 +33,7 @@ def tick(now: datetime | None, first: datetime | None, last: datetime | None) ->
         raise click.ClickException("\n".join(outcome.failures))
 
 
-@click.command()
+@click.command(short_help="Run schedule, sensors and Dagster UI.")
 @click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
 def run(port: int) -> None:
     """Run the schedule, the sensors and the Dagster UI for the configured clusters."""
@@ -44,7 +44,7 @@ def run(port: int) -> None:
     os.execv(command[0], [*command, "-p", str(port)])  # noqa: S606  # takes our place, our signals
 
 
-@click.command()
+@click.command(short_help="Try everything on a pretend cluster.")
 @click.option(
     "--days",
     type=click.IntRange(2, 400),  # windows are final after 25 hours

@@ -18,7 +18,7 @@ from finops_pipeline.settings import Settings, load_data_dir
 _MOST_REASONS = 4  # why windows of a cluster and source are due
 
 
-@click.command()
+@click.command(short_help="What was read, what is due and why.")
 def status() -> None:
     """Clusters, windows, the last publication, and what is due and why."""
     try:
@@ -29,10 +29,10 @@ def status() -> None:
     _print_due(load_settings_or_demo())
 
 
-@click.command()
+@click.command(short_help="What is wrong, and how to mend it.")
 @click.option("--json", "is_json", is_flag=True, help="One object per finding, for scripts.")
 def doctor(is_json: bool) -> None:
-    """Say what is wrong with sources and data, and how to mend it; 1 when something has failed."""
+    """Say what is wrong and how to mend it; exit code 1 when something has failed."""
     from finops_pipeline.operations.doctor import FAILED, examine
 
     findings = []

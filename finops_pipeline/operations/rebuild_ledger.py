@@ -41,7 +41,10 @@ def rebuild_ledger(installation: Installation) -> tuple[int, list[str]]:
     """
     lake, ledger, at = installation.lake, installation.state.ledger, installation.clock()
     if not ledger.is_empty():
-        raise StateError("the state database knows its lake: only an empty one is made anew")
+        raise StateError(
+            "the state database is not lost, it names files of the lake: move it away first, if it"
+            " is to be made anew"
+        )
     damaged: list[str] = []
     ledger.adopt(_days(lake, damaged, at), at)
     for path in damaged:

@@ -293,7 +293,7 @@ def _incomplete_notes(
     arguments: Mapping[str, Any],
 ) -> Iterator[str]:
     """Note how many of the days lack windows."""
-    for period, name in ((days, ""), (previous, " of those before")):
+    for period, name in ((days, "these days"), (previous, "the days before")):
         if period is None:
             continue
         ((count, first),) = ask_file(
@@ -302,6 +302,6 @@ def _incomplete_notes(
             {"first": period.first, "after": period.after, "cluster": arguments["cluster"]},
         ).rows
         if count == period.count:
-            yield f"incomplete: every day{name}"
+            yield f"{name} are all incomplete: windows are missing"
         elif count:
-            yield f"incomplete: {count} of {period.count} days{name}, the first is {first}"
+            yield f"of {name}, {count} of {period.count} are incomplete, the first is {first}"

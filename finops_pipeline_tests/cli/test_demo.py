@@ -117,6 +117,18 @@ def test_demo_publishes_ends_with_all_its_children_and_continues(tmp_path):
     assert working_in(tmp_path) == []
 
 
+def test_a_second_demo_over_the_same_data_is_refused(tmp_path):
+    data_dir = tmp_path / "data"
+    with demo._only_demo(data_dir, 39000):
+        with pytest.raises(
+            FinopsError, match=r"already: http://127.0.0.1:39000/.* \(process \d+\)"
+        ):
+            demo.run_demo(data_dir, days=2, ui_port=39001)
+
+    with demo._only_demo(data_dir, 39001):  # it was let go
+        assert [path.name for path in data_dir.iterdir()] == ["demo.lock"]
+
+
 def test_a_taken_port_is_said_before_anything_is_written(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -124,7 +136,7 @@ def test_a_taken_port_is_said_before_anything_is_written(tmp_path):
         with pytest.raises(FinopsError, match=f"port {port} is taken: choose another"):
             demo.run_demo(tmp_path / "data", days=2, ui_port=port)
 
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["demo.lock"]
 
 
 @pytest.mark.parametrize("days", [1, 2, 13, 35, 400])

@@ -215,8 +215,8 @@ def test_days_that_lack_windows_are_said(data):
     both = costs_by(data.connection, ["namespace"], days("2026-02-28", "2026-03-01"))
 
     assert costs.notes == [
-        "incomplete: 30 of 31 days, the first is 2026-03-02",
-        "incomplete: 27 of 28 days of those before, the first is 2026-02-01",
+        "of these days, 30 of 31 are incomplete, the first is 2026-03-02",
+        "of the days before, 27 of 28 are incomplete, the first is 2026-02-01",
     ]
     assert both.notes == []
 
@@ -225,7 +225,10 @@ def test_days_without_costs_are_no_zero_and_say_which_days_have_some(data):
     costs = costs_by(data.connection, ["namespace"], days("2026-04-01", "2026-04-02"))
 
     assert (costs.rows, costs.total[1]) == ([], None)
-    assert costs.notes == ["costs are known of 2026-02-28 to 2026-03-01", "incomplete: every day"]
+    assert costs.notes == [
+        "costs are known of 2026-02-28 to 2026-03-01",
+        "these days are all incomplete: windows are missing",
+    ]
 
 
 def test_what_nothing_is_known_of_is_named(data):

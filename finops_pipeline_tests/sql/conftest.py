@@ -8,18 +8,22 @@ import pytest
 
 from finops_pipeline.catalog.files import SqlFile, sql_files
 from finops_pipeline.catalog.tables import tables
+from finops_pipeline.settings.sections import Calendar, Ingest, Metrics, Retention
 from finops_pipeline.warehouse.bookkeeping import TABLES as INTERNAL_TABLES
 
-PARAMETERS = {
+# What SQL files name after a dollar sign: times, and settings with their defaults.
+PARAMETERS: dict[str, Any] = {
+    **{
+        name: field.get_default(call_default_factory=True)
+        for section in (Ingest, Retention, Metrics, Calendar)
+        for name, field in section.model_fields.items()
+    },
     "start": datetime(2000, 1, 1, tzinfo=UTC),
     "end": datetime(2100, 1, 1, tzinfo=UTC),
     "day": date(2026, 3, 1),
-    "lookback_days": 14,
     "top_workloads": 2,
-    "fiscal_year_start_month": 1,
     "idle_sharing": "separate",
     "shared_sharing": "proportional",
-    "container_days": 90,
 }
 FILLERS = {"VARCHAR": "", "DATE": "2026-03-01", "BOOLEAN": False}
 FIRST_WINDOW = "2026-03-01 10:00:00+00"

@@ -136,11 +136,11 @@ class _Servers:
             return self._finding(check, UNKNOWN, "does not tell the time")
         seconds = ahead.total_seconds()
         if abs(ahead) <= REPORTED_CLOCK_DIFFERENCE:
-            return self._finding(check, OK, f"{seconds:+.0f} s from ours")
+            return self._finding(check, OK, f"{round(seconds):+d} s from ours")
         return self._finding(
             check,
             FAILED,
-            f"{seconds:+.0f} s from ours",
+            f"{round(seconds):+d} s from ours",
             "synchronise the clocks of both machines (NTP): windows are asked for by the time",
         )
 

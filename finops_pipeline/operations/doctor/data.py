@@ -45,9 +45,13 @@ def _attribution(settings: Settings) -> Finding:
     doubts = [warning for warning in warnings(settings) if not warning.startswith("bill.")]
     if doubts:
         return _finding("attribution", WARNING, "; ".join(doubts), "correct finops.toml")
-    rules, teams = len(settings.attribution.rules), len(settings.teams)
-    message = f"{rules} rules, {teams} teams and {len(settings.budgets)} budgets fit together"
-    return _finding("attribution", OK, message)
+    counts = {
+        "rules": len(settings.attribution.rules),
+        "teams": len(settings.teams),
+        "budgets": len(settings.budgets),
+    }
+    message = ", ".join(f"{name}: {count}" for name, count in counts.items())
+    return _finding("attribution", OK, f"{message}; they fit together")
 
 
 def _folder(folder: Path) -> Finding:

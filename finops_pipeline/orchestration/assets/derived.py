@@ -42,7 +42,6 @@ def _derived_spec(table: Table) -> dg.AssetSpec:
     return table_spec(
         table,
         {"duckdb", "sql"},
-        f"{table.description}\n\n```sql\n{table.text}```",
         deps=[key(name) for name in sorted(table.reads or _ledger_sources(table))],
         skippable=True,
     )

@@ -28,6 +28,10 @@ def table_spec(
         owners=OWNERS,
         description=description or table.description,
         code_version=table.version,
-        metadata={"dagster/table_name": table.name, "dagster/column_schema": column_schema(table)},
+        metadata={
+            "dagster/table_name": table.name,
+            "dagster/column_schema": column_schema(table),
+            "sql": dg.MetadataValue.md(f"```sql\n{table.text}```"),
+        },
         **more,
     )

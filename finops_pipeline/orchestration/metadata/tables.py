@@ -82,7 +82,9 @@ def describe_table(
 
 
 def _newest(table: Table) -> str:
-    order = f" order by {table.time_column} desc" if table.time_column else ""
+    wanted = (table.time_column, "total_cost")
+    columns = [f"{name} desc nulls last" for name in wanted if name in table.columns]
+    order = f" order by {', '.join(columns)}" if columns else ""
     return f"select * from {table.storage}{order}"
 
 
@@ -90,9 +92,16 @@ def preview(rows: list[dict[str, Any]]) -> str:
     """Format rows as a small Markdown table."""
     if not rows:
         return "no rows"
-    names = list(rows[0])[:_PREVIEW_COLUMNS]
+    names = _preview_columns(list(rows[0]))
     lines = [names, ["---"] * len(names), *([_cell(row[name]) for name in names] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _preview_columns(names: list[str]) -> list[str]:
+    """Choose the columns to show: the first ones, and the total cost, which people look for."""
+    names = [name for name in names if not name.endswith("_rule")]
+    totals = [name for name in names[_PREVIEW_COLUMNS:] if name == "total_cost"]
+    return [*names[: _PREVIEW_COLUMNS - len(totals)], *totals]
 
 
 def _cell(value: Any) -> str:

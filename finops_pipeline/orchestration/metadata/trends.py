@@ -137,7 +137,6 @@ def _changes(day: date, costs: Sequence[dict[str, Decimal]], owners: str) -> dic
     if before:
         largest = _largest(last, before)
         metadata["change_in_1_day_cost"] = float(_total(last) - _total(before))
-        metadata |= {f"mover_{n}_cost": float(change) for n, (_, change) in enumerate(largest, 1)}
         metadata["movers"] = dg.MetadataValue.md(_table(largest, last, owners))
     return metadata
 

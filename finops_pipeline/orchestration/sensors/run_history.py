@@ -23,6 +23,7 @@ _SENSOR_LOGS = "__repository__"
 @dg.sensor(
     minimum_interval_seconds=600,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Delete runs that are older than retention.run_days, with their files.",
 )
 def trim_history(
     context: dg.SensorEvaluationContext, installation: InstallationResource

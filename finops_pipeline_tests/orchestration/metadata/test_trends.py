@@ -102,9 +102,6 @@ def test_movers_are_of_the_last_whole_day(data):
         "last_day_cost": 7.75,
         "change_in_7_days_cost": 0.75,
         "change_in_1_day_cost": -1.5,
-        "mover_1_cost": -3.0,
-        "mover_2_cost": 2.0,
-        "mover_3_cost": -0.75,
     }
 
 
