@@ -4,19 +4,17 @@ Every error names URL, status and the first 200 bytes; no error holds a header o
 URL that may hold a token itself only the host is named.
 """
 
-import re
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import httpx
 
@@ -30,8 +28,6 @@ from finops_pipeline.errors import (
 DEADLINE_SECONDS = 180.0  # OpenCost answers 3,000 containers in 1.7 s, long windows in minutes
 MAX_BYTES = 256 * 2**20  # 10,000 pods are 21.5 MB; a gzip bomb stops here
 _SHOWN_BYTES = 200
-_READ_BYTES = 4096  # of a refusal: a secret in what is shown has to be whole to be found
-_SHORTEST_SECRET = 8  # shorter parts of a path are words such as services
 _CONNECT_SECONDS = 20.0  # three of TCP's own attempts; longer, and no server is there
 # A connection to itself each: the deadline is kept by closing it, and a server that closes idle
 # ones is never met in that moment. A window takes five.
@@ -167,7 +163,7 @@ def post_json(
     )
     label, until = f"{name} at {request.url.host}", time.monotonic() + deadline_seconds
     try:
-        with _send(client, request, label, until, httpx.codes.is_success, _secrets(request.url)):
+        with _send(client, request, label, until, httpx.codes.is_success, is_secret=True):
             pass
     except ServerUnavailable as error:
         raise error from None  # the cause holds the request, and so its URL
@@ -196,15 +192,19 @@ def _send(
     label: str,
     until: float,
     is_accepted: Callable[[int], bool],
-    secrets: Iterable[bytes] = (),
+    *,
+    is_secret: bool = False,
 ) -> Iterator[tuple[httpx.Response, datetime]]:
-    """Send a request and yield the response, whose body is not read yet, and when it came."""
-    with _translate_errors(label, until), _cut_off(request, until):
+    """Send a request and yield the response, whose body is not read yet, and when it came.
+
+    Of a secret URL no answer is shown, since it may repeat the URL in any form.
+    """
+    with _translate_errors(label, until, is_secret), _cut_off(request, until):
         response = client.send(request, stream=True)
         with closing(response):
             received_at = datetime.now(UTC)
             if not is_accepted(response.status_code):
-                body = _mask(_start(response, until), secrets)
+                body = None if is_secret else _start(response, until)
                 raise _read_refusal(label, response, body, received_at)
             yield response, received_at
 
@@ -244,15 +244,17 @@ def _shut_down(sockets: list[socket.socket]) -> None:
 
 
 @contextmanager
-def _translate_errors(label: str, until: float) -> Iterator[None]:
+def _translate_errors(label: str, until: float, is_secret: bool) -> Iterator[None]:
     try:
         yield
     except httpx.DecodingError as error:
         raise ServerMalformed(f"{label}: status 200: not in its encoding: {error}") from error
     except httpx.HTTPError as error:
         when = " before its deadline" if time.monotonic() >= until else ""
+        # Of an answer that is no HTTP the error holds a part.
+        text = "" if is_secret and isinstance(error, httpx.ProtocolError) else f" {error}"
         raise ServerUnavailable(
-            f"{label}: no answer{when}: {type(error).__name__} {error}"
+            f"{label}: no answer{when}: {type(error).__name__}{text}"
         ) from error
 
 
@@ -272,7 +274,7 @@ def refusal(
 
 
 def _read_refusal(
-    label: str, response: httpx.Response, body: bytes, received_at: datetime
+    label: str, response: httpx.Response, body: bytes | None, received_at: datetime
 ) -> ServerUnavailable | ServerRejected:
     message = _format_error(label, response.status_code, body, "refused")
     return refusal(response.status_code, message, _retry_after_seconds(response, received_at))
@@ -307,19 +309,6 @@ def _is_readable(response: httpx.Response) -> bool:
     return response.headers.get("Content-Encoding", "").lower() in ("", "identity", "gzip")
 
 
-def _secrets(url: httpx.URL) -> list[bytes]:
-    """List the parts of a path and query that may be a token, longest first."""
-    parts = {part for part in re.split(rb"[/?&=;]", url.raw_path) if len(part) >= _SHORTEST_SECRET}
-    return sorted(parts | {unquote_to_bytes(part) for part in parts}, key=len, reverse=True)
-
-
-def _mask(body: bytes, secrets: Iterable[bytes]) -> bytes:
-    """Return what a server answered, where it may repeat the URL it was asked at."""
-    for secret in secrets:
-        body = body.replace(secret, b"***")
-    return body
-
-
 def _start(response: httpx.Response, until: float) -> bytes:
     """Read enough of the body of an error to show; some hold 34 kB of inner workings."""
     body = b""
@@ -327,7 +316,7 @@ def _start(response: httpx.Response, until: float) -> bytes:
         with suppress(httpx.HTTPError):  # the status says what is wrong all the same
             for piece in response.iter_bytes():
                 body += piece
-                if len(body) >= _READ_BYTES or time.monotonic() >= until:
+                if len(body) >= _SHOWN_BYTES or time.monotonic() >= until:
                     break
     return body
 
@@ -360,8 +349,9 @@ def _refuse_late(response: httpx.Response, label: str, until: float, piece: byte
         )
 
 
-def _format_error(label: str, status: int, body: bytes | bytearray, why: str) -> str:
-    return f"{label}: status {status}: {why}: {bytes(body[:_SHOWN_BYTES])!r}"
+def _format_error(label: str, status: int, body: bytes | bytearray | None, why: str) -> str:
+    shown = "" if body is None else f": {bytes(body[:_SHOWN_BYTES])!r}"
+    return f"{label}: status {status}: {why}{shown}"
 
 
 def _without_secrets(url: httpx.URL) -> httpx.URL:

@@ -109,7 +109,7 @@ def test_a_refused_document_names_the_host_alone(status: int, error: type[Server
     with client_of(refusing) as client, pytest.raises(error) as raised:
         post_hook(client)
 
-    assert str(raised.value) == f"hook at 127.0.0.1: status {status}: refused: b'no'"
+    assert str(raised.value) == f"hook at 127.0.0.1: status {status}: refused"
 
 
 def test_an_unanswered_document_names_the_host_alone():

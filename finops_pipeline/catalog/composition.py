@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 
-_PART = re.compile(r"\b(?P<clause>(?:from|join)\s+)part\.(?P<name>[a-z_0-9]+)")
+_PART = re.compile(r"\b(?P<clause>(?:from|join)\s+)part\.(?P<name>[a-z_0-9]+)", re.IGNORECASE)
 _COMMENT = re.compile(r"--.*")
 _COMMENTS = re.compile(r"\A(?:\s|--.*\n)*")  # before the first word of a select
-_WITH = re.compile(r"\Awith\s")
+_WITH = re.compile(r"\Awith\s", re.IGNORECASE)
+_END = re.compile(r";\s*(?:--.*\s*)*\Z")
 
 
 def part_names(query: str) -> list[str]:
@@ -34,7 +35,7 @@ def compose(query: str, parts: Mapping[str, str]) -> str:
 
 
 def _body(part: str) -> str:
-    return _without_schema(_COMMENTS.sub("", part).rstrip().removesuffix(";"))
+    return _without_schema(_END.sub("", _COMMENTS.sub("", part)).rstrip())
 
 
 def _without_schema(query: str) -> str:

@@ -68,9 +68,12 @@ class SqlFile:
     def statements(self) -> list[duckdb.Statement]:
         """The file as DuckDB splits it."""
         try:
-            return duckdb.extract_statements(self.text)
+            statements = duckdb.extract_statements(self.text)
         except duckdb.ParserException as error:
             raise TableError(f"{self.path}: {error}") from error
+        if not statements:
+            raise TableError(f"{self.path} holds no statement")
+        return statements
 
     @cached_property
     def written_query(self) -> str | None:
@@ -97,6 +100,8 @@ class SqlFile:
         part = SqlFile(self.parts_dir / f"{name}.sql", parts_dir=self.parts_dir)
         if not part.path.exists():
             raise TableError(f"{self.path} reads part.{name}: no such file")
+        if len(part.statements) != 1:
+            raise TableError(f"{part.path} holds more than one select")
         return part.parts | {name: part}
 
     @cached_property

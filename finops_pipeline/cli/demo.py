@@ -254,7 +254,7 @@ def _start_cluster(processes: Processes, port: int, anchor: date, log: Path) -> 
 
 def _fill(processes: Processes, chunk: tuple[date, date], log: Path) -> None:
     first, last = chunk
-    click.echo(f"reading {first} to {last}: {(last - first).days + 1} days … ", nl=False)
+    click.echo(f"reading {first} to {last} … ", nl=False)
     start_time = time.monotonic()
     child = processes.start("finops", "tick", "--from", str(first), "--to", str(last), log=log)
     if child.wait():

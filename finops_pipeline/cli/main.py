@@ -29,9 +29,10 @@ class _Commands(click.Group):
         except FinopsError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.filename is None and error.errno != errno.ENOSPC:
                 raise
-            raise click.ClickException(f"the answer cannot be written: {error.strerror}") from error
+            what = error.filename or "the answer cannot be written"
+            raise click.ClickException(f"{what}: {error.strerror}") from error
 
 
 @click.group(cls=_Commands, commands=COMMANDS)

@@ -11,6 +11,7 @@ from finops_pipeline import settings as configuration
 from finops_pipeline.errors import ConfigError
 
 _INSTANT = click.DateTime(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"])
+_PORT = click.IntRange(1, 65535)
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
@@ -34,7 +35,7 @@ def tick(now: datetime | None, first: datetime | None, last: datetime | None) ->
 
 
 @click.command(short_help="Run schedule, sensors and Dagster UI.")
-@click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
+@click.option("--port", type=_PORT, default=3000, show_default=True, help="Of the Dagster UI.")
 def run(port: int) -> None:
     """Run the schedule, the sensors and the Dagster UI for the configured clusters."""
     configuration.load()
@@ -52,7 +53,7 @@ def run(port: int) -> None:
     show_default=True,
     help="How far back the demo is filled.",
 )
-@click.option("--port", default=3000, show_default=True, help="Of the Dagster UI.")
+@click.option("--port", type=_PORT, default=3000, show_default=True, help="Of the Dagster UI.")
 def demo(days: int, port: int) -> None:
     """Run everything against an embedded pretend cluster; needs nothing else, works offline."""
     from finops_pipeline.cli.demo import run_demo
@@ -62,7 +63,7 @@ def demo(days: int, port: int) -> None:
 
 
 @click.command(hidden=True)
-@click.option("--port", default=0)
+@click.option("--port", type=click.IntRange(0, 65535), default=0)
 @click.option("--anchor", type=_DAY, help="Day that planted events are counted from.")
 def simulate(port: int, anchor: datetime | None) -> None:
     """Serve the embedded pretend cluster, and nothing else."""

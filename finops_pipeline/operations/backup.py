@@ -39,16 +39,26 @@ def back_up(settings: Settings, folder: Path) -> CopyCounts:
     all are there the ledger of the last backup stays: the folder can be restored at any time.
 
     Raises:
-        StateError: the ledger is damaged, or lies in PostgreSQL and has to be dumped by pg_dump.
+        StateError: the ledger is damaged, or lies in PostgreSQL and has to be dumped by pg_dump;
+            or the folder is that of the data.
         LakeDamaged: a file is damaged, here and in the backup.
     """
     source, target = lake_of(settings), Lake(folder / "lake")
+    _require_elsewhere(settings, folder)
     copy_database(database_file(settings.database_url()), folder / _UNFINISHED)
     files = read_current_files(folder / _UNFINISHED)
     copied = sum(_copy(source, target, file) for file in files)
     (folder / _UNFINISHED).replace(folder / _STATE)
     target.sweep({file.path for file in files}, datetime.now(UTC) - _UNNAMED_STAY)
     return CopyCounts(len(files), copied, sum(file.size_bytes for file in files))
+
+
+def _require_elsewhere(settings: Settings, folder: Path) -> None:
+    """Refuse the data folder itself, and the lake: ledger and files in use would be replaced."""
+    target, lake = folder.resolve(), lake_of(settings).root.resolve()
+    database = database_file(settings.database_url()).resolve()
+    if target == database.parent or target == lake.parent or target.is_relative_to(lake):
+        raise StateError(f"{folder} holds the data itself: name another folder, on another disk")
 
 
 def restore(settings: Settings, folder: Path) -> CopyCounts:

@@ -3,6 +3,7 @@
 It runs where the step begins that fills the tables, after all sources: no reading waits for it.
 """
 
+import errno
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,6 +20,23 @@ REPLACED_STAY = 2 * DAY  # a publication may name a file for as long
 # Of each source in a tick, which stays short: the next ones work off a longer backlog.
 _DAYS_AT_ONCE = 20
 NIGHTLY_HOUR = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def tidy_lake(installation: Installation) -> str | None:
+    """Sweep and compact; return why that failed, since tables can be filled all the same.
+
+    Raises:
+        LakeDamaged: a file is damaged.
+        OSError: the disk is full.
+    """
+    try:
+        compact_lake(installation)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return f"the lake could not be tidied: {error}"
+    return None
 
 
 def compact_lake(installation: Installation) -> None:

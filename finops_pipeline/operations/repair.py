@@ -1,6 +1,5 @@
 """Moves damage out of the way: what it hit is read again, made anew, or said to be lost."""
 
-import errno
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +19,12 @@ from finops_pipeline.errors import (
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.source_registry import OPENCOST_DAY, SOURCES
 from finops_pipeline.lake.files import Lake
-from finops_pipeline.operations.compaction import NIGHTLY_HOUR, sweep, unreferenced_before
+from finops_pipeline.operations.compaction import (
+    FULL,
+    NIGHTLY_HOUR,
+    sweep,
+    unreferenced_before,
+)
 from finops_pipeline.state.database import CURE
 from finops_pipeline.state.window import BILL
 from finops_pipeline.units import MIB
@@ -74,7 +78,7 @@ def _free_room(installation: Installation) -> None:
 
 def _is_full(error: Exception) -> bool:
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return error.errno in FULL
     return is_full(error) if isinstance(error, duckdb.Error) else "disk is full" in str(error)
 
 

@@ -35,3 +35,16 @@ def test_a_select_keeps_the_tables_that_it_names_itself():
     query = "-- Why.\nwith more as (select number + 5 from part.one)\nfrom more"
 
     assert answer(compose(query, PARTS)) == [(6,)]
+
+
+def test_words_of_sql_may_be_in_upper_case():
+    query = "WITH more AS (SELECT number + 5 FROM part.one) FROM more"
+
+    assert part_names(query) == ["one"]
+    assert answer(compose(query, PARTS)) == [(6,)]
+
+
+def test_a_part_may_end_with_a_comment():
+    parts = {"one": "select 1 as number;  -- The only one.\n-- Really.\n"}
+
+    assert answer(compose("from part.one", parts)) == [(1,)]

@@ -215,6 +215,22 @@ def test_a_part_without_a_file_is_named(folder, parts_dir):
         read_tables(folder, parts_dir)
 
 
+def test_a_part_of_two_selects_is_refused(folder, parts_dir):
+    (parts_dir / "priced_item.sql").write_text(f"{PRICED.lstrip()}\nselect 1 as x;\n")
+    write(folder, "costs.summary", SQL["costs.summary"].replace("costs.daily", "part.priced_item"))
+
+    with pytest.raises(TableError, match=r"priced_item\.sql holds more than one select"):
+        read_tables(folder, parts_dir)
+
+
+@pytest.mark.parametrize("text", ["", "-- Nothing but a comment.\n"])
+def test_a_file_without_a_statement_is_named(folder, text):
+    (folder / "costs" / "summary.sql").write_text(text)
+
+    with pytest.raises(TableError, match=r"summary\.sql holds no statement"):
+        read_tables(folder)
+
+
 def test_parts_that_read_each_other_are_refused(folder, parts_dir):
     (parts_dir / "priced_item.sql").write_text("-- Items.\n\nselect name from part.priced_item;\n")
     write(folder, "costs.summary", SQL["costs.summary"].replace("costs.daily", "part.priced_item"))

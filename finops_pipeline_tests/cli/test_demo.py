@@ -119,11 +119,11 @@ def test_demo_publishes_ends_with_all_its_children_and_continues(tmp_path):
 
 def test_a_second_demo_over_the_same_data_is_refused(tmp_path):
     data_dir = tmp_path / "data"
-    with demo._only_demo(data_dir, 39000):
-        with pytest.raises(
-            FinopsError, match=r"already: http://127.0.0.1:39000/.* \(process \d+\)"
-        ):
-            demo.run_demo(data_dir, days=2, ui_port=39001)
+    with (
+        demo._only_demo(data_dir, 39000),
+        pytest.raises(FinopsError, match=r"already: http://127.0.0.1:39000/.* \(process \d+\)"),
+    ):
+        demo.run_demo(data_dir, days=2, ui_port=39001)
 
     with demo._only_demo(data_dir, 39001):  # it was let go
         assert [path.name for path in data_dir.iterdir()] == ["demo.lock"]

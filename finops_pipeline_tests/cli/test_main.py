@@ -43,6 +43,20 @@ def test_data_dir_that_is_a_file_is_one_sentence(folder, command):
     assert refusal(finops(command)) == f"the data folder {folder}/data cannot be made: File exists"
 
 
+def test_a_folder_that_cannot_be_used_is_one_sentence(folder):
+    (folder / "finops.toml").write_text(CLUSTER.format(name="prod"))
+    (folder / "file").touch()
+    (folder / "data").mkdir()
+    (folder / "data" / "state.db").touch()
+
+    assert "file/backup: Not a directory" in refusal(finops("backup", "file/backup"))
+
+
+@pytest.mark.parametrize("command", ["demo", "run", "simulate"])
+def test_a_port_that_is_none_is_refused(command):
+    assert "65536 is not in the range" in finops(command, "--port", "65536").output
+
+
 def test_version_is_that_of_the_package():
     assert output(finops("--version")) == f"finops, version {version('finops-pipeline')}\n"
 

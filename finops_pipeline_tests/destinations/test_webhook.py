@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import b64encode
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from threading import Event
@@ -68,7 +69,7 @@ def test_what_was_refused_is_refused(status):
 
     with (
         server as url,
-        pytest.raises(ServerRejected, match=f"status {status}: refused: b'not now'"),
+        pytest.raises(ServerRejected, match=f"status {status}: refused$"),
     ):
         webhook.post(url, MESSAGE)
 
@@ -128,7 +129,7 @@ def test_an_answer_that_drips_is_left_at_the_deadline():
 def test_it_is_tried_three_times_and_never_logs_the_path(caplog, capsys):
     seen, server = answering_in_turn(503, 503, 503, 200)
 
-    with server as url, pytest.raises(ServerUnavailable, match="status 503: refused: b'not now'"):
+    with server as url, pytest.raises(ServerUnavailable, match="status 503: refused$"):
         webhook.post(f"{url}/s3cret", MESSAGE)
 
     assert seen == [MESSAGE] * 3
@@ -137,12 +138,10 @@ def test_it_is_tried_three_times_and_never_logs_the_path(caplog, capsys):
     assert "s3cret" not in logged
 
 
-def test_a_refusal_says_why_and_keeps_the_path_secret():
+def test_a_refusal_says_its_status_and_keeps_the_path_secret():
     with (
         answering(403, b"no such hook") as url,
-        pytest.raises(
-            ServerRejected, match="webhook at 127.0.0.1: status 403: refused: b'no such hook'"
-        ) as raised,
+        pytest.raises(ServerRejected, match="webhook at 127.0.0.1: status 403: refused$") as raised,
     ):
         webhook.post(f"{url}/s3cret", MESSAGE)
 
@@ -173,16 +172,27 @@ def test_a_server_that_never_answers_is_left():
         ended.set()
 
 
-def test_a_refusal_that_repeats_the_url_keeps_it_secret():
-    padding = "x" * 190  # the token lies across the end of what is shown
-
+@pytest.mark.parametrize(
+    "form", [str, quote, unquote, str.upper, lambda path: b64encode(path.encode()).decode()]
+)
+def test_a_refusal_that_repeats_the_url_keeps_it_secret(form):
     def respond(handler: BaseHTTPRequestHandler) -> None:
         handler.rfile.read(int(handler.headers["Content-Length"]))
-        body = f"{unquote(handler.path)} {handler.path} {padding}{'t0ken+/9' * 4}".encode()
-        send(handler, Recorded(404, "text/plain", body))
+        send(handler, Recorded(404, "text/plain", form(handler.path).encode()))
 
     with responding(respond) as url, pytest.raises(ServerRejected) as raised:
-        webhook.post(f"{url}/hooks/{'t0ken' * 4}?sig={quote('t0ken+/9' * 4, safe='')}", MESSAGE)
+        webhook.post(f"{url}/bot123%3AT0ken/x?sig=a+b", MESSAGE)
 
-    assert "t0k" not in str(raised.value)
-    assert "/hooks/***?sig=***" in str(raised.value)
+    assert str(raised.value) == "webhook at 127.0.0.1: status 404: refused"
+
+
+@pytest.mark.parametrize("line", [b"BOGUS %s", b"HTTP/1.1 200 OK\r\nno header %s"])
+def test_an_answer_that_is_no_http_keeps_the_url_secret(line):
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(line % handler.path.encode() + b"\r\n\r\n")
+
+    with responding(respond) as url, pytest.raises(ServerUnavailable) as raised:
+        webhook.post(f"{url}/T0ken", MESSAGE)
+
+    assert "RemoteProtocolError" in str(raised.value)
+    assert "T0ken" not in str(raised.value)

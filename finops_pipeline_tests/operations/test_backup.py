@@ -177,3 +177,13 @@ def test_postgresql_is_backed_up_by_its_own_means(settings, tmp_path):
         back_up(other, tmp_path / "backup")
 
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("folder", ["", "lake", "lake/raw.allocation"])
+def test_a_backup_into_the_data_itself_is_refused(settings, tmp_path, folder):
+    before = contents(tmp_path)
+
+    with pytest.raises(StateError, match="holds the data itself: name another folder"):
+        back_up(settings, settings.data_dir / folder)
+
+    assert contents(tmp_path) == before

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,11 +10,13 @@ import pytest
 
 from finops_pipeline.errors import DiskFull
 from finops_pipeline.installation.recording import record
+from finops_pipeline.lake.files import Lake
 from finops_pipeline.operations.compaction import (
     REPLACED_STAY,
     compact,
     compact_lake,
     sweep,
+    tidy_lake,
     unreferenced_before,
 )
 from finops_pipeline.operations.repair import repair_damage
@@ -152,6 +155,27 @@ def test_the_lake_of_all_sources_is_compacted_and_swept():
         system.clock.now += 2 * DAY + HOUR
         compact_lake(system.installation)
         assert set(lake.paths()) == current
+
+
+class ReadOnlyLake(Lake):
+    """A lake from which nothing can be deleted."""
+
+    def remove(self, paths: Iterable[str]) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", *paths)
+
+
+def test_a_lake_that_cannot_be_tidied_is_said_and_stops_nothing():
+    with world(MUCH_LATER) as system:
+        lake, state = system.installation.lake, system.installation.state
+        read_quarters(lake, state, 3)
+        read_again_for_the_last_time(lake, state, 3)
+        compact_lake(system.installation)
+        system.clock.now += 2 * DAY + HOUR
+        read_only = replace(system.installation, lake=ReadOnlyLake(lake.root))
+
+        assert "could not be tidied: [Errno 13] Permission denied" in (tidy_lake(read_only) or "")
+
+        assert tidy_lake(system.installation) is None
 
 
 def test_a_full_disk_frees_what_nothing_names_any_more():

@@ -4,8 +4,9 @@ All of them are one step: they see one state of the ledger, and the warehouse is
 tick reports only tables that changed: each report costs Dagster 35 ms.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
@@ -16,7 +17,7 @@ from finops_pipeline.ingest.bill import read_bill
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.ledger_data import OF_LEDGER
 from finops_pipeline.operations.claims import claims, keep_claims
-from finops_pipeline.operations.compaction import compact_lake, unreferenced_before
+from finops_pipeline.operations.compaction import tidy_lake, unreferenced_before
 from finops_pipeline.operations.repair import inspect_share, is_nightly
 from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.orchestration import asset_checks
@@ -33,9 +34,21 @@ from finops_pipeline.warehouse.session import Warehouse
 # Raw tables that no source fills window by window: this step and commands do.
 _KEPT = {key(name): table for name, table in tables().items() if table.kind.is_kept_for_good}
 _DERIVED = {key(name): table for name, table in tables().items() if not table.is_raw}
-_RAW = {name for name, table in tables().items() if table.is_raw}
+# What tables of the ledger come after; claims are made from what was published.
+_RAW = {name for name, file in tables().items() if file.is_raw and not file.kind.is_appended}
 _WHOLE = {TICK, BACKFILL}  # jobs of everything
 _VERSION_TAG = "dagster/data_version"
+
+
+# Each after those it is made from, claims after what they claim.
+_IN_ORDER = [
+    *TopologicalSorter(
+        {
+            name: sorted(claims()[name].reads if name in claims() else table.reads)
+            for name, table in tables().items()
+        }
+    ).static_order()
+]
 
 
 def _derived_spec(table: Table) -> dg.AssetSpec:
@@ -95,17 +108,11 @@ def derived(
     """
     selected = context.selected_asset_keys
     reported = _reported_versions(context)
-    with installation.open_and_repair() as opened, _open_warehouse(opened) as warehouse:
-        for asset, table in _KEPT.items():
-            if asset in selected and reported.get(asset) != _kept_version(table.name, opened):
-                yield _report_kept(table.name, opened)
+    with installation.open_and_repair() as opened, _open_warehouse(opened, context) as warehouse:
         row_counts, failures = _fill(_DERIVED if PUBLISHED in selected else selected, warehouse)
-        versions = warehouse.bookkeeping.table_state_ids()
-        for asset in (asset for asset in row_counts if asset in selected):
-            table = _DERIVED[asset]
-            if reported.get(asset) != versions[table.name]:
-                metadata = describe_table(warehouse, table, row_counts[asset], opened)
-                yield _report_table(table, versions[table.name], metadata | opened.demo_mark())
+        for asset, version in _versions(warehouse, opened, row_counts).items():
+            if asset in selected and reported.get(asset) != version:
+                yield _report(asset, version, _describe(warehouse, opened, asset, row_counts))
         if failures:
             raise failures[0]
         for check in sorted(context.selected_asset_check_keys):
@@ -115,6 +122,32 @@ def derived(
             yield _publish(warehouse, opened)
             freeze_old_days(opened)
             keep_claims(opened)
+
+
+def _versions(
+    warehouse: Warehouse, installation: Installation, filled: Container[dg.AssetKey]
+) -> dict[dg.AssetKey, str]:
+    """Return the version of each table that is kept or was filled, after those it is made from."""
+    versions = warehouse.bookkeeping.table_state_ids()
+    return {
+        asset: _kept_version(name, installation) if asset in _KEPT else versions[name]
+        for name in _IN_ORDER
+        if (asset := key(name)) in _KEPT or asset in filled
+    }
+
+
+def _describe(
+    warehouse: Warehouse,
+    installation: Installation,
+    asset: dg.AssetKey,
+    row_counts: Mapping[dg.AssetKey, int],
+) -> dict[str, Any]:
+    """Return the metadata of a table that is kept or was filled."""
+    if asset in _KEPT:
+        metadata = _describe_kept(_KEPT[asset].name, installation)
+    else:
+        metadata = describe_table(warehouse, _DERIVED[asset], row_counts[asset], installation)
+    return metadata | installation.demo_mark()
 
 
 def _reported_versions(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, str]:
@@ -150,9 +183,12 @@ def _fill(
 
 
 @contextmanager
-def _open_warehouse(installation: Installation) -> Iterator[Warehouse]:
+def _open_warehouse(
+    installation: Installation, context: dg.AssetExecutionContext
+) -> Iterator[Warehouse]:
     """Open the warehouse over a tidy lake and a read bill; once a night look at both stores."""
-    compact_lake(installation)
+    if untidy := tidy_lake(installation):
+        context.log.warning(untidy)
     inspect_share(installation)
     read_bill(installation)
     with installation.warehouse() as warehouse:
@@ -169,25 +205,20 @@ def _kept_version(name: str, installation: Installation) -> str:
     return digest(*sorted(f"{window.window_start} {window.content_sha256}" for window in windows))
 
 
-def _report_kept(name: str, installation: Installation) -> dg.MaterializeResult[None]:
-    """Report what the lake holds of a table that is kept for good."""
+def _describe_kept(name: str, installation: Installation) -> dict[str, Any]:
+    """Say what the lake holds of a table that is kept for good."""
     windows = installation.state.ledger.all_windows(name, ALL_CLUSTERS)
-    counts: dict[str, Any] = {
+    return {
         "rows_held": sum(window.row_count or 0 for window in windows),
         "windows_held": len(windows),
     }
-    return dg.MaterializeResult(
-        asset_key=key(name),
-        metadata=counts | installation.demo_mark(),
-        data_version=dg.DataVersion(_kept_version(name, installation)),
-    )
 
 
-def _report_table(
-    table: Table, version: str, metadata: dict[str, Any]
+def _report(
+    asset: dg.AssetKey, version: str, metadata: dict[str, Any]
 ) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
-        asset_key=key(table.name), metadata=metadata, data_version=dg.DataVersion(version)
+        asset_key=asset, metadata=metadata, data_version=dg.DataVersion(version)
     )
 
 
