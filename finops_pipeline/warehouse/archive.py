@@ -19,6 +19,7 @@ from finops_pipeline.catalog.tables import Table
 from finops_pipeline.errors import WarehouseDamaged
 from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.units import DAY
+from finops_pipeline.warehouse.database import Database
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, range_condition
 
 FOLDER_NAME = "hours"
@@ -53,13 +54,14 @@ class DayFile:
 class Archive:
     """Moves days between the rows of a table and files; transactions are the caller's."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
+    def __init__(self, database: Database, warehouse: Path) -> None:
         """Create the list of files in a new warehouse: files beside it count as replaced now."""
-        self._connection = connection
+        self._connection = connection = database.connection
         self._warehouse = warehouse
         self._folder = (warehouse.parent / FOLDER_NAME).absolute()
         self._verified_paths: set[Path] = set()
         self._files_by_table: dict[str, list[DayFile]] = {}  # read many times a tick
+        database.on_rollback(self._files_by_table.clear)
         if not connection.execute(_FIND_TABLE).fetchall():
             connection.execute(TABLES)
             _touch(self._paths_on_disk())
@@ -87,10 +89,6 @@ class Archive:
     def row_count(self, table: Table) -> int:
         """Count the rows of a table that lie in files."""
         return sum(file.row_count for file in self._day_files(table, ALWAYS))
-
-    def reset_after_rollback(self) -> None:
-        """Forget the files read so far: after a rollback only the database knows them."""
-        self._files_by_table.clear()
 
     def archive_days(self, table: Table, before: datetime) -> None:
         """Move the rows of a table that are older than a midnight to files."""

@@ -3,7 +3,7 @@
 A row that breaks a constraint, and a crash, leave the rows of before.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,28 +17,20 @@ from finops_pipeline.errors import TableError
 from finops_pipeline.units import DAY
 from finops_pipeline.warehouse.archive import Archive, insert_files
 from finops_pipeline.warehouse.bookkeeping import DAYS, Bookkeeping
+from finops_pipeline.warehouse.database import Database
 from finops_pipeline.warehouse.fingerprints import Slots
 from finops_pipeline.warehouse.line_item_cache import LineItemCache
 from finops_pipeline.warehouse.ranges import ALWAYS, Range, join_slots, range_condition
-from finops_pipeline.warehouse.schema import Schema, transaction
+from finops_pipeline.warehouse.schema import Schema
 from finops_pipeline.warehouse.source_data import SourceData
-
-
-@dataclass(frozen=True)
-class StaleSlots:
-    """Slots where a growing table differs from what it is made from."""
-
-    days: list[datetime]
-    slots: list[datetime]  # what is deleted: those days, or hours of them
-    current_slots: list[datetime]  # what is filled again: the rest has vanished or expired
-    fingerprints: Mapping[str, Slots]  # by grain
+from finops_pipeline.warehouse.staleness import StaleSlots
 
 
 @dataclass(frozen=True)
 class Filler:
     """Fills tables of an open database, one after those it reads."""
 
-    connection: duckdb.DuckDBPyConnection
+    database: Database
     bookkeeping: Bookkeeping
     schema: Schema
     line_items: LineItemCache
@@ -52,12 +44,15 @@ class Filler:
         Raises:
             TableError: a row breaks a constraint of the table file; the old rows stay.
         """
-        self._cache_views(table, stale.current_slots)
+        with _translate_errors(table):
+            for part in stale.computed:
+                self.line_items.cache_views(table, part)
         with self._transaction(table):
             self._bring_back(table, stale)
             for part in join_slots(stale.slots, table.slot):
                 self._delete(table, part)
-            row_count = self._fill(table, stale.current_slots)
+            row_count = sum(self._insert(table, part) for part in stale.computed)
+            row_count += sum(self._insert_frozen(table, part) for part in stale.frozen)
             for grain, fingerprints in stale.fingerprints.items():
                 slots = stale.days if grain == DAYS else stale.slots
                 self.bookkeeping.store_fingerprints(table.name, grain, slots, fingerprints)
@@ -70,7 +65,7 @@ class Filler:
             TableError: a row breaks a constraint of the table file; the old rows stay.
         """
         with self._transaction(table):
-            self.connection.execute(f"delete from {table.name}")
+            self._connection.execute(f"delete from {table.name}")
             row_count = self._insert(table, ALWAYS)
             self.bookkeeping.store_fingerprints(table.name, DAYS, fingerprints, fingerprints)
         return row_count
@@ -80,26 +75,12 @@ class Filler:
         with self._transaction(table):
             self.archive.archive_days(table, before)
 
-    def discard_days(self, table: Table, days: Iterable[datetime]) -> None:
-        """Discard days whose file is not what it was, so that they are filled anew."""
-        for day in days:
-            with transaction(self.connection):
-                self.archive.drop(table.name, Range(day, day + DAY))
-                self.bookkeeping.forget_day(table.name, day)
-
     def rows(self, file: SqlFile, part: Range) -> list[dict[str, Any]]:
         """Return the rows of the select of a file for a range."""
         self.line_items.cache_views(file, part)
         self.schema.show(file, part)
         query = self.line_items.cached_select(file, part)
-        return query_rows(self.connection, query, self._arguments(file, part))
-
-    def _cache_views(self, table: Table, slots: list[datetime]) -> None:
-        """Compute the views that a table reads; frozen days are not computed."""
-        frozen = self.source_data.frozen_day_hashes(table.name)
-        with _translate_errors(table):
-            for part in join_slots([slot for slot in slots if slot not in frozen], table.slot):
-                self.line_items.cache_views(table, part)
+        return query_rows(self._connection, query, self._arguments(file, part))
 
     def _bring_back(self, table: Table, stale: StaleSlots) -> None:
         """Make rows of days that lie in files, since some hours of them stay as they are."""
@@ -109,44 +90,34 @@ class Filler:
             else:
                 self.archive.drop(table.name, Range(day, day + DAY))
 
-    def _fill(self, table: Table, slots: list[datetime]) -> int:
-        """Insert frozen days from the lake, as they were, and all others from the select."""
-        frozen = self.source_data.frozen_day_hashes(table.name)
-        from_select = join_slots([slot for slot in slots if slot not in frozen], table.slot)
-        from_lake = join_slots([slot for slot in slots if slot in frozen], table.slot)
-        return sum(self._insert(table, part) for part in from_select) + sum(
-            self._insert_frozen(table, part) for part in from_lake
-        )
-
     @contextmanager
     def _transaction(self, table: Table) -> Iterator[None]:
-        try:
-            with _translate_errors(table), transaction(self.connection):
-                yield
-        except BaseException:  # Ctrl-C too: views and days of the archive are as they were before
-            self.schema.reset_after_rollback()
-            self.archive.reset_after_rollback()
-            raise
+        with _translate_errors(table), self.database.transaction():
+            yield
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self.database.connection
 
     def _delete(self, table: Table, part: Range) -> None:
         condition = range_condition(table.time_column or "")
-        self.connection.execute(f"delete from {table.storage} where {condition}", vars(part))
+        self._connection.execute(f"delete from {table.storage} where {condition}", vars(part))
 
     def _insert(self, table: Table, part: Range) -> int:
         insert = f"insert into {table.storage} by name"
         if table.query is None:
             rows = self.source_data.rows(table.name, part.start, part.end)
-            self.connection.register("ledger_rows", rows)
-            result = self.connection.execute(f"{insert} select * from ledger_rows")
+            self._connection.register("ledger_rows", rows)
+            result = self._connection.execute(f"{insert} select * from ledger_rows")
         else:
             query = self.line_items.cached_select(table, part)
             self.schema.show(table, part)
-            result = self.connection.execute(f"{insert} {query}", self._arguments(table, part))
+            result = self._connection.execute(f"{insert} {query}", self._arguments(table, part))
         return int((result.fetchone() or (0,))[0])
 
     def _insert_frozen(self, table: Table, part: Range) -> int:
         files = self.source_data.files(table.name, part.start, part.end)
-        return insert_files(self.connection, table, files)
+        return insert_files(self._connection, table, files)
 
     def _arguments(self, file: SqlFile, part: Range) -> dict[str, Any]:
         values = {**self.settings, **vars(part), "day": part.start.date()}

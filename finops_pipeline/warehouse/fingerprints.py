@@ -25,7 +25,7 @@ class Fingerprints:
         tables: Mapping[str, Table],
         content_hashes: Callable[[str], Slots],
         parameters: Mapping[str, Any],
-        settled_hashes: Callable[[str], Slots],
+        row_hashes: Callable[[str], Slots],
     ) -> None:
         """Remember where to ask; nothing is hashed yet.
 
@@ -33,12 +33,12 @@ class Fingerprints:
             tables: every table by name.
             content_hashes: by slot, of a table whose rows come from the lake or the ledger.
             parameters: the settings that a select may name.
-            settled_hashes: content hash by day of a table that is settled, once it is filled.
+            row_hashes: by day, of the rows of a table that is compared by them, once it is filled.
         """
         self._tables = tables
         self._content_hashes = content_hashes
         self._parameters = parameters
-        self._settled_hashes = settled_hashes
+        self._row_hashes = row_hashes
         self._by_table: dict[str, Slots] = {}
 
     def of_table(self, name: str) -> Slots:
@@ -56,10 +56,10 @@ class Fingerprints:
         upstream = [
             self._of_upstream(name) for name in reads if not self._is_compared_by_rows(name)
         ]
-        settled = [self._settled_hashes(name) for name in reads if self._is_compared_by_rows(name)]
+        by_rows = [self._row_hashes(name) for name in reads if self._is_compared_by_rows(name)]
         if table.is_growing or table.is_view:
-            return _combine_by_slot(own, upstream, settled)
-        return {None: digest(own, *map(_combine, [*upstream, *settled]))}
+            return _combine_by_slot(own, upstream, by_rows)
+        return {None: digest(own, *map(_combine, [*upstream, *by_rows]))}
 
     def _is_compared_by_rows(self, name: str) -> bool:
         return self._tables[name].kind.is_compared_by_rows
@@ -89,16 +89,17 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
-def _combine_by_slot(own: str, upstream: list[Slots], settled: list[Slots]) -> Slots:
+def _combine_by_slot(own: str, upstream: list[Slots], by_rows: list[Slots]) -> Slots:
     """Combine what a table reads, so that a slot changes with the same slot of each upstream table.
 
-    It also changes with what is read as a whole; of settled tables, with the rows of its day.
+    It also changes with what is read as a whole, and with the rows of its day of what is compared
+    by rows.
     """
     whole = digest(own, *(slots.get(None, "") for slots in upstream))
     times = {slot for slots in upstream for slot in slots if slot is not None}
     fingerprints: dict[datetime | None, str] = {None: whole}
     for slot in times:
-        of_day = (hashes.get(day_start(slot.date()), "") for hashes in settled)
+        of_day = (hashes.get(day_start(slot.date()), "") for hashes in by_rows)
         of_slot = (slots.get(slot, "") for slots in upstream)
         fingerprints[slot] = digest(whole, *of_slot, *of_day)
     return fingerprints

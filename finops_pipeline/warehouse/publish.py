@@ -16,7 +16,6 @@ from finops_pipeline import durable
 from finops_pipeline.catalog.files import sql_files
 from finops_pipeline.errors import PublicationRefused, WarehouseDamaged
 from finops_pipeline.warehouse.connect import connect_read_only, read_everything
-from finops_pipeline.warehouse.schema import transaction
 from finops_pipeline.warehouse.session import Warehouse
 
 
@@ -87,7 +86,7 @@ def _published_at(published_file: Path, state_id: str) -> datetime | None:
 
 def _store_publication(warehouse: Warehouse, publication: Publication) -> None:
     warehouse.show_all()
-    with transaction(warehouse.connection):
+    with warehouse.database.transaction():
         warehouse.bookkeeping.store_publication(
             publication.publication_id, publication.published_at
         )

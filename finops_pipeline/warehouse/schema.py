@@ -5,16 +5,14 @@ there once, also while files are merged. A select of a range sees a view of that
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-
-import duckdb
 
 from finops_pipeline.catalog.files import SqlFile, replace_table
 from finops_pipeline.catalog.tables import Table
 from finops_pipeline.sql_text import sql_literal
 from finops_pipeline.warehouse.archive import Archive
 from finops_pipeline.warehouse.bookkeeping import Bookkeeping
+from finops_pipeline.warehouse.database import Database
 from finops_pipeline.warehouse.ranges import ALWAYS, NEVER, Range
 from finops_pipeline.warehouse.source_data import SourceData
 
@@ -29,23 +27,25 @@ class Schema:
 
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
+        database: Database,
         bookkeeping: Bookkeeping,
         tables: Mapping[str, Table],
         source_data: SourceData,
         archive: Archive,
     ) -> None:
         """Make schemas and the shape of raw tables at once; drop tables that have no file."""
-        self._connection = connection
+        self._transaction = database.transaction
+        self._connection = database.connection
         self._bookkeeping = bookkeeping
         self._tables = tables
         self._source_data = source_data
         self._archive = archive
         self._select_by_view: dict[str, str] = {}  # of each view of files that is there
+        database.on_rollback(self._select_by_view.clear)
         for schema in sorted({table.schema for table in tables.values()}):
-            connection.execute(f"create schema if not exists {schema}")
+            self._connection.execute(f"create schema if not exists {schema}")
         for name in bookkeeping.versions.keys() - tables.keys():
-            with transaction(connection):
+            with self._transaction():
                 self._drop(name)
         for table in tables.values():
             if table.is_raw:
@@ -57,7 +57,7 @@ class Schema:
             return
         if table.is_view:
             self.show(table, NEVER)
-        with transaction(self._connection):
+        with self._transaction():
             self._drop(table.name)
             self._connection.execute(table.ddl.replace(table.name, table.storage, 1))
             if table.kind.archived_after:
@@ -98,14 +98,10 @@ class Schema:
             WarehouseDamaged: one beside the warehouse is.
         """
         filed = [table for table in self._tables.values() if table.is_filed]
-        with transaction(self._connection):  # each comment would be a commit of its own
+        with self._transaction():  # each comment would be a commit of its own
             for table in filed:
                 self._show(table, *self._current_files(table))
             self._comment(filed)
-
-    def reset_after_rollback(self) -> None:
-        """Forget what the views name: after a rollback they name what they did before."""
-        self._select_by_view.clear()
 
     def _files(self, table: Table, part: Range) -> Sequence[Path]:
         if (
@@ -162,18 +158,6 @@ class Schema:
         self._connection.execute(f"drop macro table if exists {name}")
         self._archive.drop(name)
         self._bookkeeping.forget(name)
-
-
-@contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commit everything in the block, or nothing."""
-    connection.execute("begin")
-    try:
-        yield
-    except BaseException:  # Ctrl-C too: a half-filled table must not be there for the next to see
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")
 
 
 def _comments(table: Table) -> Iterator[str]:

@@ -7,27 +7,29 @@ into the database at once, and a crash loses a week.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
-from functools import cache, partial
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from finops_pipeline.catalog.files import SqlFile
 from finops_pipeline.catalog.table_entries import table_entries
 from finops_pipeline.catalog.tables import Table, tables
 from finops_pipeline.errors import TableError
-from finops_pipeline.units import DAY, HOUR, day_start
+from finops_pipeline.units import DAY, HOUR
 from finops_pipeline.warehouse.archive import Archive
-from finops_pipeline.warehouse.bookkeeping import DAYS, HOURS, Bookkeeping
+from finops_pipeline.warehouse.bookkeeping import Bookkeeping
 from finops_pipeline.warehouse.connect import connect, read_everything, translate_damage
-from finops_pipeline.warehouse.fill import Filler, StaleSlots, query_rows
-from finops_pipeline.warehouse.fingerprints import Fingerprints, Slots, by_time, stale_slots
+from finops_pipeline.warehouse.database import Database
+from finops_pipeline.warehouse.fill import Filler, query_rows
 from finops_pipeline.warehouse.line_item_cache import LineItemCache, delete_line_item_cache
-from finops_pipeline.warehouse.ranges import ALWAYS, Range, day_ranges, join_slots
-from finops_pipeline.warehouse.schema import Schema, transaction
+from finops_pipeline.warehouse.ranges import ALWAYS, day_ranges, join_slots
+from finops_pipeline.warehouse.schema import Schema
 from finops_pipeline.warehouse.source_data import SourceData
+from finops_pipeline.warehouse.staleness import Staleness
 
 # Of views over the lake; more are not cached at once.
 _DAYS_A_WEEK = 7
@@ -74,18 +76,12 @@ class Warehouse:
         """Open the file; arguments as for :func:`open_warehouse`."""
         self.path = path
         self.tables = sql
-        self.connection = connect(path)
+        self.database = Database(connect(path))
         try:
             self._prepare(source_data, settings)
         except BaseException:  # of any kind: else no other connection could open the file
             self.close()
             raise
-        self._source_data = source_data
-        self._settings = settings
-        self._day_fingerprints = Fingerprints(
-            sql, source_data.day_hashes, settings, self._settled_hashes
-        )
-        self._hour_fingerprints = cache(self._fingerprints_of_hours)
         self._fresh_tables: set[str] = set()
         self._row_counts: Counter[str] = Counter()  # written so far, by table
         self._is_caught_up = False
@@ -93,15 +89,23 @@ class Warehouse:
 
     def _prepare(self, source_data: SourceData, settings: Mapping[str, Any]) -> None:
         """Make the parts that work on the open database."""
-        connection, sql = self.connection, self.tables
-        self.bookkeeping = Bookkeeping(connection)
-        with transaction(connection):
+        database, sql = self.database, self.tables
+        self.bookkeeping = Bookkeeping(self.connection)
+        with database.transaction():
             self.bookkeeping.store_catalog(table_entries(sql.values(), settings))
-        self.archive = Archive(connection, self.path)
-        self._schema = Schema(connection, self.bookkeeping, sql, source_data, self.archive)
-        self.line_items = LineItemCache(connection, self.path, sql, self._schema)
+        self.archive = Archive(database, self.path)
+        self._schema = Schema(database, self.bookkeeping, sql, source_data, self.archive)
+        self.line_items = LineItemCache(self.connection, self.path, sql, self._schema)
+        self._staleness = Staleness(
+            database, self.bookkeeping, self.archive, sql, source_data, settings
+        )
         parts = (self.bookkeeping, self._schema, self.line_items, self.archive)
-        self._filler = Filler(connection, *parts, source_data, settings)
+        self._filler = Filler(database, *parts, source_data, settings)
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The open connection."""
+        return self.database.connection
 
     def close(self) -> None:
         """Write everything to the file and let go of it; it may then be copied."""
@@ -120,7 +124,7 @@ class Warehouse:
             read_everything(self.connection)
         for table in self.tables.values():
             if table.kind.archived_after:
-                self._filler.discard_days(table, self.archive.changed_days(table))
+                self._staleness.discard_changed_days(table)
 
     def refresh(self) -> dict[str, int]:
         """Bring every table up to date; return the rows written by table name."""
@@ -184,7 +188,7 @@ class Warehouse:
             rows_by_range.append((part, self._filler.rows(file, part)))
             if len(hours) > _HOURS_A_WEEK:
                 self.line_items.clear()
-        with transaction(self.connection):
+        with self.database.transaction():
             return self.bookkeeping.replace_findings(file.name, file.version, rows_by_range)
 
     def _tables_to_watch(self, file: SqlFile) -> set[str]:
@@ -202,16 +206,14 @@ class Warehouse:
             self._refresh_whole(table)
 
     def _refresh_whole(self, table: Table) -> None:
-        fingerprints = self._day_fingerprints.of_table(table.name)
-        whole: Slots = {slot: mark for slot, mark in fingerprints.items() if slot is None}
-        if stale_slots(whole, self.bookkeeping.fingerprints(table.name, DAYS)):
+        if whole := self._staleness.whole(table):
             self._row_counts[table.name] += self._filler.fill_whole(table, whole)
 
     def _refresh_growing(self, table: Table) -> None:
         """Fill week by week: what is made anew over years need not fit into the database."""
         if self.line_items.is_read_by(table):
             self._catch_up()
-        stale_days = self._stale_days(table)
+        stale_days = self._staleness.days(table)
         for week in join_slots(stale_days, DAY):
             self._fill(table, week.select(stale_days))
         self._archive_old_days(table)
@@ -226,7 +228,7 @@ class Warehouse:
         self._is_caught_up = True
         readers = [table for table in self.tables.values() if self.line_items.is_read_by(table)]
         ready = [table for table in readers if self._make_ready(table)]
-        days_by_table = {table: self._stale_days(table) for table in ready}
+        days_by_table = {table: self._staleness.days(table) for table in ready}
         all_days = {day for days in days_by_table.values() for day in days}
         for week in join_slots(all_days, DAY) if len(all_days) > _DAYS_A_WEEK else []:
             for table, days in days_by_table.items():
@@ -244,63 +246,13 @@ class Warehouse:
         self._schema.define(table)
         return True
 
-    def _stale_days(self, table: Table) -> list[datetime]:
-        """List the days on which a growing table is not made from what is there now, or broken."""
-        if table.kind.archived_after:
-            self._filler.discard_days(table, self.archive.broken_days(table))
-        stored = self.bookkeeping.fingerprints(table.name, DAYS)
-        return _sorted_times(stale_slots(self._kept_days(table), stored))
-
     def _fill(self, table: Table, days: list[datetime]) -> None:
         if days:
-            self._row_counts[table.name] += self._filler.fill(table, self._stale_slots(table, days))
+            stale = self._staleness.slots(table, days)
+            self._row_counts[table.name] += self._filler.fill(table, stale)
             self._archive_old_days(table)
 
     def _archive_old_days(self, table: Table) -> None:
         """Move days that have become old from the database to files."""
-        days = _sorted_times(self._kept_days(table))
-        if table.kind.archived_after and days:
-            native = timedelta(days=self._settings[table.kind.archived_after])
-            self._filler.archive_days(table, days[-1] - native + DAY)
-
-    def _stale_slots(self, table: Table, days: list[datetime]) -> StaleSlots:
-        by_day = self._kept_days(table)
-        if table.slot != HOUR:
-            return StaleSlots(days, days, [day for day in days if day in by_day], {DAYS: by_day})
-        if table.kind.archived_after:  # their files are about to be read
-            for day in days:
-                changed = self.archive.changed_days(table, Range(day, day + DAY))
-                self._filler.discard_days(table, changed)
-        by_hour: dict[datetime | None, str] = {}
-        for day in days:
-            if day in by_day:
-                by_hour |= by_time(self._hour_fingerprints(day).of_table(table.name))
-        stored = self.bookkeeping.hour_fingerprints(table.name, days)
-        slots = _sorted_times(stale_slots(by_hour, stored))
-        current_slots = [hour for hour in slots if hour in by_hour]
-        return StaleSlots(days, slots, current_slots, {DAYS: by_day, HOURS: by_hour})
-
-    def _kept_days(self, table: Table) -> Slots:
-        """Return the fingerprints of a growing table by day, without days that it forgets."""
-        frozen = self._source_data.frozen_day_hashes(table.name)
-        days = by_time(self._day_fingerprints.of_table(table.name)) | by_time(frozen)
-        if not days or not table.kind.forgotten_after:
-            return days
-        newest = _sorted_times(days)[-1]
-        oldest = newest - timedelta(days=self._settings[table.kind.forgotten_after])
-        return {day: days[day] for day in _sorted_times(days) if day > oldest}
-
-    def _fingerprints_of_hours(self, day: datetime) -> Fingerprints:
-        hour_hashes = partial(self._source_data.hour_hashes, day=day)
-        return Fingerprints(self.tables, hour_hashes, self._settings, self._settled_hashes)
-
-    def _settled_hashes(self, name: str) -> Slots:
-        """Hash the rows of each day of a table that is settled; it is up to date by now."""
-        rows = self.connection.execute(
-            f"select day, cast(bit_xor(hash(it)) as varchar) from {name} as it group by day"
-        )
-        return {day_start(day): content for day, content in rows.fetchall()}
-
-
-def _sorted_times(slots: Iterable[datetime | None]) -> list[datetime]:
-    return sorted(slot for slot in slots if slot)
+        if before := self._staleness.archived_before(table):
+            self._filler.archive_days(table, before)

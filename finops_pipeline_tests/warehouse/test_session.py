@@ -115,7 +115,7 @@ where window_start >= $start and window_start < $end;
 """
 
 
-def test_what_reads_a_settled_table_is_filled_again_where_its_rows_differ(shop):
+def test_what_reads_a_table_compared_by_rows_is_filled_again_where_its_rows_differ(shop):
     shop.write("core.offered", OFFERED)
     hourly = SQL["costs.hourly"].replace("where", "semi join core.offered using (name)\nwhere")
     shop.write("costs.hourly", hourly)
