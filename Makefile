@@ -24,7 +24,7 @@ run: .venv/.installed  ## the pipeline and its UI for the clusters in finops.tom
 
 test: .venv/.developed .venv-duckdb2/.installed .venv-deploy/.installed  ## all tests; installs what they need where it can
 	@$(BIN)/python -m finops_pipeline_tests.programs
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 bench: .venv/.developed  ## figures of speed and memory, each beside its goal
 	@$(BIN)/python -m bench

@@ -13,7 +13,7 @@ import pytest
 from finops_pipeline.catalog.columns import selected_names
 from finops_pipeline.catalog.files import SQL_DIR, SqlFile, sql_files
 from finops_pipeline.catalog.tables import SCHEMAS, tables
-from finops_pipeline_tests.sql.conftest import Data, used
+from finops_pipeline_tests.sql.data import Data, used
 
 ROOT = Path(__file__).parent.parent
 BODY_LINES = 30  # a longer body does more than one thing; typical are 4 to 8

@@ -8,7 +8,7 @@ from finops_pipeline.settings import Settings
 from finops_pipeline.state.database import open_state
 from finops_pipeline.state.schedule import Schedule
 from finops_pipeline.units import HOUR
-from finops_pipeline_tests.sql.conftest import PARAMETERS
+from finops_pipeline_tests.sql.data import PARAMETERS
 
 CLUSTER = {"name": "prod", "opencost_url": "http://oc:9003", "prometheus_url": "http://prom"}
 OF_A_RANGE = {"start", "end", "day"}

@@ -6,7 +6,7 @@ import pytest
 from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import DIMENSIONS, Days, costs_by, parse_days, previous_days
 from finops_pipeline.queries.published import ask, open_published
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import empty_tables
 
 TODAY = date(2026, 3, 31)
 MARCH = Days(date(2026, 3, 1), date(2026, 3, 31))
@@ -26,24 +26,24 @@ def day(number: int, **columns: str) -> dict[str, str]:
 @pytest.fixture
 def data():
     """Tables with two days of three namespaces, a new one among them."""
-    data = Data()
-    data.given("core.installation", {"currency": "EUR"})
-    data.given("core.cluster", {"cluster": "prod", "source": "opencost"})
-    for table in ("costs.daily", "costs.attributed_daily"):
-        part = {"costs.daily": "cpu_cost"}.get(table, "direct_cost")
-        data.given(
-            table,
-            *(
-                day(number, namespace=namespace, team=team, total_cost=cost, **{part: cost})
-                for number, namespace, team, cost in (
-                    (0, "shop", "retail", "0.3"),
-                    (1, "shop", "retail", "0.2"),
-                    (1, "db", "retail", "0.1"),
-                    (1, "__idle__", "idle", "0.5000000001"),
-                )
-            ),
-        )
-    return data
+    with empty_tables() as data:
+        data.given("core.installation", {"currency": "EUR"})
+        data.given("core.cluster", {"cluster": "prod", "source": "opencost"})
+        for table in ("costs.daily", "costs.attributed_daily"):
+            part = {"costs.daily": "cpu_cost"}.get(table, "direct_cost")
+            data.given(
+                table,
+                *(
+                    day(number, namespace=namespace, team=team, total_cost=cost, **{part: cost})
+                    for number, namespace, team, cost in (
+                        (0, "shop", "retail", "0.3"),
+                        (1, "shop", "retail", "0.2"),
+                        (1, "db", "retail", "0.1"),
+                        (1, "__idle__", "idle", "0.5000000001"),
+                    )
+                ),
+            )
+        yield data
 
 
 @pytest.mark.parametrize(
@@ -240,10 +240,10 @@ def test_what_nothing_is_known_of_is_named(data):
 
 
 def test_before_the_first_costs_it_says_so():
-    data = Data()
-    data.given("core.installation", {"currency": "EUR"})
+    with empty_tables() as data:
+        data.given("core.installation", {"currency": "EUR"})
 
-    assert costs_by(data.connection, ["team"], MARCH).notes == ["no costs are known yet"]
+        assert costs_by(data.connection, ["team"], MARCH).notes == ["no costs are known yet"]
 
 
 @pytest.mark.parametrize(

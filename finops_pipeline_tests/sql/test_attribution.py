@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finops_pipeline_tests.sql import conftest
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import PARAMETERS, Data
 
 HOUR = "2026-03-01 10:00:00+00"
 FILLED = ("costs.idle_share_daily", "costs.attributed_daily")
@@ -47,8 +46,8 @@ def attributed(
     data.given("costs.node_hourly", *(on_node for on_node, _ in rows))
     data.given("costs.daily", *(daily for _, daily in rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(conftest.PARAMETERS, "idle_sharing", idle)
-        patch.setitem(conftest.PARAMETERS, "shared_sharing", shared)
+        patch.setitem(PARAMETERS, "idle_sharing", idle)
+        patch.setitem(PARAMETERS, "shared_sharing", shared)
         return data.fill(*FILLED)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import empty_tables
 from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB, NODE
 
 TABLE = "efficiency.namespace_quarter_hourly"
@@ -198,23 +198,25 @@ def given_pods(data, pods):
 @settings(max_examples=15)  # each fills every table
 @given(st.lists(containers(), min_size=1, max_size=6))
 def test_the_waste_of_each_level_is_the_sum_of_its_parts(pods):
-    data = Data()
-    given_pods(data, pods)
-    data.fill(*FILLED)
+    with empty_tables() as data:
+        given_pods(data, pods)
+        data.fill(*FILLED)
 
-    workload, namespace, team, cluster = (
-        data.rows(
-            "select coalesce(sum(waste_cost), 0) as waste, sum(total_cost) as total,"
-            " coalesce(sum(cpu_used_core_hours), 0) as used"
-            f" from efficiency.{level}_daily"
-        )[0]
-        for level in LEVELS
-    )
-    (idle,) = data.rows("select sum(total_cost) as cost from costs.daily where cost_kind = 'idle'")
-    (costs,) = data.rows("select sum(total_cost) as total from costs.daily")
+        workload, namespace, team, cluster = (
+            data.rows(
+                "select coalesce(sum(waste_cost), 0) as waste, sum(total_cost) as total,"
+                " coalesce(sum(cpu_used_core_hours), 0) as used"
+                f" from efficiency.{level}_daily"
+            )[0]
+            for level in LEVELS
+        )
+        (idle,) = data.rows(
+            "select sum(total_cost) as cost from costs.daily where cost_kind = 'idle'"
+        )
+        (costs,) = data.rows("select sum(total_cost) as total from costs.daily")
 
-    assert workload["waste"] == namespace["waste"] == team["waste"]
-    assert cluster["waste"] == workload["waste"] + idle["cost"]
-    assert workload["total"] == namespace["total"] == team["total"]
-    assert cluster["total"] == costs["total"] == workload["total"] + idle["cost"]
-    assert namespace["used"] == pytest.approx(cluster["used"]) == pytest.approx(team["used"])
+        assert workload["waste"] == namespace["waste"] == team["waste"]
+        assert cluster["waste"] == workload["waste"] + idle["cost"]
+        assert workload["total"] == namespace["total"] == team["total"]
+        assert cluster["total"] == costs["total"] == workload["total"] + idle["cost"]
+        assert namespace["used"] == pytest.approx(cluster["used"]) == pytest.approx(team["used"])

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import Data
 from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finops_pipeline_tests.sources import kubecost
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import Data
 
 GIB = 2**30
 NODE = {

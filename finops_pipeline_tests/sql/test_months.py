@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from finops_pipeline_tests.sql import conftest
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import PARAMETERS, Data
 
 OWNER = {
     "cluster": "prod",
@@ -115,7 +114,7 @@ def test_an_owner_has_no_month_before_its_first_or_where_its_cluster_has_none(da
 
 
 def test_the_year_to_date_of_who_stopped_ends_with_the_fiscal_year(data, monkeypatch):
-    monkeypatch.setitem(conftest.PARAMETERS, "fiscal_year_start_month", 3)
+    monkeypatch.setitem(PARAMETERS, "fiscal_year_start_month", 3)
     given_days(data, "2026-01-01", 90, "1", **SEARCH)
     given_days(data, "2026-01-01", 31, "2")
 
@@ -139,7 +138,7 @@ def test_owners_of_a_month_add_up_to_its_cluster(data):
 
 @pytest.mark.parametrize(("start_month", "to_date"), [(1, [31, 59, 90]), (3, [31, 59, 31])])
 def test_a_year_to_date_begins_with_the_fiscal_year(data, monkeypatch, start_month, to_date):
-    monkeypatch.setitem(conftest.PARAMETERS, "fiscal_year_start_month", start_month)
+    monkeypatch.setitem(PARAMETERS, "fiscal_year_start_month", start_month)
     given_days(data, "2026-01-01", 90, "1")
     team_months(data)
 
@@ -161,7 +160,7 @@ def test_a_year_to_date_begins_with_the_fiscal_year(data, monkeypatch, start_mon
 def test_a_fiscal_year_is_named_after_the_year_it_ends_in(
     data, monkeypatch, start_month, day, expected
 ):
-    monkeypatch.setitem(conftest.PARAMETERS, "fiscal_year_start_month", start_month)
+    monkeypatch.setitem(PARAMETERS, "fiscal_year_start_month", start_month)
     data.fill("core.calendar")
 
     (row,) = data.rows(

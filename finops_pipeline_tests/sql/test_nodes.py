@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import empty_tables
 from finops_pipeline_tests.sql.test_efficiency import FILLED, REQUESTED, USED
 from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB, NODE
 from finops_pipeline_tests.sql.test_usage_window import STARTS, given_hour, used
@@ -67,30 +67,32 @@ def test_a_node_that_nobody_measured_is_not_called_idle(data):
 )
 def test_nodes_add_up_to_what_the_cluster_pays_for_them_exactly(pods):
     """Rows without a node, and more allocated than there is, included."""
-    data = Data()
-    for name in ("node-a", "node-b"):
-        data.given("raw.asset", {**NODE, "asset": name, "name": name, "source_cpu_cost": 0.0333})
-    for i, (node, cores, cost) in enumerate(pods):
-        data.given("raw.allocation", {
-            **CONTAINER, "allocation": f"a{i}", "node": node, "cpu_core_hours": cores,
-            "source_cpu_cost": cost, "memory_byte_hours": cores * GIB,
-        })  # fmt: skip
-    data.fill(*FILLED)
+    with empty_tables() as data:
+        for name in ("node-a", "node-b"):
+            data.given(
+                "raw.asset", {**NODE, "asset": name, "name": name, "source_cpu_cost": 0.0333}
+            )
+        for i, (node, cores, cost) in enumerate(pods):
+            data.given("raw.allocation", {
+                **CONTAINER, "allocation": f"a{i}", "node": node, "cpu_core_hours": cores,
+                "source_cpu_cost": cost, "memory_byte_hours": cores * GIB,
+            })  # fmt: skip
+        data.fill(*FILLED)
 
-    (nodes,) = data.rows(
-        "select sum(total_cost) as total, sum(idle_cost) as idle from costs.node_daily"
-    )
-    (costs,) = data.rows(
-        "select sum(cpu_cost + memory_cost + gpu_cost) as total,"
-        " sum(cpu_cost + memory_cost + gpu_cost) filter (cost_kind = 'idle') as idle"
-        " from costs.daily"
-    )
-    (of_nodes,) = data.rows(
-        "select sum(total_cost) as total from costs.node_daily where node <> ''"
-    )
+        (nodes,) = data.rows(
+            "select sum(total_cost) as total, sum(idle_cost) as idle from costs.node_daily"
+        )
+        (costs,) = data.rows(
+            "select sum(cpu_cost + memory_cost + gpu_cost) as total,"
+            " sum(cpu_cost + memory_cost + gpu_cost) filter (cost_kind = 'idle') as idle"
+            " from costs.daily"
+        )
+        (of_nodes,) = data.rows(
+            "select sum(total_cost) as total from costs.node_daily where node <> ''"
+        )
 
-    assert nodes == costs
-    assert of_nodes["total"] == costs["total"]  # what no node carries was taken off idle cost
+        assert nodes == costs
+        assert of_nodes["total"] == costs["total"]  # what no node carries was taken off idle cost
 
 
 def test_a_node_or_volume_that_was_lost_is_found_in_its_day(data):

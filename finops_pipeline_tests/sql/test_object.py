@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from finops_pipeline.sources.kubernetes.tables import STATES
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import Data
 
 POD = {"cluster": "prod", "uid": "p", "name": "web-0", "created_at": "2026-03-01 09:05:00+00"}
 

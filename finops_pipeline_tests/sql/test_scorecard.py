@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import Data
 
 # The newest window ends on 10 March at 10:15: the last complete days are the 3rd to the 9th.
 NEWEST = "2026-03-10 10:00:00+00"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import Data
 
 COSTS = ("direct_cost", "idle_cost", "shared_cost", "total_cost")
 OWNER = ("cluster", "team", "environment", "project", "cost_center", "namespace")

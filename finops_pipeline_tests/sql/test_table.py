@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from finops_pipeline.catalog.table_entries import table_entries
 from finops_pipeline.catalog.tables import tables
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import Data
 
 SETTINGS = {"raw_days": 400, "quarter_hourly_days": 14, "container_days": 90}
 HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -34,12 +34,12 @@ def test_an_entry_says_how_it_is_filled_and_how_far_back(data):
     }
     assert how["raw.allocation"] == ("lake", "window_start", 400)
     assert how["costs.line_item"] == ("view", "window_start", 400)
-    assert how["costs.quarter_hourly"] == ("table", "window_start", 14)
-    assert how["costs.hourly"] == ("table", "hour", 400)
-    assert how["costs.container_daily"] == ("table", "day", 90)
-    assert how["costs.daily"] == ("table", "day", None)
+    assert how["costs.quarter_hourly"] == ("incremental", "window_start", 14)
+    assert how["costs.hourly"] == ("incremental", "hour", 400)
+    assert how["costs.container_daily"] == ("incremental", "day", 90)
+    assert how["costs.daily"] == ("incremental", "day", None)
     assert how["costs.monthly"] == ("view", "month", None)
-    assert how["core.price_list"] == ("table", None, None)
+    assert how["core.price_list"] == ("ledger", None, None)
 
 
 def test_an_entry_says_how_fresh_it_is(data):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import Data, empty_tables
 from finops_pipeline_tests.sql.test_efficiency import FILLED
 from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB
 
@@ -141,13 +141,13 @@ def test_volumes_whose_cost_is_none_share_the_rows_cost_by_size(data):
     )
 )
 def test_volumes_add_up_to_the_storage_cost_exactly(rows):
-    data = Data()
-    for i, (volumes, cost, adjustment) in enumerate(rows):
-        row = mounting(f"a{i}", *volumes, source_storage_cost=cost)
-        data.given("raw.allocation", {**row, "storage_adjustment_cost": adjustment})
-    data.fill(*FILLED)
+    with empty_tables() as data:
+        for i, (volumes, cost, adjustment) in enumerate(rows):
+            row = mounting(f"a{i}", *volumes, source_storage_cost=cost)
+            data.given("raw.allocation", {**row, "storage_adjustment_cost": adjustment})
+        data.fill(*FILLED)
 
-    (volumes,) = data.rows("select sum(storage_cost) as cost from costs.volume_daily")
-    (costs,) = data.rows("select sum(storage_cost) as cost from costs.daily")
+        (volumes,) = data.rows("select sum(storage_cost) as cost from costs.volume_daily")
+        (costs,) = data.rows("select sum(storage_cost) as cost from costs.daily")
 
-    assert (volumes["cost"] or 0) == costs["cost"]
+        assert (volumes["cost"] or 0) == costs["cost"]

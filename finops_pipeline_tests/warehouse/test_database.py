@@ -34,9 +34,13 @@ def test_what_fails_is_rolled_back_and_every_cache_forgets(database, error):
     for cached in caches:
         database.on_rollback(cached.clear)
 
-    with pytest.raises(error), database.transaction():
-        database.connection.execute("insert into item values ('apple')")
-        raise error
+    def insert_and_fail() -> None:
+        with database.transaction():
+            database.connection.execute("insert into item values ('apple')")
+            raise error
+
+    with pytest.raises(error):
+        insert_and_fail()
 
     assert names(database) == []
     assert not any(caches)

@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64decode
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -9,14 +10,15 @@ import pytest
 from finops_pipeline.catalog.tables import tables
 from finops_pipeline.orchestration.metadata.trends import movers, trend
 from finops_pipeline_tests.reports.drawings import lines, texts
-from finops_pipeline_tests.sql.conftest import Data
+from finops_pipeline_tests.sql.data import Data, empty_tables
 
 TODAY = date(2026, 3, 10)
 
 
 @pytest.fixture
-def data() -> Data:
-    return Data()
+def data() -> Iterator[Data]:
+    with empty_tables() as data:
+        yield data
 
 
 def day(number: int, team: str, cost: str, namespace: str = "shop") -> dict[str, object]:
