@@ -5,12 +5,17 @@ threads add them, so of hours and bytes twelve digits count.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
 from finops_pipeline.queries.published import open_published
+from finops_pipeline_tests import demo_data
 
+FILE = Path(__file__).parent / "published_amounts.txt"
+END = datetime(2026, 11, 24, 2, 5, tzinfo=UTC)
+SPAN = timedelta(hours=4)  # over a midnight
 # They differ from one publication to the next although nothing else does.
 VOLATILE = {
     "core.cluster.last_failure",  # the port of a server that a test started
@@ -27,6 +32,11 @@ VOLATILE = {
 }
 EXACT = ("DECIMAL", "BIGINT", "INTEGER", "HUGEINT")
 DIGITS = 12
+
+
+def lines_of_demo(folder: Path) -> list[str]:
+    """Publish a demo in an empty folder; return what it says."""
+    return lines(demo_data.publish(folder, END, SPAN) / "data")
 
 
 def lines(data_dir: Path) -> list[str]:

@@ -1,7 +1,6 @@
 """Definitions that Dagster loads: asset graph, checks, jobs, and when a tick starts."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -11,9 +10,9 @@ from finops_pipeline.catalog.tables import tables
 from finops_pipeline.definitions import defs
 from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.orchestration.resources import InstallationResource
+from finops_pipeline_tests import asset_graph
 from finops_pipeline_tests.installation.homes import Home, Sources, at, home
 
-GRAPH = Path(__file__).parent / "asset_graph.txt"
 CURE = "if it changed on purpose: python -m finops_pipeline_tests.write_expected"
 NOWHERE = "http://127.0.0.1:9"  # the port of the discard service: nothing listens
 
@@ -42,17 +41,7 @@ def test_the_definitions_load():
 
 
 def test_the_asset_graph_is_the_one_written_down(graph):
-    assert drawn(graph) == GRAPH.read_text().splitlines(), CURE
-
-
-def drawn(graph) -> list[str]:
-    """Draw the graph: a line for each asset, with those before it."""
-    return sorted(_drawn(graph, key) for key in graph.get_all_asset_keys())
-
-
-def _drawn(graph, key: dg.AssetKey) -> str:
-    upstream = sorted(parent.to_user_string() for parent in graph.get(key).parent_keys)
-    return f"{key.to_user_string()} <- {', '.join(upstream)}" if upstream else key.to_user_string()
+    assert asset_graph.lines(graph) == asset_graph.FILE.read_text().splitlines(), CURE
 
 
 def test_every_table_file_is_an_asset(graph):

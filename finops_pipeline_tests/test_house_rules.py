@@ -330,6 +330,18 @@ def is_number(kind: str) -> bool:
     return kind.startswith("DECIMAL") or kind in {"DOUBLE", "FLOAT", "INTEGER", "BIGINT", "HUGEINT"}
 
 
+def test_no_test_file_is_a_helper_of_another():
+    files = (ROOT / "finops_pipeline_tests").rglob("*.py")
+    imports = [
+        (name(path), node.module)
+        for path in files
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom) and ".test_" in (node.module or "")
+    ]
+
+    assert imports == []
+
+
 @pytest.mark.parametrize("path", SQL, ids=name)
 def test_sql_file_says_what_a_row_is_and_stays_readable(path):
     first, *_ = SqlFile(path).description.split("\n\n")

@@ -8,15 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from finops_pipeline.definitions import defs
-from finops_pipeline_tests import test_definitions, test_published_amounts
+from finops_pipeline_tests import asset_graph, published_amounts
 
 
 def main() -> None:
     """Write both files."""
-    graph = test_definitions.drawn(defs.resolve_asset_graph())
-    _write(test_definitions.GRAPH, graph)
+    _write(asset_graph.FILE, asset_graph.lines(defs.resolve_asset_graph()))
     with TemporaryDirectory() as folder:
-        _write(test_published_amounts.AMOUNTS, test_published_amounts.published(Path(folder)))
+        _write(published_amounts.FILE, published_amounts.lines_of_demo(Path(folder)))
 
 
 def _write(file: Path, lines: list[str]) -> None:

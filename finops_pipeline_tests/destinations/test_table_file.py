@@ -1,10 +1,8 @@
 import csv
 import os
-import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 from finops_pipeline.destinations.formula import escape_formula
 from finops_pipeline.destinations.table_file import KINDS, replace_file, write_csv, write_xlsx
 from finops_pipeline.errors import DeliveryError
+from finops_pipeline_tests.destinations.sheets import sheet
 
 MONEY = pa.decimal128(38, 10)
 SCHEMA = pa.schema(
@@ -49,17 +48,6 @@ def reader(*rows: dict[str, object], schema: pa.Schema = SCHEMA) -> pa.RecordBat
 def cells(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
-
-
-def sheet(path: Path, number: int = 1) -> list[list[tuple[str | None, str]]]:
-    """Type and text of each cell of a sheet; type None is a number."""
-    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-    with zipfile.ZipFile(path) as file:
-        root = ElementTree.fromstring(file.read(f"xl/worksheets/sheet{number}.xml"))
-    return [
-        [(cell.get("t"), "".join(cell.itertext())) for cell in row.iter(f"{space}c")]
-        for row in root.iter(f"{space}row")
-    ]
 
 
 def test_csv_has_every_digit_and_instants_in_utc(tmp_path, time_zone):

@@ -2,9 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -13,41 +10,18 @@ from finops_pipeline.ingest.windows import read_due
 from finops_pipeline.installation.context import open_installation, utc_now
 from finops_pipeline.installation.source_registry import OPENCOST, PROMETHEUS
 from finops_pipeline.simulation.answer import Answer
-from finops_pipeline.simulation.server import Fault, Request, Server, serve
+from finops_pipeline.simulation.server import Fault, Request, Server
 from finops_pipeline_tests import servers
-from finops_pipeline_tests.installation.homes import DAY, Home, Sources, at, home
-from finops_pipeline_tests.orchestration.sensors.test_metrics import evaluate, samples_in
+from finops_pipeline_tests.ingest.clusters import NOW, home_of, pretended
+from finops_pipeline_tests.installation.homes import at
+from finops_pipeline_tests.orchestration.sensors.pushes import evaluate, samples_in
 
-NOW = at(1, 35)
 SILENCE = {
     "/opencost/allocation": Answer(b'{"code":200,"data":[{}]}'),
     "/opencost/assets": Answer(b'{"code":200,"data":{}}'),
     "/prometheus": Answer(b'{"status":"success","data":{"resultType":"vector","result":[]}}'),
 }
 COST = "select sum(total_cost) as cost from costs.daily"
-
-
-@contextmanager
-def pretended(*names: str) -> Iterator[list[Server]]:
-    """Embedded clusters, at a fixed time."""
-    if not names:
-        yield []
-        return
-    with (
-        serve(anchor=DAY.date(), cluster_name=names[0], clock=lambda: NOW) as server,
-        pretended(*names[1:]) as others,
-    ):
-        yield [server, *others]
-
-
-@contextmanager
-def home_of(folder: Path, clusters: list[Server], gateway: str = "") -> Iterator[Home]:
-    sources = {
-        server.service.cluster.name: Sources(server.opencost_url, server.prometheus_url)
-        for server in clusters
-    }
-    with home(folder, sources, gateway) as own_home:
-        yield own_home
 
 
 def test_a_source_that_forgot_everything_replaces_nothing(tmp_path):

@@ -20,8 +20,8 @@ from finops_pipeline.operations.repair import repair
 from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.units import DAY
 from finops_pipeline_tests.installation.homes import Sources, at, home
-from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
-from finops_pipeline_tests.sources.test_focus import charges
+from finops_pipeline_tests.operations.ledgers import lose_ledger
+from finops_pipeline_tests.sources.focus_rows import charges
 
 NOWHERE = "http://127.0.0.1:9"
 NOW = at(4)

@@ -26,7 +26,7 @@ from finops_pipeline.state.window import Window
 from finops_pipeline.units import DAY, HOUR, WINDOW, rfc3339, windows
 from finops_pipeline_tests import servers
 from finops_pipeline_tests.demo_data import Clock
-from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
+from finops_pipeline_tests.operations.ledgers import lose_ledger
 
 MONDAY = datetime.fromisoformat("2026-11-23T00:00:00Z")
 OVER = MONDAY + 2 * DAY + HOUR  # its windows have been read for the last time

@@ -12,7 +12,7 @@ from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline.settings import Rule, Team
 from finops_pipeline.units import DAY, WINDOW
 from finops_pipeline_tests.installation.homes import DAY as SECOND
-from finops_pipeline_tests.operations.test_repair import copy_home, filled_home, open_data
+from finops_pipeline_tests.operations.damaged_homes import copy_home, filled_home, open_data
 
 __all__ = ["filled_home"]
 

@@ -14,7 +14,7 @@ from finops_pipeline.operations.backup import CopyCounts, back_up, restore
 from finops_pipeline.operations.compaction import compact
 from finops_pipeline.settings import Settings
 from finops_pipeline.units import HOUR, WINDOW
-from finops_pipeline_tests.installation.test_recording import (
+from finops_pipeline_tests.installation.readings import (
     MIDNIGHT,
     MUCH_LATER,
     SOON,
@@ -24,7 +24,7 @@ from finops_pipeline_tests.installation.test_recording import (
     quarters,
     reading,
 )
-from finops_pipeline_tests.operations.test_rebuild_ledger import open_data
+from finops_pipeline_tests.operations.ledgers import open_data
 
 
 @pytest.fixture

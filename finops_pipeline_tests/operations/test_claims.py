@@ -11,14 +11,14 @@ from finops_pipeline.operations.claims import claims, keep_claims
 from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.operations.repair import repair
 from finops_pipeline.units import DAY, HOUR
-from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
-from finops_pipeline_tests.operations.test_repair import (
+from finops_pipeline_tests.operations.damaged_homes import (
     NEWEST,
     filled_home,
     flip,
     open_data,
     own_home,
 )
+from finops_pipeline_tests.operations.ledgers import lose_ledger
 
 __all__ = ["filled_home", "own_home"]
 

@@ -22,7 +22,7 @@ from finops_pipeline.operations.compaction import (
 from finops_pipeline.operations.repair import repair_damage
 from finops_pipeline.units import DAY, HOUR
 from finops_pipeline_tests.installation.pretended import world
-from finops_pipeline_tests.installation.test_recording import (
+from finops_pipeline_tests.installation.readings import (
     MUCH_LATER,
     SOON,
     TABLE,
@@ -31,8 +31,11 @@ from finops_pipeline_tests.installation.test_recording import (
     current_rows,
     lake,
     ledger_rows,
-    quarters,
     reading,
+)
+from finops_pipeline_tests.operations.read_windows import (
+    read_again_for_the_last_time,
+    read_quarters,
 )
 from finops_pipeline_tests.state.databases import postgresql_server, state, state_url
 
@@ -41,15 +44,6 @@ __all__ = ["lake", "postgresql_server", "state", "state_url"]
 
 def nightly(instant: datetime) -> datetime:
     return instant.replace(hour=3)
-
-
-def read_quarters(lake, state, count, **of):
-    for start in quarters(count):
-        record(lake, state.ledger, [reading([0.1, 0.2], start, **of)])
-
-
-def read_again_for_the_last_time(lake, state, count, **of):
-    read_quarters(lake, state, count, at=MUCH_LATER, **of)
 
 
 def test_a_finished_day_becomes_one_file_with_the_same_rows(lake, state):

@@ -18,7 +18,7 @@ from finops_pipeline.installation.context import Installation
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.operations.repair import repair_damage
 from finops_pipeline_tests.installation.homes import Home
-from finops_pipeline_tests.operations.test_repair import (
+from finops_pipeline_tests.operations.damaged_homes import (
     TOTAL,
     copy_home,
     expected,

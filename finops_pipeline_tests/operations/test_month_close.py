@@ -15,10 +15,10 @@ from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.operations.repair import repair
 from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.units import DAY, day_start, window_start
-from finops_pipeline_tests.ingest.test_bad_days import home_of, pretended
+from finops_pipeline_tests.ingest.clusters import home_of, pretended
 from finops_pipeline_tests.installation.homes import at
-from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
-from finops_pipeline_tests.operations.test_repair import filled_home, open_data, own_home, publish
+from finops_pipeline_tests.operations.damaged_homes import filled_home, open_data, own_home, publish
+from finops_pipeline_tests.operations.ledgers import lose_ledger
 
 __all__ = ["filled_home", "own_home"]
 

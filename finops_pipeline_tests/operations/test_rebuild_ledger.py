@@ -1,8 +1,6 @@
 """A lost ledger is made anew from the lake: the same files are current, with the same rows."""
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,16 +11,15 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from finops_pipeline import settings as configuration
 from finops_pipeline.errors import StateError
-from finops_pipeline.installation.context import Installation, open_installation
+from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import record
 from finops_pipeline.operations.compaction import REPLACED_STAY, compact, sweep
 from finops_pipeline.operations.rebuild_ledger import rebuild_ledger
 from finops_pipeline.state.database import State
 from finops_pipeline.state.window import Window
 from finops_pipeline.units import DAY, HOUR, WINDOW
-from finops_pipeline_tests.installation.test_recording import (
+from finops_pipeline_tests.installation.readings import (
     COSTS,
     MIDNIGHT,
     MUCH_LATER,
@@ -34,15 +31,8 @@ from finops_pipeline_tests.installation.test_recording import (
     quarters,
     reading,
 )
+from finops_pipeline_tests.operations.ledgers import lose_ledger, open_data
 
-CONFIG = """
-data_dir = "{folder}/data"
-
-[[clusters]]
-name = "prod"
-opencost_url = "http://opencost"
-prometheus_url = "http://prometheus"
-"""
 # What a history does next: read some windows again, wait, compact.
 STEPS = st.lists(
     st.tuples(
@@ -54,22 +44,6 @@ STEPS = st.lists(
     min_size=1,
     max_size=14,
 )
-
-
-@contextmanager
-def open_data(
-    folder: Path, now: datetime, *, is_ledger_lost: bool = False
-) -> Iterator[Installation]:
-    file = folder / "finops.toml"
-    file.write_text(CONFIG.format(folder=folder))
-    settings = configuration.load(file, {})
-    with open_installation(settings, lambda: now, is_ledger_lost=is_ledger_lost) as installation:
-        yield installation
-
-
-def lose_ledger(folder: Path) -> None:
-    for file in (folder / "data").glob("state.db*"):
-        file.unlink()
 
 
 def current(state: State) -> set[str]:

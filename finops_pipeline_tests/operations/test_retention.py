@@ -9,8 +9,8 @@ from finops_pipeline.operations.retention import freeze_old_days
 from finops_pipeline.state.window import CURRENT_NAMES
 from finops_pipeline.units import DAY
 from finops_pipeline_tests.installation.homes import DAY as RECORDED
-from finops_pipeline_tests.operations.test_rebuild_ledger import lose_ledger
-from finops_pipeline_tests.operations.test_repair import NEXT, filled_home, open_data, own_home
+from finops_pipeline_tests.operations.damaged_homes import NEXT, filled_home, open_data, own_home
+from finops_pipeline_tests.operations.ledgers import lose_ledger
 
 __all__ = ["filled_home", "own_home"]
 

@@ -14,7 +14,7 @@ from finops_pipeline.errors import QueryError
 from finops_pipeline.queries.costs import Days
 from finops_pipeline.queries.export import FOCUS, LEVELS, Export, read_export, require_whole
 from finops_pipeline.queries.published import ask, open_published
-from finops_pipeline_tests.destinations.test_table_file import sheet
+from finops_pipeline_tests.destinations.sheets import sheet
 
 EVERY = Days(date(2020, 1, 1), date(2100, 1, 1))
 DATASET = "Cost and Usage"

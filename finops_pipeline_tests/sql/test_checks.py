@@ -9,7 +9,7 @@ import pytest
 from finops_pipeline.catalog.files import sql_files
 from finops_pipeline.installation.source_registry import SOURCES
 from finops_pipeline_tests.sql.data import FIRST_WINDOW, Data
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
+from finops_pipeline_tests.sql.rows import CONTAINER, NODE
 
 CHECKS = {**sql_files("checks"), **sql_files("checks/blocking")}
 FILLED = [

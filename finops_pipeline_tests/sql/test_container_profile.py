@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from finops_pipeline_tests.sql.test_efficiency import REQUESTED, USED
-from finops_pipeline_tests.sql.test_line_item import GIB
+from finops_pipeline_tests.sql.rows import GIB, REQUESTED, USED
 
 NEWEST = datetime(2026, 3, 20, 10, 0, tzinfo=UTC)
 VIEW = "usage.container_profile"

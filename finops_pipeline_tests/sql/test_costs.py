@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
+from finops_pipeline_tests.sql.rows import CONTAINER, NODE
 
 TABLES = ["core.price", "costs.quarter_hourly", "costs.hourly", "costs.daily"]
 STARTS = ["2026-03-01 10:00:00+00", "2026-03-01 10:15:00+00", "2026-03-01 23:45:00+00"]

@@ -7,34 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finops_pipeline_tests.sql.data import empty_tables
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB, NODE
+from finops_pipeline_tests.sql.rows import CONTAINER, EFFICIENCY_TABLES, GIB, NODE, REQUESTED, USED
 
 TABLE = "efficiency.namespace_quarter_hourly"
 LEVELS = ["workload", "namespace", "team", "cluster"]
-FILLED = [
-    "core.price",
-    "core.usage_window",
-    "core.node_hourly",
-    "costs.hourly",
-    "costs.daily",
-    "costs.idle_share_daily",
-    "costs.attributed_daily",
-    "costs.node_hourly",
-    "costs.node_daily",
-    "costs.volume_hourly",
-    "costs.volume_daily",
-    "efficiency.workload_usage_hourly",
-    "efficiency.workload_usage_daily",
-]
-REQUESTED = {**CONTAINER, "cpu_request_cores": 0.5, "memory_request_bytes": 2 * GIB}
-USED = {
-    "cluster": "prod",
-    "namespace": "shop",
-    "pod": "web-1",
-    "container": "web",
-    "cpu_used_core_hours": 0.025,
-    "memory_used_byte_hours": 0.4 * GIB,
-}
 
 
 def fill(data):
@@ -96,7 +72,7 @@ def test_a_workload_is_measured_over_its_day(data):
         data.given("raw.allocation", {**REQUESTED, **window})
     data.given("raw.container_usage", USED, {**USED, **later, "cpu_used_core_hours": 0.1})
 
-    (row,) = data.fill(*FILLED, "efficiency.workload_daily")
+    (row,) = data.fill(*EFFICIENCY_TABLES, "efficiency.workload_daily")
 
     assert (row["workload"], row["window_count"]) == ("web", 2)
     assert row["expected_window_count"] == 96
@@ -113,7 +89,7 @@ def test_cost_that_nobody_requested_is_said_and_not_called_efficient(data):
     data.given("raw.allocation", {**CONTAINER, "memory_request_bytes": 2 * GIB})
     data.given("raw.container_usage", USED)
 
-    (row,) = data.fill(*FILLED, "efficiency.workload_daily")
+    (row,) = data.fill(*EFFICIENCY_TABLES, "efficiency.workload_daily")
 
     assert (row["unrequested_cost"], row["total_cost"]) == (Decimal("0.005"), Decimal("0.0075"))
     assert (row["cpu_usage_ratio"], row["score_ratio"]) == (None, pytest.approx(0.8))
@@ -126,7 +102,7 @@ def test_a_gpu_is_used_over_the_hours_it_was_allocated(data):
     data.given("raw.allocation", known, {**known, "allocation": "b", "pod": "web-2"})
     data.given("raw.container_usage", {**USED, "gpu_used_hours": 0.1})
 
-    (row,) = data.fill(*FILLED, "efficiency.workload_daily")
+    (row,) = data.fill(*EFFICIENCY_TABLES, "efficiency.workload_daily")
 
     assert (row["gpu_requested_hours"], row["gpu_usage_ratio"]) == (0.25, pytest.approx(0.4))
     # CPU 0.004, memory 0.0005, GPU 0.6 x 0.25 x 2; the second pod's GPU is not known to be idle.
@@ -140,7 +116,7 @@ def test_a_cluster_wastes_its_idle_cost_and_says_how_much_of_the_day_it_holds(da
     data.given("raw.allocation", REQUESTED)
     data.given("raw.container_usage", USED)
 
-    (row,) = data.fill(*FILLED, "efficiency.cluster_daily")
+    (row,) = data.fill(*EFFICIENCY_TABLES, "efficiency.cluster_daily")
 
     assert (row["total_cost"], row["idle_cost"]) == (Decimal("0.06"), Decimal("0.0525"))
     assert row["waste_cost"] == Decimal("0.0525") + Decimal("0.0045")
@@ -151,7 +127,7 @@ def test_a_cluster_whose_containers_nobody_measured_wastes_what_is_known(data):
     data.given("raw.asset", NODE)
     data.given("raw.allocation", REQUESTED)
 
-    (row,) = data.fill(*FILLED, "efficiency.cluster_daily")
+    (row,) = data.fill(*EFFICIENCY_TABLES, "efficiency.cluster_daily")
 
     assert (row["waste_cost"], row["measured_cost_ratio"]) == (row["idle_cost"], 0)
     assert data.fill("efficiency.namespace_daily")[0]["waste_cost"] is None
@@ -165,7 +141,7 @@ def test_a_namespace_is_as_full_as_its_volumes(data):
     data.given("raw.allocation", {**REQUESTED, "volumes": '{"pv-1":{"byteHours":9,"cost":0.1}}'})
     data.given("raw.volume_usage", {**claim, "used_bytes": GIB, "capacity_bytes": 4 * GIB})
 
-    (row,) = data.fill(*FILLED, "efficiency.namespace_daily")
+    (row,) = data.fill(*EFFICIENCY_TABLES, "efficiency.namespace_daily")
 
     assert row["storage_usage_ratio"] == pytest.approx(0.25)
     assert row["storage_waste_cost"] == Decimal("0.075")
@@ -200,7 +176,7 @@ def given_pods(data, pods):
 def test_the_waste_of_each_level_is_the_sum_of_its_parts(pods):
     with empty_tables() as data:
         given_pods(data, pods)
-        data.fill(*FILLED)
+        data.fill(*EFFICIENCY_TABLES)
 
         workload, namespace, team, cluster = (
             data.rows(

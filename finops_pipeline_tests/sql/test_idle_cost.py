@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from finops_pipeline_tests.sql.data import Data
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
+from finops_pipeline_tests.sql.rows import CONTAINER, NODE
 
 
 def idle_costs(data: Data) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 from functools import cache
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,30 +9,8 @@ from hypothesis import strategies as st
 
 from finops_pipeline_tests.sources import kubecost
 from finops_pipeline_tests.sql.data import Data
+from finops_pipeline_tests.sql.rows import CONTAINER, NODE, lines
 
-GIB = 2**30
-NODE = {
-    "cluster": "prod",
-    "asset": "node-a",
-    "asset_kind": "node",
-    "name": "node-a",
-    "cpu_core_hours": 1.0,
-    "memory_byte_hours": 4 * GIB,
-    "source_cpu_cost": 0.04,
-    "source_memory_cost": 0.02,
-}
-CONTAINER = {
-    "cluster": "prod",
-    "allocation": "prod/node-a/shop/web-1/web",
-    "node": "node-a",
-    "namespace": "shop",
-    "workload_kind": "deployment",
-    "workload": "web",
-    "pod": "web-1",
-    "container": "web",
-    "cpu_core_hours": 0.125,
-    "memory_byte_hours": 0.5 * GIB,
-}
 COSTS = [
     f"{part}_cost"
     for part in ("cpu", "memory", "gpu", "storage", "network", "load_balancer", "shared")
@@ -44,10 +21,6 @@ TEAM_KEYS = [
     {"owner_part": "team", "position_count": 1, "label": "squad"},
     {"owner_part": "environment", "position_count": 0, "label": "env"},
 ]
-
-
-def lines(data: Data) -> list[dict[str, Any]]:
-    return data.fill("core.price", "costs.line_item")
 
 
 def test_the_sources_own_idle_row_is_not_counted_again(data):

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from finops_pipeline_tests.sql.test_line_item import CONTAINER
+from finops_pipeline_tests.sql.rows import CONTAINER
 
 
 def test_allocations_share_a_load_balancer_to_the_last_decimal(data):

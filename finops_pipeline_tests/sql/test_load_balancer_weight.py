@@ -2,7 +2,7 @@
 
 import pytest
 
-from finops_pipeline_tests.sql.test_line_item import CONTAINER
+from finops_pipeline_tests.sql.rows import CONTAINER
 
 TINY = 1e-12  # lets a free load balancer be shared, too
 

@@ -3,7 +3,7 @@
 import pytest
 
 from finops_pipeline_tests.sql.data import Data
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
+from finops_pipeline_tests.sql.rows import CONTAINER, NODE
 
 DAY_1, DAY_2 = "2026-03-01", "2026-03-02"
 

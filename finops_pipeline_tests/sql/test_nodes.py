@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finops_pipeline_tests.sql.data import empty_tables
-from finops_pipeline_tests.sql.test_efficiency import FILLED, REQUESTED, USED
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB, NODE
-from finops_pipeline_tests.sql.test_usage_window import STARTS, given_hour, used
+from finops_pipeline_tests.sql.rows import CONTAINER, EFFICIENCY_TABLES, GIB, NODE, REQUESTED, USED
+from finops_pipeline_tests.sql.usage_hours import STARTS, given_hour, used
 
 LABELS = '{"topology_kubernetes_io_zone":"eu-1a","cloud_google_com_gke_nodepool":"batch"}'
 POOL_LABEL = {"position_count": 0, "label": "cloud_google_com_gke_nodepool"}
@@ -21,7 +20,7 @@ def test_a_node_says_what_it_is_and_how_much_of_it_was_used(data):
     data.given("raw.allocation", REQUESTED)
     data.given("raw.container_usage", USED)
 
-    data.fill(*FILLED)
+    data.fill(*EFFICIENCY_TABLES)
     (node,) = data.rows("from costs.node_daily")
     (share,) = data.fill("efficiency.node_daily")
 
@@ -39,7 +38,7 @@ def test_a_node_says_what_it_is_and_how_much_of_it_was_used(data):
 def test_windows_of_a_broken_sensor_are_no_part_of_what_was_used(data):
     given_hour(data, [used(0)], [used(0.25)], starts=STARTS[:2])
 
-    data.fill(*FILLED)
+    data.fill(*EFFICIENCY_TABLES)
     (share,) = data.fill("efficiency.node_daily")
 
     assert share["cpu_usage_ratio"] == 0.25  # of the one core-hour of the second window
@@ -50,7 +49,7 @@ def test_a_node_that_nobody_measured_is_not_called_idle(data):
     data.given("raw.asset", NODE)
     data.given("raw.allocation", REQUESTED)
 
-    data.fill(*FILLED)
+    data.fill(*EFFICIENCY_TABLES)
     (share,) = data.fill("efficiency.node_daily")
 
     assert (share["cpu_usage_ratio"], share["score_ratio"]) == (None, None)
@@ -77,7 +76,7 @@ def test_nodes_add_up_to_what_the_cluster_pays_for_them_exactly(pods):
                 **CONTAINER, "allocation": f"a{i}", "node": node, "cpu_core_hours": cores,
                 "source_cpu_cost": cost, "memory_byte_hours": cores * GIB,
             })  # fmt: skip
-        data.fill(*FILLED)
+        data.fill(*EFFICIENCY_TABLES)
 
         (nodes,) = data.rows(
             "select sum(total_cost) as total, sum(idle_cost) as idle from costs.node_daily"
@@ -99,7 +98,7 @@ def test_a_node_or_volume_that_was_lost_is_found_in_its_day(data):
     data.given("raw.asset", NODE)
     volumes = '{"pv-1":{"byteHours":1,"cost":0.25}}'
     data.given("raw.allocation", {**REQUESTED, "volumes": volumes})
-    data.fill(*FILLED)
+    data.fill(*EFFICIENCY_TABLES)
     assert data.check("nodes_and_volumes_preserve_total") == []
 
     data.connection.execute("delete from costs.node_daily; delete from costs.volume_daily")

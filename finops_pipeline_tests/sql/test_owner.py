@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from finops_pipeline_tests.sql.data import Data
-from finops_pipeline_tests.sql.test_line_item import CONTAINER
+from finops_pipeline_tests.sql.rows import CONTAINER
 
 KEYS = [
     {"owner_part": "team", "position_count": 0, "label": "team"},

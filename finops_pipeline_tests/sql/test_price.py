@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from finops_pipeline_tests.sql.data import Data
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB, NODE, lines
+from finops_pipeline_tests.sql.rows import CONTAINER, GIB, NODE, lines
 
 LISTED = {
     "cluster": "prod",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from finops_pipeline_tests.sql.data import Data
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
+from finops_pipeline_tests.sql.rows import CONTAINER, NODE
 
 
 def allocations(data: Data) -> list[dict[str, Any]]:

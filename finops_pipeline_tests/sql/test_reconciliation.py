@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from finops_pipeline_tests.sql.data import Data
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, NODE
+from finops_pipeline_tests.sql.rows import CONTAINER, NODE
 
 FILLED = ["core.price", "costs.hourly", "costs.daily", "costs.source_hourly", "costs.asset_hourly"]
 HOURS = {"cpu_core_hours": 0.125, "memory_byte_hours": 0.5 * 2**30}

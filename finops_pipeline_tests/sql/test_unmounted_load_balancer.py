@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from finops_pipeline_tests.sql.test_line_item import CONTAINER
+from finops_pipeline_tests.sql.rows import CONTAINER
 
 ASSET = {"cluster": "prod", "asset_kind": "load_balancer", "source_total_cost": 0.00672}
 

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finops_pipeline_tests.sql.data import Data, empty_tables
-from finops_pipeline_tests.sql.test_efficiency import FILLED
-from finops_pipeline_tests.sql.test_line_item import CONTAINER, GIB
+from finops_pipeline_tests.sql.rows import CONTAINER, EFFICIENCY_TABLES, GIB
 
 DISK = {
     "cluster": "prod",
@@ -47,7 +46,7 @@ def mounting(name: str, *volumes: tuple[str, Any], **others: Any) -> dict[str, A
 
 
 def daily(data: Data, view: str = "costs.volume_daily") -> dict[str, dict[str, Any]]:
-    data.fill(*FILLED)
+    data.fill(*EFFICIENCY_TABLES)
     return {row["volume"]: row for row in data.rows(f"from {view}")}
 
 
@@ -145,7 +144,7 @@ def test_volumes_add_up_to_the_storage_cost_exactly(rows):
         for i, (volumes, cost, adjustment) in enumerate(rows):
             row = mounting(f"a{i}", *volumes, source_storage_cost=cost)
             data.given("raw.allocation", {**row, "storage_adjustment_cost": adjustment})
-        data.fill(*FILLED)
+        data.fill(*EFFICIENCY_TABLES)
 
         (volumes,) = data.rows("select sum(storage_cost) as cost from costs.volume_daily")
         (costs,) = data.rows("select sum(storage_cost) as cost from costs.daily")

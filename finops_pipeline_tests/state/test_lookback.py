@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from finops_pipeline.units import DAY, HOUR, WINDOW, windows
-from finops_pipeline_tests.state.test_ledger import commit, window
+from finops_pipeline_tests.state.windows import commit, window
 
 TABLE = ["raw.asset"]
 NOW = datetime(2026, 3, 20, tzinfo=UTC)

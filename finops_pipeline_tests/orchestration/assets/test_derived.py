@@ -20,7 +20,7 @@ from finops_pipeline.queries.published import ask, open_published
 from finops_pipeline.warehouse.connect import hold_lock
 from finops_pipeline.warehouse.session import Warehouse, open_warehouse
 from finops_pipeline_tests.installation.homes import Home, Sources, at, home
-from finops_pipeline_tests.operations.test_compaction import (
+from finops_pipeline_tests.operations.read_windows import (
     read_again_for_the_last_time,
     read_quarters,
 )
