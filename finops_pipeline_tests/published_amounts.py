@@ -30,6 +30,8 @@ VOLATILE = {
     "raw.scorecard.published_at",
     "raw.scorecard.value",
 }
+# Claims hold the instant at which they were published.
+ROWS = {"core.window": "where table_name <> 'raw.scorecard'"}
 EXACT = ("DECIMAL", "BIGINT", "INTEGER", "HUGEINT")
 DIGITS = 12
 
@@ -61,7 +63,8 @@ def _line(connection: duckdb.DuckDBPyConnection, table: str, column: str, kind: 
     total = f'sum("{column}")' if kind.startswith(EXACT) or not is_exact else "null"
     value = f'cast("{column}" as varchar)'
     digest = f"md5(string_agg({value}, chr(10) order by {value}))" if is_exact else "null"
-    query = f'select count("{column}"), {total}, {digest} from {table}'
+    rows = f"{table} {ROWS.get(table, '')}"
+    query = f'select count("{column}"), {total}, {digest} from {rows}'
     ((count, summed, digested),) = connection.execute(query).fetchall()
     shown = f"{summed:.{DIGITS}g}" if isinstance(summed, float) else summed
     return " ".join(

@@ -73,12 +73,23 @@ class Home:
 
     def tick(self, now: datetime) -> None:
         """Do all that a tick does, in this process."""
+        self.publish(now)
+        with self.open_data(now) as installation:
+            keep_claims(installation)
+
+    def publish(self, now: datetime) -> None:
+        """Do what a tick does until it has published."""
         with self.open_data(now) as installation:
             for source in SOURCES:
                 read_due(source, installation, self.start, now)
             compact_lake(installation)
             installation.publish()
-            keep_claims(installation)
+
+    def claim_files(self, now: datetime) -> list[str]:
+        """List the current files of the scorecard as it was said."""
+        with self.open_data(now) as installation:
+            files = installation.state.ledger.current_files()
+            return [file.path for file in files if file.table_name == "raw.scorecard"]
 
     def ledger_windows(self, now: datetime) -> dict[Key, Window]:
         """Return the ledger's row of every window."""
@@ -177,7 +188,9 @@ def damage(home: Home, before: dict[Key, Window], now: datetime) -> Damage:
     lost = [key for key, old in before.items() if old.file and not _is_kept(old, after.get(key))]
     rows: Counter[Key] = Counter()
     with home.open_data(now) as installation:
-        files = installation.state.ledger.current_files()
+        names = {name for name, _ in after}
+        current = installation.state.ledger.current_files()
+        files = [file for file in current if file.table_name in names]
         for file in files:
             table = installation.lake.read(file.path, file.file_sha256)  # refuses a torn file
             name = file.table_name

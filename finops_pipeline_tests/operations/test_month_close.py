@@ -142,7 +142,7 @@ def test_a_damaged_statement_is_never_given_up(own_home):
         (file,) = [file for file in files if "statement" in file.path]
         installation.lake.absolute(file.path).write_bytes(b"damaged")
 
-        with pytest.raises(LakeError, match="a statement, which no source can say again"):
+        with pytest.raises(LakeError, match="what was claimed, which no source can say again"):
             repair(installation, LakeDamaged(file.path, "is damaged"))
 
 

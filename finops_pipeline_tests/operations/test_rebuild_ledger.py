@@ -153,7 +153,9 @@ def test_a_ledger_that_is_there_is_not_made_anew(tmp_path):
     with open_data(tmp_path, SOON) as installation:
         record(installation.lake, installation.state.ledger, [reading([0.1])])
 
-        with pytest.raises(StateError, match="only an empty one"):
+        with pytest.raises(
+            StateError, match="is not lost, it names files of the lake: move it away"
+        ):
             rebuild_ledger(installation)
 
 

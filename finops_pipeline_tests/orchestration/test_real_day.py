@@ -112,6 +112,7 @@ def test_a_day_is_one_file_per_table(day):
 
     assert [path.split("/")[:2] for path in files] == [
         *([f"raw.{name}", "day"] for name in ("allocation", "asset", "container_usage", "price")),
+        ["raw.scorecard", "window"],
         ["raw.source_daily", "window"],
         ["raw.volume_usage", "day"],
     ]
@@ -373,12 +374,14 @@ def test_what_the_recording_does_not_hold_is_unknown(day):
     assert set(unknown.values()) == {0}
 
 
-def test_a_second_tick_changes_nothing(day):
+def test_a_tick_without_news_changes_nothing(day):
+    # The first publication of a day is claimed after it: the next one holds what was said.
+    second = day.home.tick(TWO_DAYS_LATER, DAY.date())
     before, files = day.home.published.stat(), day.home.lake_files()
 
     again = day.home.tick(TWO_DAYS_LATER, DAY.date())
 
-    assert again.publication["publication_id"] == day.result.publication["publication_id"]
+    assert again.publication["publication_id"] == second.publication["publication_id"]
     assert not again.publication["is_new"]
     assert day.home.published.stat().st_ino == before.st_ino
     assert day.home.lake_files() == files
