@@ -19,16 +19,16 @@ _SLOTS: Mapping[str, tuple[str | None, ...]] = {
     INCREMENTAL: ("hour", "day"),  # filled where what it is made from changes
     VIEW: (None,),  # computed when it is read
 }
-# Options after the kind, by how they begin: the field they set, and the kinds that may have them.
+# Options after the kind, by how they begin: the field they set, and what may have them.
 _VALUES = {
-    "archived after": ("archived_after", {INCREMENTAL}),
-    "forgotten after": ("forgotten_after", {INCREMENTAL, VIEW}),
+    "archived after": ("archived_after", {"incremental by hour"}),
+    "forgotten after": ("forgotten_after", {"incremental by hour", "incremental by day", "view"}),
 }
 _FLAGS = {
-    "kept for good": ("is_kept_for_good", {LAKE}),
-    "appended": ("is_appended", {LAKE}),
-    "cached by hour": ("is_cached", {VIEW}),
-    "compared by rows": ("is_compared_by_rows", {INCREMENTAL}),
+    "kept for good": ("is_kept_for_good", {"lake by window", "lake by day", "lake by month"}),
+    "appended": ("is_appended", {"lake by window", "lake by day", "lake by month"}),
+    "cached by hour": ("is_cached", {"view"}),
+    "compared by rows": ("is_compared_by_rows", {"incremental by day"}),
 }
 
 
@@ -64,7 +64,7 @@ def parse_kind(text: str) -> Kind:
     if (slot or None) not in _SLOTS.get(name, ()):
         known = ", ".join(" by ".join(filter(None, k)) for k in _known_kinds())
         raise ValueError(f"kind {head!r} is none of {known}")
-    fields: dict[str, Any] = dict(_parse_option(name, option) for option in options)
+    fields: dict[str, Any] = dict(_parse_option(head, option) for option in options)
     return Kind(name, slot or None, **fields)
 
 
@@ -72,10 +72,10 @@ def _known_kinds() -> Iterable[tuple[str, str | None]]:
     return ((name, slot) for name, slots in _SLOTS.items() for slot in slots)
 
 
-def _parse_option(kind: str, option: str) -> tuple[str, str | bool]:
+def _parse_option(head: str, option: str) -> tuple[str, str | bool]:
     beginning, value = option.rpartition(" ")[::2]
-    if kind in _FLAGS.get(option, ("", set()))[1]:
+    if head in _FLAGS.get(option, ("", set()))[1]:
         return _FLAGS[option][0], True
-    if kind in _VALUES.get(beginning, ("", set()))[1]:
+    if head in _VALUES.get(beginning, ("", set()))[1]:
         return _VALUES[beginning][0], value
-    raise ValueError(f"kind {kind} has no option {option!r}")
+    raise ValueError(f"kind {head} has no option {option!r}")

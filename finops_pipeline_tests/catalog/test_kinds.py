@@ -38,7 +38,9 @@ def test_a_kind_has_a_slot_and_options(text, kind):
         ("full by day", "kind 'full by day' is none of"),
         ("view, archived after some_days", "kind view has no option 'archived after some_days'"),
         ("full, cached by hour", "kind full has no option 'cached by hour'"),
-        ("lake by day, cached by day", "kind lake has no option 'cached by day'"),
+        ("lake by day, cached by day", "kind lake by day has no option 'cached by day'"),
+        ("incremental by day, archived after some_days", "kind incremental by day has no option"),
+        ("incremental by hour, compared by rows", "kind incremental by hour has no option"),
         ("view,", "kind view has no option ''"),
     ],
 )
