@@ -43,13 +43,14 @@ from finops_pipeline_tests.installation.readings import (
     CrashingLake,
     current_content,
     current_rows,
+    lake,
     ledger_rows,
     quarters,
     reading,
 )
 from finops_pipeline_tests.state.databases import postgresql_server, state, state_url
 
-__all__ = ["postgresql_server", "state", "state_url"]
+__all__ = ["lake", "postgresql_server", "state", "state_url"]
 
 
 def everything(lake: Lake, state: State) -> tuple[Any, ...]:

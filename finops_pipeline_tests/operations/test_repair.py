@@ -27,12 +27,17 @@ from finops_pipeline_tests.operations.damaged_homes import (
     CHANCE,
     NEXT,
     TOTAL,
+    expected,
+    filled_home,
     flip,
     open_data,
+    own_home,
     publish,
     rewrite,
     tick,
 )
+
+__all__ = ["expected", "filled_home", "own_home"]
 
 
 def cut(file: Path) -> None:
