@@ -9,7 +9,7 @@ from finops_pipeline.catalog.tables import tables
 from finops_pipeline.orchestration.metadata.tables import key, preview
 from finops_pipeline.warehouse.session import Warehouse
 
-# Where a check of the lake alone hangs: what it finds says how far windows are to be believed.
+# Where a check of the lake alone hangs: what it finds says how plausible windows are.
 _WINDOWS = "core.window"
 _PREVIEW_ROWS = 20
 _WARNING = sql_files("checks")
