@@ -15,18 +15,27 @@ class Database:
         self._forget: list[Callable[[], None]] = []
 
     def on_rollback(self, forget: Callable[[], None]) -> None:
-        """Call a function after each rollback: what it remembers may never have been there."""
+        """Call a function whenever nothing is committed: what it remembers was never there."""
         self._forget.append(forget)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit everything in the block, or nothing."""
+        is_committed = False
         self.connection.execute("begin")
+        try:
+            with self._rollback_on_error():
+                yield
+            self.connection.execute("commit")  # which may fail, too, and has rolled back then
+            is_committed = True
+        finally:
+            for forget in [] if is_committed else self._forget:
+                forget()
+
+    @contextmanager
+    def _rollback_on_error(self) -> Iterator[None]:
         try:
             yield
         except BaseException:  # Ctrl-C too: the next must not see a half-filled table
             self.connection.execute("rollback")
-            for forget in self._forget:
-                forget()
             raise
-        self.connection.execute("commit")

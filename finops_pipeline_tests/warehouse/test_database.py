@@ -44,3 +44,22 @@ def test_what_fails_is_rolled_back_and_every_cache_forgets(database, error):
 
     assert names(database) == []
     assert not any(caches)
+
+
+def test_what_cannot_be_committed_is_forgotten_too(database):
+    database.connection.execute("create table single (name varchar primary key)")
+    cached = ["apple"]
+    database.on_rollback(cached.clear)
+
+    def insert_what_another_inserts_meanwhile() -> None:
+        with database.transaction():
+            database.connection.execute("insert into single values ('apple')")
+            database.connection.cursor().execute("insert into single values ('apple')")
+
+    with pytest.raises(duckdb.TransactionException, match="Failed to commit"):
+        insert_what_another_inserts_meanwhile()
+
+    assert cached == []
+    with database.transaction():  # the next is none the worse for it
+        database.connection.execute("insert into item values ('pear')")
+    assert names(database) == ["pear"]
