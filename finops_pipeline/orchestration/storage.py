@@ -108,13 +108,10 @@ class EventLogStorage(SqliteEventLogStorage):
             self._engine_by_shard.pop(longest_unused).dispose()
         return self._engine_by_shard[shard]
 
-    def delete_run_file(self, run_id: str) -> None:
-        """Delete the events of a run, which Dagster leaves behind when a run is deleted."""
+    def close_run(self, run_id: str) -> None:
+        """Close the file of a run."""
         with self._db_lock:
             self._close(run_id)
-        file = Path(self.path_for_shard(run_id))
-        for part in (file, *file.parent.glob(f"{file.name}-*")):
-            part.unlink(missing_ok=True)
 
     def wipe(self) -> None:
         """Delete all events of all runs."""
@@ -136,6 +133,15 @@ class EventLogStorage(SqliteEventLogStorage):
         self._initialized_dbs.discard(shard)
         if engine := self._engine_by_shard.pop(shard, None):
             engine.dispose()
+
+
+def delete_run_file(storage: SqliteEventLogStorage, run_id: str) -> None:
+    """Delete the events of a run, ours or Dagster's: it leaves them when a run is deleted."""
+    if isinstance(storage, EventLogStorage):
+        storage.close_run(run_id)
+    file = Path(storage.path_for_shard(run_id))
+    for part in (file, *file.parent.glob(f"{file.name}-*")):
+        part.unlink(missing_ok=True)
 
 
 class SqliteStorage(DagsterSqliteStorage):

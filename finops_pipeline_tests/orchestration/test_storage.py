@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from finops_pipeline.orchestration.storage import _MOST_OPEN_RUNS, EventLogStorage
+from finops_pipeline.orchestration.storage import _MOST_OPEN_RUNS, EventLogStorage, delete_run_file
 from finops_pipeline_tests.programs import ROOT
 
 STORAGES = {
@@ -190,7 +190,7 @@ def test_only_the_files_of_a_few_runs_stay_open(instance):
 def test_the_file_of_a_deleted_run_is_let_go(instance, tmp_path):
     run_id = talk.execute_in_process(instance=instance).run_id
 
-    events_of(instance).delete_run_file(run_id)
+    delete_run_file(events_of(instance), run_id)
 
     assert [file for file in open_files() if run_id in file] == []
     assert [

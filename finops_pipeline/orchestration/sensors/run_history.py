@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from finops_pipeline.installation.context import utc_now
 from finops_pipeline.orchestration.resources import InstallationResource
-from finops_pipeline.orchestration.storage import EventLogStorage
+from finops_pipeline.orchestration.storage import delete_run_file
 from finops_pipeline.settings import Settings
 
 # 0.3 s each: a day's runs are gone in an hour, and nothing else waits for long.
@@ -52,8 +53,8 @@ def trim(instance: dg.DagsterInstance, before: datetime) -> int:
     for run_id in (record.dagster_run.run_id for record in records):
         instance.delete_run(run_id)
         instance.compute_log_manager.delete_logs(prefix=[run_id])
-        if isinstance(instance.event_log_storage, EventLogStorage):
-            instance.event_log_storage.delete_run_file(run_id)
+        if isinstance(instance.event_log_storage, SqliteEventLogStorage):
+            delete_run_file(instance.event_log_storage, run_id)
     _delete_sensor_logs(instance, before)
     return len(records)
 

@@ -1,7 +1,7 @@
 """Old runs go with everything they left on disk; young and unfinished ones stay."""
 
 import os
-import shutil
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,8 @@ from finops_pipeline.orchestration.sensors.run_history import _AT_ONCE, trim
 from finops_pipeline_tests import programs
 from finops_pipeline_tests.installation.homes import Home, Sources, home
 
+STORAGE = re.compile(r"^storage:\n(?:  .*\n)+", re.MULTILINE)
+DAGSTERS_OWN = "storage:\n  sqlite:\n    base_dir: .dagster/storage\n"
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -28,10 +30,13 @@ def talk() -> None:
     speak()
 
 
-@pytest.fixture
-def instance(tmp_path, monkeypatch) -> Iterator[dg.DagsterInstance]:
-    """A real instance on disk, with the settings of ours."""
-    shutil.copy(programs.ROOT / "dagster.yaml", tmp_path)
+@pytest.fixture(params=["ours", "dagsters"])
+def instance(request, tmp_path, monkeypatch) -> Iterator[dg.DagsterInstance]:
+    """A real instance on disk, with the settings of ours, and with Dagster's own storage."""
+    text = (programs.ROOT / "dagster.yaml").read_text()
+    own = text if request.param == "ours" else re.sub(STORAGE, DAGSTERS_OWN, text)
+    assert (own == text) == (request.param == "ours")
+    (tmp_path / "dagster.yaml").write_text(own)
     monkeypatch.chdir(tmp_path)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield instance
