@@ -1,7 +1,10 @@
 """Files that are whole under their names, also after a power cut."""
 
+import errno
 import os
 from pathlib import Path
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError: no room, or none left for this user
 
 
 def rename(unfinished: Path, target: Path) -> None:

@@ -43,9 +43,7 @@ class Kind:
     is_kept_for_good: bool = False  # no source can give again what it holds
     is_appended: bool = False  # statements of an instant: never made anew, changed or read again
     is_cached: bool = False  # a view over the lake, computed once for each hour of a tick
-    is_compared_by_rows: bool = (
-        False  # readers are filled anew when its rows differ, not its inputs
-    )
+    is_compared_by_rows: bool = False  # readers follow its rows, and not what it is made from
 
     @property
     def is_by_hour(self) -> bool:

@@ -193,7 +193,7 @@ class Table(SqlFile):
             ("$start and $end", kind.name == INCREMENTAL, {"start", "end"} <= self.parameters),
         ):
             if is_needed != is_there:
-                verb = "needs" if is_needed else "has no"
+                verb = "needs" if is_needed else "cannot have"
                 raise TableError(f"{self.path}: kind {kind.name} {verb} {feature}")
         if kind.name == INCREMENTAL and (kind.slot == "day") != (self.time_column == "day"):
             raise TableError(f"{self.path}: no column says in which {kind.slot} a row is")

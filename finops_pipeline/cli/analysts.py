@@ -84,7 +84,7 @@ def sql(query: str, style: str, limit: int, timeout: float) -> None:
     click.echo(answer(job, sys.stdout.buffer), err=True, nl=False)
 
 
-@click.command(short_help="Costs by team, namespace, workload, ....")
+@click.command(short_help="Costs by team, namespace, workload and more.")
 @click.option(
     "--by",
     "dimensions",

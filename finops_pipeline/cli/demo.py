@@ -1,7 +1,6 @@
 """The demo: embedded cluster, pipeline and Dagster UI as processes that start and end together."""
 
 import contextlib
-import fcntl
 import os
 import signal
 import socket
@@ -16,8 +15,9 @@ from typing import NoReturn, Self
 
 import click
 
-from finops_pipeline.errors import FinopsError
+from finops_pipeline.errors import FinopsError, WarehouseBusy
 from finops_pipeline.settings import CONFIG_VARIABLE, PREFIX
+from finops_pipeline.warehouse.connect import hold_lock
 
 _SEED_DAYS = 2  # published first, so that there is something to see
 _CHUNK_DAYS = 6  # then this many at a time, newest first, each published
@@ -177,20 +177,16 @@ def run_demo(data_dir: Path, days: int, ui_port: int) -> None:
 @contextlib.contextmanager
 def _only_demo(data_dir: Path, ui_port: int) -> Iterator[None]:
     """Refuse a second demo over the same data: it would take the cluster from the first."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "demo.lock").open("a+") as file:
+    note = f" ({_ui_address(ui_port)})"
+    with contextlib.ExitStack() as lock:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise FinopsError(f"a demo runs here already: {file.read()}") from error
+            lock.enter_context(hold_lock(data_dir / "demo", timeout_seconds=0, note=note))
+        except WarehouseBusy as error:
+            raise FinopsError(f"a demo runs here already: {error}") from error
         if _is_port_taken(ui_port):
             raise FinopsError(
                 f"port {ui_port} is taken: choose another, as in make demo PORT={ui_port + 1}"
             )
-        file.truncate(0)
-        file.write(f"{_ui_address(ui_port)} (process {os.getpid()})")
-        file.flush()
         yield
 
 

@@ -1,6 +1,5 @@
 """The command line: ``finops``. An error raised on purpose is shown as one sentence."""
 
-import errno
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ from finops_pipeline.cli.config import config
 from finops_pipeline.cli.data import backup, close, rebuild_ledger, restore
 from finops_pipeline.cli.pipeline import demo, run, simulate, tick
 from finops_pipeline.cli.status import doctor, status
+from finops_pipeline.durable import DISK_FULL
 from finops_pipeline.errors import FinopsError
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -29,7 +29,7 @@ class _Commands(click.Group):
         except FinopsError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
-            if error.filename is None and error.errno != errno.ENOSPC:
+            if error.filename is None and error.errno not in DISK_FULL:
                 raise
             what = error.filename or "the answer cannot be written"
             raise click.ClickException(f"{what}: {error.strerror}") from error

@@ -3,12 +3,12 @@
 It runs where the step begins that fills the tables, after all sources: no reading waits for it.
 """
 
-import errno
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from finops_pipeline.durable import DISK_FULL
 from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.recording import merge_day
 from finops_pipeline.installation.source_registry import SOURCES
@@ -20,7 +20,6 @@ REPLACED_STAY = 2 * DAY  # a publication may name a file for as long
 # Of each source in a tick, which stays short: the next ones work off a longer backlog.
 _DAYS_AT_ONCE = 20
 NIGHTLY_HOUR = 3
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def tidy_lake(installation: Installation) -> str | None:
@@ -33,7 +32,7 @@ def tidy_lake(installation: Installation) -> str | None:
     try:
         compact_lake(installation)
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             raise
         return f"the lake could not be tidied: {error}"
     return None

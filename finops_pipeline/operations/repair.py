@@ -8,6 +8,7 @@ from datetime import datetime
 import duckdb
 
 from finops_pipeline.catalog.tables import tables
+from finops_pipeline.durable import DISK_FULL
 from finops_pipeline.errors import (
     DamageRepaired,
     DiskFull,
@@ -20,7 +21,6 @@ from finops_pipeline.installation.context import Installation
 from finops_pipeline.installation.source_registry import OPENCOST_DAY, SOURCES
 from finops_pipeline.lake.files import Lake
 from finops_pipeline.operations.compaction import (
-    FULL,
     NIGHTLY_HOUR,
     sweep,
     unreferenced_before,
@@ -78,7 +78,7 @@ def _free_room(installation: Installation) -> None:
 
 def _is_full(error: Exception) -> bool:
     if isinstance(error, OSError):
-        return error.errno in FULL
+        return error.errno in DISK_FULL
     return is_full(error) if isinstance(error, duckdb.Error) else "disk is full" in str(error)
 
 

@@ -16,6 +16,7 @@ from typing import IO
 import duckdb
 import stamina
 
+from finops_pipeline.durable import DISK_FULL
 from finops_pipeline.errors import WarehouseBusy, WarehouseDamaged
 from finops_pipeline.sql_text import sql_literal
 
@@ -39,8 +40,7 @@ _DAMAGE = (
 )
 # Failures of the system that say nothing of the file; ENOENT is of a file of the lake.
 _NOT_THE_FILE = (
-    errno.ENOSPC,
-    errno.EDQUOT,
+    *DISK_FULL,
     errno.EACCES,
     errno.EROFS,
     errno.EMFILE,
@@ -99,7 +99,7 @@ def translate_damage(path: Path) -> Iterator[None]:
 
 def is_full(error: duckdb.Error) -> bool:
     """Return whether DuckDB failed because the disk, or the user's share of it, is used up."""
-    return _quotes(error, (errno.ENOSPC, errno.EDQUOT))
+    return _quotes(error, DISK_FULL)
 
 
 def _quotes(error: duckdb.Error, numbers: Iterable[int]) -> bool:
@@ -120,8 +120,13 @@ def connect_read_only(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def hold_lock(path: Path, timeout_seconds: float = 300.0) -> Iterator[None]:
+def hold_lock(path: Path, timeout_seconds: float = 300.0, note: str = "") -> Iterator[None]:
     """Hold the lock beside a file, after waiting for the process that has it.
+
+    Args:
+        path: what the lock lies beside.
+        timeout_seconds: how long to wait.
+        note: for those who find it taken, after the number of this process.
 
     Raises:
         WarehouseBusy: it stayed taken for the whole timeout; the message names the process.
@@ -130,7 +135,7 @@ def hold_lock(path: Path, timeout_seconds: float = 300.0) -> Iterator[None]:
     with path.with_suffix(".lock").open("a+") as file:
         _acquire(file, path, time.monotonic() + timeout_seconds)
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()}{note}")
         file.flush()
         yield
 

@@ -62,14 +62,14 @@ def test_a_file_says_how_its_table_is_filled(folder, name, kind, is_growing):
     ("name", "kind", "message"),
     [
         ("costs.daily", "", "first comment does not end with '-- kind: …'"),
-        ("costs.daily", "-- kind: full", r"kind full has no \$start and \$end"),
+        ("costs.daily", "-- kind: full", r"kind full cannot have \$start and \$end"),
         ("costs.daily", "-- kind: view", "kind view needs create view"),
         ("costs.daily", "-- kind: lake by day", "kind lake needs schema raw"),
-        ("costs.daily", "-- kind: ledger", "kind ledger has no a select"),
+        ("costs.daily", "-- kind: ledger", "kind ledger cannot have a select"),
         ("costs.daily", "-- kind: incremental by hour", "no column says in which hour a row is"),
         ("costs.hourly", "-- kind: incremental by day", "no column says in which day a row is"),
         ("costs.summary", "-- kind: incremental by day", r"needs \$start and \$end"),
-        ("raw.item", "-- kind: ledger", "kind ledger has no schema raw"),
+        ("raw.item", "-- kind: ledger", "kind ledger cannot have schema raw"),
         ("raw.item", "-- kind: monthly", "kind 'monthly' is none of lake by window, .*, view"),
     ],
 )

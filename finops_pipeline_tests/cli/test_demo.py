@@ -121,7 +121,9 @@ def test_a_second_demo_over_the_same_data_is_refused(tmp_path):
     data_dir = tmp_path / "data"
     with (
         demo._only_demo(data_dir, 39000),
-        pytest.raises(FinopsError, match=r"already: http://127.0.0.1:39000/.* \(process \d+\)"),
+        pytest.raises(
+            FinopsError, match=r"already: process \d+ \(http://127.0.0.1:39000/.*\) keeps demo"
+        ),
     ):
         demo.run_demo(data_dir, days=2, ui_port=39001)
 

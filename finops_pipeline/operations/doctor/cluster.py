@@ -1,4 +1,4 @@
-"""The servers of one cluster: whether they answer, what they lack, and whether it is plausible."""
+"""Servers of one cluster: whether they answer, how plausibly, and what they lack."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
