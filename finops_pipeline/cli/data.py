@@ -11,7 +11,7 @@ from finops_pipeline.units import MIB
 # Each command imports its operation itself: Arrow takes longer to import than `finops sql` takes.
 
 
-@click.command()
+@click.command(short_help="Bring a backup up to date.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def backup(folder: Path) -> None:
     """Bring a backup of lake and state database in FOLDER up to date; ticks may run meanwhile."""
@@ -22,7 +22,7 @@ def backup(folder: Path) -> None:
     click.echo(f"{size.copied_count} copied now, all verified")
 
 
-@click.command()
+@click.command(short_help="Put a backup into an empty data folder.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def restore(folder: Path) -> None:
     """Put the backup in FOLDER into the empty data folder; the next tick publishes."""
@@ -34,7 +34,7 @@ def restore(folder: Path) -> None:
     click.echo("run finops tick to compute and publish the tables")
 
 
-@click.command()
+@click.command(short_help="Freeze the statement of a month for good.")
 @click.argument("month", metavar="MONTH", type=click.DateTime(formats=["%Y-%m"]))
 @click.option("--force", is_flag=True, help="Although windows of the month may still change.")
 def close(month: datetime, force: bool) -> None:
@@ -51,7 +51,7 @@ def close(month: datetime, force: bool) -> None:
     click.echo("the next tick publishes it")
 
 
-@click.command()
+@click.command(short_help="Make a lost state database anew.")
 def rebuild_ledger() -> None:
     """Make a lost state database anew from what the files of the lake say of themselves."""
     from finops_pipeline.installation.context import open_installation
