@@ -330,6 +330,22 @@ def is_number(kind: str) -> bool:
     return kind.startswith("DECIMAL") or kind in {"DOUBLE", "FLOAT", "INTEGER", "BIGINT", "HUGEINT"}
 
 
+def test_orchestration_holds_nothing_that_works_without_dagster():
+    files = sorted((ROOT / "finops_pipeline" / "orchestration").rglob("[!_]*.py"))
+    without = [name(path) for path in files if not imports(path) & {"dagster"}]
+
+    assert files
+    assert without == []
+
+
+def imports(path: Path) -> set[str]:
+    """Return the first parts of the names of the modules that a file imports."""
+    nodes = list(ast.walk(tree(path)))
+    modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    modules += [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
+    return {module.partition(".")[0] for module in modules}
+
+
 def test_no_test_file_is_a_helper_of_another():
     files = (ROOT / "finops_pipeline_tests").rglob("*.py")
     imports = [
